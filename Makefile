@@ -1,0 +1,153 @@
+# gimstate: build, test, install.
+#
+#   make deps        install what building and testing need (Debian, as root; otherwise it prints what is missing)
+#   make deps-ci     the rest: what only CI needs
+#   make             library (static and shared) and command, under $(O)
+#   make demo        build, and dump a sample state
+#   make check       build and run all tests; ends with "N passed, M failed, K skipped"
+#   make lint        headers, directions, symbols, analyser, formatting
+#   make samples     make samples/ again
+#   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
+#   make bench       measure, as ratios of one run
+#   make install uninstall dist clean
+#
+# Variables: V=1 shows the commands; O=build; SAN=address,undefined; W=error; CC=clang; PREFIX=/usr/local; DESTDIR=
+# A change of CC, CFLAGS, SAN or W builds everything in $(O) again. CPPFLAGS, CFLAGS and LDFLAGS are the user's and come last.
+
+VERSION := $(shell sed -n 's/.define GIM_VERSION "\(.*\)"/\1/p' libgimstate/gimstate.h)
+O ?= build
+PREFIX ?= /usr/local
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+FUZZ_SECONDS ?= 60
+Q := $(if $(V),,@)
+
+DEPS := gcc make pkg-config libjansson-dev libdeflate-dev zlib1g-dev libcmocka-dev xz-utils
+DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
+FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -MMD -MP
+LIBRARY_INCLUDES := -Ilibgimstate -Iproviders -Iformats
+PKG_CONFIG ?= pkg-config
+LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson libdeflate zlib) -pthread
+
+LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
+CLI_SOURCES := $(wildcard cli/*.c)
+TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c))
+FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
+BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
+
+LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o)
+STATIC := $(O)/libgimstate.a
+SHARED := $(O)/libgimstate.so.0
+BINARY := $(O)/gimstate
+
+.PHONY: all deps deps-ci demo check lint bench fuzz samples install uninstall dist clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(STATIC) $(SHARED) $(BINARY)
+
+# Written only when it changes, so that objects never mix flags.
+COMPILE := $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+$(O)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
+.PHONY: always
+
+$(O)/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "CC    $<")
+	$(Q)$(CC) $(FLAGS) $(LIBRARY_INCLUDES) -fPIC $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The command sees the one public header and nothing else of the library.
+$(O)/cli/%.o: cli/%.c $(O)/include/gimstate.h $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "CC    $<")
+	$(Q)$(CC) $(FLAGS) -I$(O)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(O)/include/gimstate.h: libgimstate/gimstate.h
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(STATIC): $(LIBRARY_OBJECTS)
+	@$(if $(V),,echo "AR    $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(SHARED): $(LIBRARY_OBJECTS) libgimstate/libgimstate.map
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -Wl,-soname,libgimstate.so.0 $(if $(SAN),,-Wl,-z$(comma)defs) \
+		-Wl,--version-script=libgimstate/libgimstate.map -o $@ $(LIBRARY_OBJECTS) $(LIBS)
+comma := ,
+
+$(BINARY): $(CLI_OBJECTS) $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/tests/%: $(O)/tests/%.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(BENCHES:%=$(O)/%),$@),-llzf) $(LIBS)
+
+$(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
+
+deps:
+	@tests/tools/need $(DEPS)
+
+deps-ci: deps
+	@tests/tools/need $(DEPS_CI)
+
+DEMO := samples/hyperv-4.sav
+demo: all
+	$(BINARY) dump $(DEMO)
+
+check: all $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
+	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
+
+lint: all
+	@O=$(O) CC=$(CC) tests/lint/run
+
+bench: all $(BENCHES:%=$(O)/%)
+	@for bench in $(BENCHES:%=$(O)/%); do GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
+
+samples: all $(TOOLS:%=$(O)/%)
+	$(O)/tests/tools/make_samples samples
+	@for state in samples/*.sav; do $(BINARY) dump $$state > $${state%.sav}.dump || exit; done
+
+# Everything again with coverage for the fuzzer, in a folder of its own.
+fuzz:
+	@$(if $(filter tests/fuzz/fuzz_$(T),$(FUZZERS)),,echo "name a target: make fuzz T=NAME, of: $(FUZZERS:tests/fuzz/fuzz_%=%)"; exit 2)
+	@mkdir -p $(O)/fuzz/$(T)
+	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
+	$(Q)clang $(FLAGS) $(LIBRARY_INCLUDES) -g -O1 -fsanitize=fuzzer,address,undefined -MF $(O)/fuzz/$(T).d -o $(O)/fuzz/fuzz_$(T) \
+		tests/fuzz/fuzz_$(T).c $(LIBRARY_SOURCES) $(LIBS)
+	$(Q)$(O)/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=5 -artifact_prefix=$(O)/fuzz/ \
+		-print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 libgimstate/gimstate.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libgimstate.so.0 $(DESTDIR)$(PREFIX)/lib/libgimstate.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' libgimstate/libgimstate.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/gimstate $(DESTDIR)$(PREFIX)/include/gimstate.h $(DESTDIR)$(PREFIX)/lib/libgimstate.a \
+		$(DESTDIR)$(PREFIX)/lib/libgimstate.so $(DESTDIR)$(PREFIX)/lib/libgimstate.so.0 \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc
+
+dist:
+	git archive --format=tar --prefix=gimstate-$(VERSION)/ HEAD | xz > gimstate-$(VERSION).tar.xz
+
+clean:
+	rm -rf $(O)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

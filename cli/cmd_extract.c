@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* gimstate extract: a unit's payload or a field's bytes, to standard output or to a file that is written whole or not at all. */
+#include "command.h"
+#include "output.h"
+#include "unit_name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct sink {
+	FILE *stream;
+	uint64_t size;
+};
+
+static int put(void *user, const void *bytes, size_t size)
+{
+	struct sink *sink = (struct sink *)user;
+	sink->size += size;
+	return fwrite(bytes, 1, size, sink->stream) != size;
+}
+
+/*
+ * What is extracted.
+ */
+struct found {
+	const char *wanted_magic; /* of a byte string; NULL: any */
+	struct gim_value value;
+	unsigned count;
+};
+
+static int keep_bytes(void *user, const char *path, const struct gim_value *value)
+{
+	struct found *found = (struct found *)user;
+	(void)path;
+	const size_t magic_bytes = found->wanted_magic ? strlen(found->wanted_magic) : 0;
+	if (value->presence == GIM_ABSENT || value->kind != GIM_VALUE_BYTES || value->length_bytes < magic_bytes)
+		return 0;
+	if (magic_bytes && memcmp(value->bytes, found->wanted_magic, magic_bytes) != 0)
+		return 0;
+	if (!found->count++)
+		found->value = *value;
+	return 0;
+}
+
+static int write_field(struct gim_state *state, const struct options *options, struct sink *sink, struct gim_error *error)
+{
+	struct found found = {.wanted_magic = options->screenshot ? "\211PNG\r\n\032\n" : NULL};
+	const unsigned parts = options->screenshot ? GIM_PART_GUEST : gim_state_parts(state, options->field);
+	struct gim_error decoding = GIM_ERROR_INIT;
+	if (parts)
+		(void)gim_state_decode(state, parts, NULL, NULL, &decoding);
+	if (gim_state_visit(state, options->field, keep_bytes, &found, error))
+		return error->code;
+	if (!found.count && decoding.code)
+		return *error = decoding, decoding.code;
+	if (!found.count && options->screenshot)
+		return error_set(error, GIM_E_NO_UNIT, "it holds no screenshot");
+	if (found.count != 1 && !options->screenshot)
+		return error_set(error, found.count ? GIM_E_ARGUMENT : GIM_E_NO_UNIT,
+		                 found.count ? "%s is more than one byte string; gimstate get lists them" : "%s holds no bytes",
+		                 options->field);
+	return put(sink, found.value.bytes, found.value.length_bytes) ? GIM_E_STOPPED : 0;
+}
+
+static int write_payload(struct gim_state *state, const struct options *options, struct sink *sink, struct gim_error *error)
+{
+	struct gim_unit unit;
+	if (!options->unit)
+		return write_field(state, options, sink, error);
+	if (unit_by_name(state, options->unit, &unit, error))
+		return error->code;
+	return gim_unit_read(state, &unit, put, sink, error);
+}
+
+/*
+ * Where it goes.
+ */
+static int set_errno(struct gim_error *error, const char *what, const char *name)
+{
+	return error_set(error, GIM_E_IO, "cannot %s %s: %s", what, name, strerror(errno));
+}
+
+static bool same_file(const char *one, const char *two)
+{
+	struct stat a, b;
+	const bool first = strcmp(one, "-") ? !stat(one, &a) : !fstat(STDIN_FILENO, &a);
+	return first && !stat(two, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int check_output(const char *file, const struct options *options, struct gim_error *error)
+{
+	struct stat status;
+	if (same_file(file, options->output))
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
+	if (lstat(options->output, &status))
+		return 0;
+	if (S_ISDIR(status.st_mode))
+		return error_set(error, GIM_E_ARGUMENT, "%s is a directory; name a file in it", options->output);
+	if (!options->force)
+		return error_set(error, GIM_E_ARGUMENT, "%s exists; --force overwrites it", options->output);
+	return 0;
+}
+
+/* The mode that the file had, or that a new one gets. */
+static mode_t output_mode(const char *path)
+{
+	struct stat status;
+	const mode_t mask = umask(0);
+	(void)umask(mask);
+	return stat(path, &status) ? 0666 & ~mask : status.st_mode & 07777;
+}
+
+/* The folder's entry must last too, else the new name can be lost with the power. */
+static int sync_folder(const char *path)
+{
+	char *copy = strdup(path);
+	const int folder = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	const int result = folder < 0 ? -1 : fsync(folder);
+	if (folder >= 0)
+		(void)close(folder);
+	free(copy);
+	return result;
+}
+
+/* Fill the temporary file and give it its name. */
+static int write_temporary(struct gim_state *state, const struct options *options, struct sink *sink, const char *temporary,
+                           struct gim_error *error)
+{
+	const int result = write_payload(state, options, sink, error);
+	const int fd = fileno(sink->stream);
+	if (result && result != GIM_E_STOPPED)
+		return result;
+	if (result || fflush(sink->stream) || fchmod(fd, output_mode(options->output)) || fsync(fd)) {
+		error->code = GIM_OK; /* "stopped" says less than the reason */
+		return set_errno(error, "write", options->output);
+	}
+	if (rename(temporary, options->output) || sync_folder(options->output))
+		return set_errno(error, "rename it to", options->output);
+	return 0;
+}
+
+static int write_file(struct gim_state *state, const char *file, const struct options *options, struct sink *sink, struct gim_error *error)
+{
+	char *temporary = NULL;
+	if (check_output(file, options, error))
+		return error->code;
+	if (asprintf(&temporary, "%s.XXXXXX", options->output) < 0)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	const int fd = mkostemp(temporary, O_CLOEXEC);
+	sink->stream = fd < 0 ? NULL : fdopen(fd, "w");
+	if (sink->stream) {
+		(void)write_temporary(state, options, sink, temporary, error);
+		(void)fclose(sink->stream);
+	} else {
+		(void)set_errno(error, "create a file beside", options->output);
+	}
+	if (error->code && fd >= 0)
+		(void)unlink(temporary);
+	free(temporary);
+	return error->code;
+}
+
+static int extract(const char *file, const struct options *options, struct sink *sink, struct gim_error *error)
+{
+	struct gim_state *state = NULL;
+	if (gim_state_open(file, &state, error))
+		return error->code;
+	int result = options->output ? write_file(state, file, options, sink, error) : write_payload(state, options, sink, error);
+	gim_state_free(&state);
+	/* A full standard output is told at the end, for all commands alike. */
+	return result == GIM_E_STOPPED ? 0 : result;
+}
+
+int run_extract(const struct options *options, int count, char **operands)
+{
+	(void)count;
+	struct options own = *options;
+	struct sink sink = {.stream = stdout};
+	struct gim_error error = GIM_ERROR_INIT;
+	const struct command *command = command_find("extract");
+	if (!options->unit + !options->field + !options->screenshot != 2)
+		return usage_error(command, options->json, "extract needs one of --unit, --field and --screenshot");
+	if (own.output && !strcmp(own.output, "-"))
+		own.output = NULL;
+	if (own.json && !own.output)
+		return usage_error(command, true, "extract --json needs -o OUT: standard output cannot hold both");
+	if (extract(operands[0], &own, &sink, &error))
+		return output_error(operands[0], &error, own.json);
+	if (own.json) {
+		json_t *body = json_object();
+		(void)json_object_set_new(body, "file", json_text(operands[0]));
+		(void)json_object_set_new(body, "output", json_text(own.output));
+		(void)json_object_set_new(body, "size_bytes", size_json(sink.size));
+		output_document(body, false);
+	}
+	return EXIT_YES;
+}

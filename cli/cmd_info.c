@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* gimstate info: what the state is, on one screen. */
+#include "command.h"
+#include "output.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The one leaf at a path; absent when there is none. */
+static int keep(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+static bool look_up(const struct gim_state *state, const char *path, struct gim_value *value)
+{
+	*value = (struct gim_value){.presence = GIM_ABSENT};
+	(void)gim_state_visit(state, path, keep, value, NULL);
+	return value->presence != GIM_ABSENT;
+}
+
+static void put_label(const char *label)
+{
+	printf("%-10s ", label);
+}
+
+static void put_unknown(void)
+{
+	put_styled(stdout, STYLE_DIM, "unknown");
+	putchar('\n');
+}
+
+/* A string without the quotes that a dump shows it in. */
+static void put_bytes(const struct gim_value *value)
+{
+	char text[256];
+	(void)snprintf(text, sizeof(text), "%.*s", (int)value->length_bytes, value->bytes);
+	put_safe(stdout, text);
+}
+
+static void put_text(const struct gim_state *state, const char *label, const char *path, const char *more)
+{
+	struct gim_value value;
+	put_label(label);
+	if (!look_up(state, path, &value)) {
+		put_unknown();
+		return;
+	}
+	put_bytes(&value);
+	if (look_up(state, more, &value)) {
+		fputs(" (", stdout);
+		put_bytes(&value);
+		putchar(')');
+	}
+	putchar('\n');
+}
+
+/* A number, for people: its meaning where it has one. */
+static void put_number(const struct gim_state *state, const char *label, const char *path)
+{
+	struct gim_value value;
+	char text[256] = "", meaning[256] = "";
+	put_label(label);
+	if (!look_up(state, path, &value)) {
+		put_unknown();
+		return;
+	}
+	(void)gim_value_text(&value, text, sizeof(text));
+	(void)gim_value_meaning(&value, meaning, sizeof(meaning));
+	printf("%s%s%s%s\n", *meaning ? meaning : text, *meaning ? " (" : "", *meaning ? text : "", *meaning ? ")" : "");
+}
+
+static void put_ram(const struct gim_state *state)
+{
+	struct gim_value value;
+	put_label("RAM");
+	if (look_up(state, "guest.ram_bytes", &value))
+		printf("%" PRIu64 " MiB\n", value.number >> 20);
+	else
+		put_unknown();
+}
+
+static int keep_index(void *user, const char *path, const struct gim_value *value)
+{
+	const char *bracket = strchr(path, '[');
+	(void)value;
+	if (bracket)
+		*(uint64_t *)user = strtoull(bracket + 1, NULL, 10) + 1;
+	return 0;
+}
+
+/* What cpum says, else the length of the interface's own list. */
+static void put_vcpus(const struct gim_state *state)
+{
+	static const char *const lists[] = {"hyperv.vp", "kvm.vcpu"};
+	struct gim_value value;
+	uint64_t count = 0;
+	if (look_up(state, "guest.vcpus", &value))
+		count = value.number;
+	for (size_t i = 0; !count && i < sizeof(lists) / sizeof(lists[0]); i++)
+		(void)gim_state_visit(state, lists[i], keep_index, &count, NULL);
+	put_label("vCPUs");
+	if (count)
+		printf("%" PRIu64 "\n", count);
+	else
+		put_unknown();
+}
+
+static void put_flags(const struct gim_state *state)
+{
+	struct gim_value value;
+	put_label("flags");
+	printf("%s", look_up(state, "source.checksummed", &value) && value.number ? "checksummed" : "not checksummed");
+	if (look_up(state, "source.live", &value) && value.number)
+		printf(", live");
+	if (look_up(state, "source.host_bits", &value))
+		printf(", %" PRIu64 "-bit host", value.number);
+	if (look_up(state, "source.address_bytes", &value))
+		printf(", %" PRIu64 "-byte guest addresses", value.number);
+	putchar('\n');
+}
+
+static void print_text(const struct gim_state *state, const char *file)
+{
+	struct gim_value value;
+	put_label("file");
+	put_safe(stdout, strcmp(file, "-") ? file : "standard input");
+	if (look_up(state, "source.size_bytes", &value))
+		printf(", %" PRIu64 " bytes", value.number);
+	putchar('\n');
+	put_text(state, "container", "source.container", "");
+	put_text(state, "producer", "source.producer", "source.release");
+	put_text(state, "host", "source.host_os", "");
+	put_flags(state);
+	put_vcpus(state);
+	put_ram(state);
+	put_number(state, "TSC", "guest.tsc_hz");
+	put_number(state, "ran for", "guest.virtual_ns");
+	put_number(state, "provider", "gim.provider");
+	put_text(state, "layout", "gim.layout", "");
+	put_number(state, "guest OS", "hyperv.guest_os_id");
+}
+
+/* The document holds the records whole, but of the guest only what is on the screen. */
+static int print_json(const struct gim_state *state, const char *file, const struct remarks *remarks, struct gim_error *error)
+{
+	static const char *const keys[] = {"vcpus", "ram_bytes", "tsc_hz", "virtual_ns"};
+	json_t *body = NULL, *all = NULL;
+	struct gim_value value;
+	char text[256] = "";
+	if (gim_state_json(state, "source,gim", &body, error) || gim_state_json(state, "guest", &all, error)) {
+		json_decref(body);
+		return output_error(file, error, true);
+	}
+	json_t *guest = json_object();
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_t *one = json_object_get(json_object_get(all, "guest"), keys[i]);
+		(void)json_object_set_new(guest, keys[i], one ? json_incref(one) : json_null());
+	}
+	json_decref(all);
+	if (look_up(state, "hyperv.guest_os_id", &value))
+		(void)gim_value_meaning(&value, text, sizeof(text));
+	(void)json_object_set_new(guest, "os", *text ? json_text(text) : json_null());
+	(void)json_object_set_new(body, "guest", guest);
+	remarks_json(remarks, error, body);
+	if (error->code && error->code != GIM_E_NO_UNIT)
+		(void)json_object_set_new(body, "error", error_json(file, error));
+	output_document(body, false);
+	return EXIT_YES;
+}
+
+int run_info(const struct options *options, int count, char **operands)
+{
+	(void)count;
+	const char *file = operands[0];
+	struct gim_state *state = NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	struct remarks remarks = {NULL};
+	if (gim_state_open(file, &state, &error))
+		return output_error(file, &error, options->json);
+	(void)gim_state_decode(state, GIM_PART_INFO | GIM_PART_GIM, remarks_take, &remarks, &error);
+	/* Releases before 5.0 have no GIM unit: that is an answer too. */
+	const bool failed = error.code && error.code != GIM_E_NO_UNIT;
+	int status = EXIT_YES;
+	if (options->json) {
+		status = print_json(state, file, &remarks, &error);
+	} else {
+		print_text(state, file);
+		remarks_print(&remarks, &error);
+		if (failed)
+			(void)output_error(file, &error, false);
+	}
+	if (failed)
+		status = error_decode_status(&error);
+	remarks_free(&remarks);
+	gim_state_free(&state);
+	return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a command is: a row of one table, which the parser, the usage lines and help all read. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "gimstate.h"
+
+/* Over many files the highest counts. */
+enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_NO_ANSWER = 2 };
+
+/* The options of a call. */
+struct options {
+	bool json, ndjson, all, raw, hex, quick, force, screenshot;
+	const char *unit, *output, *layout, *field;
+};
+
+struct option_row {
+	const char *name;     /* without the dashes; NULL ends a list */
+	char letter;          /* or 0 */
+	size_t offset;        /* in struct options: of a bool, or of a const char * when there is an argument */
+	const char *argument; /* as usage shows it, or NULL */
+	const char *help;
+};
+
+struct command {
+	const char *name; /* NULL ends the table */
+	const char *arguments;
+	const char *help;
+	const struct option_row *options;
+	int min, max; /* number of operands; max -1: any */
+	int (*run)(const struct options *options, int count, char **operands);
+};
+
+extern const struct command commands[];
+
+/* NULL when there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* Say that the command line is wrong; command may be NULL. Returns EXIT_NO_ANSWER. */
+int usage_error(const struct command *command, bool json, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+int run_dump(const struct options *options, int count, char **operands);
+int run_info(const struct options *options, int count, char **operands);
+int run_units(const struct options *options, int count, char **operands);
+int run_verify(const struct options *options, int count, char **operands);
+int run_extract(const struct options *options, int count, char **operands);
+int run_get(const struct options *options, int count, char **operands);
+int run_fields(const struct options *options, int count, char **operands);
+int run_help(const struct options *options, int count, char **operands);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of commands, with the options that each takes. */
+#include "command.h"
+
+#include <string.h>
+
+#define AT(member) offsetof(struct options, member)
+#define JSON                                                                                                                               \
+	{                                                                                                                                  \
+		"json", 0, AT(json), NULL, "print one JSON document"                                                                       \
+	}
+#define END                                                                                                                                \
+	{                                                                                                                                  \
+		NULL, 0, 0, NULL, NULL                                                                                                     \
+	}
+
+static const struct option_row dump_options[] = {
+    {"unit", 'u', AT(unit), "NAME[/INST]", "the fields of this unit only; @PASS after it: of that live pass"},
+    {"all", 'a', AT(all), NULL, "all units that can be decoded, not the guest interface alone"},
+    {"raw", 0, AT(raw), NULL, "the unit's payload as it is (default unit: GIM)"},
+    {"hex", 0, AT(hex), NULL, "the unit's payload in hexadecimal (default unit: GIM)"},
+    JSON,
+    END,
+};
+
+static const struct option_row json_options[] = {JSON, END};
+
+static const struct option_row verify_options[] = {
+    {"quick", 'q', AT(quick), NULL, "only what opening checks: header, directory and footer"},
+    JSON,
+    {"ndjson", 0, AT(ndjson), NULL, "print one JSON document per file, each on a line"},
+    END,
+};
+
+static const struct option_row extract_options[] = {
+    {"unit", 'u', AT(unit), "NAME[/INST][@PASS]", "the payload of this unit; its final pass by default"},
+    {"field", 0, AT(field), "PATH", "the bytes of this field"},
+    {"screenshot", 0, AT(screenshot), NULL, "the screenshot, a PNG image"},
+    {"output", 'o', AT(output), "OUT", "write to the file OUT instead of standard output"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    {"json", 0, AT(json), NULL, "print one JSON document about it; needs -o"},
+    END,
+};
+
+static const struct option_row fields_options[] = {
+    {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
+    JSON,
+    END,
+};
+
+static const struct option_row no_options[] = {END};
+
+const struct command commands[] = {
+    {"dump", "FILE", "show every field of the guest interface's state", dump_options, 1, 1, run_dump},
+    {"info", "FILE", "say on one screen what the state is", json_options, 1, 1, run_info},
+    {"units", "FILE", "list the units with their sizes", json_options, 1, 1, run_units},
+    {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify},
+    {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
+    {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
+    {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
+    {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if (!strcmp(command->name, name))
+			return command;
+	return NULL;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Printing, in one place for all commands. */
+#include "output.h"
+
+#include "command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool colour_stdout, colour_stderr;
+
+void output_start(void)
+{
+	const char *never = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	const bool wanted = !(never && *never) && terminal && strcmp(terminal, "dumb") != 0;
+	colour_stdout = wanted && isatty(STDOUT_FILENO);
+	colour_stderr = wanted && isatty(STDERR_FILENO);
+	if (!isatty(STDOUT_FILENO))
+		(void)setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+}
+
+/* The reason of the first failure: stdio keeps only the fact. */
+static int output_errno;
+
+void output_flush(void)
+{
+	if (fflush(stdout) && !output_errno)
+		output_errno = errno;
+}
+
+bool output_finish(void)
+{
+	output_flush();
+	if (!output_errno && !ferror(stdout))
+		return true;
+	fprintf(stderr, "gimstate: cannot write to standard output%s%s\n", output_errno ? ": " : "",
+	        output_errno ? strerror(output_errno) : "");
+	return false;
+}
+
+/* Length of the printable UTF-8 sequence at text; 0: it is none, or a control character. */
+static size_t printable(const unsigned char *text)
+{
+	const unsigned char lead = text[0];
+	if (lead < 0x80)
+		return lead >= 0x20 && lead != 0x7f;
+	const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	if (lead < 0xc2 || lead > 0xf4 || (lead == 0xc2 && text[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+void put_safe(FILE *stream, const char *text)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at;) {
+		const size_t length = printable(at);
+		if (length)
+			(void)fwrite(at, 1, length, stream);
+		else
+			fprintf(stream, "\\x%02x", *at);
+		at += length ? length : 1;
+	}
+}
+
+void put_styled(FILE *stream, enum style style, const char *text)
+{
+	static const char *const codes[] = {
+	    [STYLE_NONE] = "", [STYLE_DIM] = "\033[2m", [STYLE_GOOD] = "\033[32m", [STYLE_WARNING] = "\033[33m", [STYLE_BAD] = "\033[31m"};
+	const bool colour = style != STYLE_NONE && (stream == stderr ? colour_stderr : colour_stdout);
+	if (colour)
+		fputs(codes[style], stream);
+	put_safe(stream, text);
+	if (colour)
+		fputs("\033[0m", stream);
+}
+
+int error_set(struct gim_error *error, int code, const char *format, ...)
+{
+	if (error->code)
+		return code;
+	*error = (struct gim_error){.code = code, .offset = GIM_UNKNOWN};
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(error->text, sizeof(error->text), format, arguments);
+	va_end(arguments);
+	return code;
+}
+
+int error_status(const struct gim_error *error)
+{
+	switch (error->code) {
+	case GIM_OK:
+		return EXIT_YES;
+	case GIM_E_NO_UNIT:
+	case GIM_E_TRUNCATED:
+	case GIM_E_CORRUPT:
+	case GIM_E_LIMIT:
+		return EXIT_NO;
+	default:
+		return EXIT_NO_ANSWER;
+	}
+}
+
+int error_decode_status(const struct gim_error *error)
+{
+	return error->code == GIM_E_VERSION || error->code == GIM_E_FORMAT ? EXIT_NO : error_status(error);
+}
+
+int output_error(const char *file, const struct gim_error *error, bool json)
+{
+	if (json) {
+		output_document(json_pack("{s:o}", "error", error_json(file, error)), false);
+		return error_status(error);
+	}
+	output_flush();
+	put_styled(stderr, STYLE_BAD, "gimstate:");
+	fputc(' ', stderr);
+	const char *const prefixes[] = {file ? file : "", error->unit, error->path};
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		if (!*prefixes[i])
+			continue;
+		fputs(i == 1 ? "unit " : "", stderr);
+		put_safe(stderr, !i && !strcmp(file, "-") ? "standard input" : prefixes[i]);
+		fputs(": ", stderr);
+	}
+	put_safe(stderr, error->text);
+	if (error->offset != GIM_UNKNOWN)
+		fprintf(stderr, " (at byte 0x%" PRIx64 ")", error->offset);
+	fputc('\n', stderr);
+	return error_status(error);
+}
+
+json_t *json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	if (json)
+		return json;
+	char *latin = malloc(2 * strlen(text) + 1), *out = latin;
+	if (!latin)
+		return NULL;
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		if (*at >= 0x80)
+			*out++ = (char)(0xc0 | *at >> 6);
+		*out++ = (char)(*at < 0x80 ? *at : 0x80 | (*at & 0x3f));
+	}
+	*out = '\0';
+	json = json_string(latin);
+	free(latin);
+	return json;
+}
+
+json_t *size_json(uint64_t size)
+{
+	return size == GIM_UNKNOWN ? json_null() : json_integer((json_int_t)size);
+}
+
+static void set_text(json_t *json, const char *key, const char *text)
+{
+	if (text && *text)
+		(void)json_object_set_new(json, key, json_text(text));
+}
+
+json_t *error_json(const char *file, const struct gim_error *error)
+{
+	json_t *json = json_object();
+	set_text(json, "code", gim_code_name(error->code));
+	set_text(json, "text", error->text);
+	set_text(json, "file", file);
+	set_text(json, "unit", error->unit);
+	set_text(json, "path", error->path);
+	if (error->offset != GIM_UNKNOWN)
+		(void)json_object_set_new(json, "offset", size_json(error->offset));
+	return json;
+}
+
+const char *severity_name(enum gim_severity severity)
+{
+	static const char *const names[] = {[GIM_NOTE] = "note", [GIM_WARNING] = "warning", [GIM_ERROR] = "error"};
+	return names[severity];
+}
+
+json_t *finding_json(const struct gim_finding *finding)
+{
+	json_t *json = json_object();
+	set_text(json, "rule", finding->rule);
+	set_text(json, "severity", severity_name(finding->severity));
+	if (finding->status)
+		(void)json_object_set_new(json, "status", json_integer(finding->status));
+	set_text(json, "status_name", finding->status_name);
+	if (finding->offset != GIM_UNKNOWN)
+		(void)json_object_set_new(json, "offset", size_json(finding->offset));
+	set_text(json, "unit", finding->unit);
+	set_text(json, "path", finding->path);
+	set_text(json, "text", finding->text);
+	return json;
+}
+
+json_t *unit_json(const struct gim_unit *unit)
+{
+	json_t *json = json_object();
+	(void)json_object_set_new(json, "name", json_text(unit->name));
+	(void)json_object_set_new(json, "instance", json_integer(unit->instance));
+	(void)json_object_set_new(json, "version", json_integer(unit->version));
+	(void)json_object_set_new(json, "pass", unit->pass == GIM_PASS_FINAL ? json_string("final") : json_integer(unit->pass));
+	(void)json_object_set_new(json, "offset", size_json(unit->offset));
+	(void)json_object_set_new(json, "stored_bytes", size_json(unit->stored_bytes));
+	(void)json_object_set_new(json, "payload_bytes", size_json(unit->payload_bytes));
+	(void)json_object_set_new(json, "decodable", json_boolean(unit->decodable));
+	return json;
+}
+
+void output_document(json_t *body, bool one_line)
+{
+	json_t *document = json_pack("{s:i}", "gimstate", 1);
+	/* Only ASCII: what a byte string holds can then not steer a terminal either. */
+	const size_t format = JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2));
+	if (!document || !body || json_object_update(document, body) || json_dumpf(document, stdout, format))
+		fputs("gimstate: cannot print the JSON document\n", stderr);
+	putchar('\n');
+	json_decref(document);
+	json_decref(body);
+}
+
+void remarks_take(void *user, const struct gim_finding *finding)
+{
+	struct remarks *remarks = (struct remarks *)user;
+	if (!remarks->findings)
+		remarks->findings = json_array();
+	(void)json_array_append_new(remarks->findings, finding_json(finding));
+}
+
+static const char *member(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : "";
+}
+
+static bool says_the_same(const json_t *finding, const struct gim_error *error)
+{
+	return error->code && !strcmp(member(finding, "unit"), error->unit) && *error->text && strstr(member(finding, "text"), error->text);
+}
+
+void remarks_print(const struct remarks *remarks, const struct gim_error *error)
+{
+	output_flush();
+	for (size_t i = 0; i < json_array_size(remarks->findings); i++) {
+		const json_t *finding = json_array_get(remarks->findings, i);
+		const char *severity = member(finding, "severity"), *unit = member(finding, "unit");
+		if (says_the_same(finding, error))
+			continue;
+		fputs("# ", stderr);
+		put_styled(stderr,
+		           !strcmp(severity, "note")      ? STYLE_DIM
+		           : !strcmp(severity, "warning") ? STYLE_WARNING
+		                                          : STYLE_BAD,
+		           severity);
+		fputs(": ", stderr);
+		fputs(*unit ? "unit " : "", stderr);
+		put_safe(stderr, unit);
+		fputs(*unit ? ": " : "", stderr);
+		put_safe(stderr, member(finding, "text"));
+		fprintf(stderr, " [%s]\n", member(finding, "rule"));
+	}
+}
+
+void remarks_json(const struct remarks *remarks, const struct gim_error *error, json_t *body)
+{
+	json_t *findings = json_array();
+	for (size_t i = 0; i < json_array_size(remarks->findings); i++) {
+		json_t *finding = json_array_get(remarks->findings, i);
+		if (!says_the_same(finding, error))
+			(void)json_array_append(findings, finding);
+	}
+	if (json_array_size(findings))
+		(void)json_object_set(body, "findings", findings);
+	json_decref(findings);
+}
+
+void remarks_free(struct remarks *remarks)
+{
+	json_decref(remarks->findings);
+	remarks->findings = NULL;
+}
+
+static char *render(size_t (*print)(const struct gim_value *, char *, size_t), const struct gim_value *value)
+{
+	const size_t size = print(value, NULL, 0) + 1;
+	char *text = malloc(size);
+	if (text) {
+		text[0] = '\0';
+		(void)print(value, text, size);
+	}
+	return text;
+}
+
+char *value_text(const struct gim_value *value)
+{
+	return render(gim_value_text, value);
+}
+
+/* Where the next component of a path ends, from byte `at` on. */
+static size_t component_end(const char *path, size_t at)
+{
+	return path[at] ? at + 1 + strcspn(path + at + 1, ".[") : at;
+}
+
+/* How many bytes two paths share, in whole components. */
+static size_t common(const char *one, const char *two)
+{
+	size_t shared = 0;
+	while (two && one[shared]) {
+		const size_t end = component_end(one, shared);
+		if (strncmp(one, two, end) != 0 || component_end(two, shared) != end)
+			break;
+		shared = end;
+	}
+	return shared;
+}
+
+static void put_absent(const char *path, size_t length)
+{
+	printf("%.*s = ", (int)length, path);
+	put_styled(stdout, STYLE_DIM, "absent");
+	putchar('\n');
+}
+
+/* Print the absent leaves that wait, each run of them under the shortest path that holds nothing else. */
+static void fields_flush(struct fields *fields, const char *next)
+{
+	const char *last = "";
+	size_t last_length = 0;
+	for (size_t i = 0; i < fields->waiting_count; i++) {
+		const char *path = fields->waiting[i];
+		const size_t before = common(path, fields->previous), after = common(path, next);
+		size_t length = component_end(path, before > after ? before : after);
+		if (fields->within && length < strlen(fields->within))
+			length = strlen(fields->within);
+		if (length != last_length || strncmp(path, last, length) != 0)
+			put_absent(path, length);
+		last = path;
+		last_length = length;
+	}
+	for (size_t i = 0; i < fields->waiting_count; i++)
+		free(fields->waiting[i]);
+	fields->waiting_count = 0;
+}
+
+/* More absent leaves than this in a row are not worth holding; they are printed one by one. */
+enum { WAITING_MAX = 65536 };
+
+static int wait_absent(struct fields *fields, const char *path)
+{
+	if (fields->waiting_count == WAITING_MAX)
+		fields_flush(fields, path);
+	if (!fields->waiting)
+		fields->waiting = calloc(WAITING_MAX, sizeof(*fields->waiting));
+	char *copy = fields->waiting ? strdup(path) : NULL;
+	if (!copy)
+		return GIM_E_MEMORY;
+	fields->waiting[fields->waiting_count++] = copy;
+	return 0;
+}
+
+int fields_put(void *user, const char *path, const struct gim_value *value)
+{
+	struct fields *fields = (struct fields *)user;
+	if (fields->skip && !strncmp(path, fields->skip, strlen(fields->skip)))
+		return 0;
+	if (value->presence == GIM_ABSENT)
+		return fields->stored_only ? 0 : wait_absent(fields, path);
+	fields_flush(fields, path);
+	free(fields->previous);
+	fields->previous = strdup(path);
+	fields->stored++;
+	char *text = render(gim_value_text, value), *meaning = render(gim_value_meaning, value);
+	if (text && meaning) {
+		printf("%s = %s", path, text);
+		if (fields->meanings && *meaning) {
+			fputs("  ", stdout);
+			put_styled(stdout, STYLE_DIM, meaning);
+		}
+		putchar('\n');
+	}
+	const bool failed = !text || !meaning || !fields->previous;
+	free(text);
+	free(meaning);
+	return failed ? GIM_E_MEMORY : ferror(stdout) ? GIM_E_STOPPED : 0;
+}
+
+void fields_end(struct fields *fields)
+{
+	fields_flush(fields, NULL);
+	free(fields->waiting);
+	free(fields->previous);
+	fields->waiting = NULL;
+	fields->previous = NULL;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* How commands print: errors, findings, fields, JSON documents. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include "gimstate.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Colours, on a terminal only and never with NO_COLOR. */
+enum style { STYLE_NONE, STYLE_DIM, STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
+
+/* Find out about terminals; before anything is printed. */
+void output_start(void);
+
+/* Send on what was printed so far; a failure is remembered. */
+void output_flush(void);
+/* At the end: did all of it arrive? Else why not, on stderr. */
+bool output_finish(void);
+
+/* Print text so that no byte of it can steer the terminal. */
+void put_safe(FILE *stream, const char *text);
+/* The same in a style. */
+void put_styled(FILE *stream, enum style style, const char *text);
+
+/*
+ * Errors.
+ */
+/* Fill *error unless it holds an earlier failure; returns code. */
+int error_set(struct gim_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The exit status of an error: EXIT_NO where the input was understood and is damaged or lacks what was asked for, else EXIT_NO_ANSWER. */
+int error_status(const struct gim_error *error);
+/* The same while decoding: whatever the input did wrong then is damage. */
+int error_decode_status(const struct gim_error *error);
+
+/* "gimstate: FILE: sentence (at byte 0x5a)" on stderr, or the JSON document {"error": …}; returns error_status. file may be NULL. */
+int output_error(const char *file, const struct gim_error *error, bool json);
+
+/*
+ * JSON. Texts of the input are made valid first: bytes that are not UTF-8 become U+00nn.
+ */
+json_t *json_text(const char *text);
+json_t *error_json(const char *file, const struct gim_error *error);
+json_t *finding_json(const struct gim_finding *finding);
+json_t *unit_json(const struct gim_unit *unit);
+/* A number that may be GIM_UNKNOWN: null. */
+json_t *size_json(uint64_t size);
+
+/* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
+void output_document(json_t *body, bool one_line);
+
+/*
+ * Findings of decoding: gathered, then printed after the fields that they speak about.
+ */
+struct remarks {
+	json_t *findings; /* an array, or NULL */
+};
+
+/* gim_report_fn; user is a struct remarks. */
+void remarks_take(void *user, const struct gim_finding *finding);
+/* "# warning: …" on stderr, without the one that the error says again. */
+void remarks_print(const struct remarks *remarks, const struct gim_error *error);
+/* The same into a document, when there are any. */
+void remarks_json(const struct remarks *remarks, const struct gim_error *error, json_t *body);
+void remarks_free(struct remarks *remarks);
+
+const char *severity_name(enum gim_severity severity);
+
+/*
+ * Fields: "path = value  meaning", one a line. A list, an array or a sub-record of which nothing is there is one line, so lines of absent leaves
+ * wait until what follows is known.
+ */
+struct fields {
+	const char *within; /* do not shorten paths beyond this one; may be NULL */
+	bool meanings;      /* print them */
+	bool stored_only;   /* print nothing that is absent */
+	const char *skip;   /* print nothing whose path begins like this; may be NULL */
+	uint64_t stored;    /* leaves that are not absent */
+	char *previous;     /* path of the last of those */
+	char **waiting;     /* paths of absent leaves after it */
+	size_t waiting_count;
+};
+
+/* gim_visit_fn; user is a struct fields. */
+int fields_put(void *user, const char *path, const struct gim_value *value);
+/* Print what waits, and free. */
+void fields_end(struct fields *fields);
+
+/* A value as text, all of it; free it. NULL when memory is out. */
+char *value_text(const struct gim_value *value);
+
+#endif

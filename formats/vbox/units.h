@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The units of a VirtualBox saved state that are understood: their record, their layout, and decoding them. */
+#ifndef GIM_VBOX_UNITS_H
+#define GIM_VBOX_UNITS_H
+
+#include "state.h"
+
+/* Of the unit SSM. */
+struct vbox_property {
+	struct gim_text name, value;
+};
+
+struct vbox_device {
+	struct gim_text name;
+	uint32_t index, instance;
+};
+
+struct vbox_rom {
+	struct gim_text device, description;
+	uint64_t gpa, size;
+	uint32_t instance;
+	uint8_t id, region;
+};
+
+struct vbox_mmio2 {
+	struct gim_text device, description;
+	uint64_t size;
+	uint32_t instance;
+	uint8_t id, region;
+};
+
+/* The sizes count the end of a C string. */
+struct vbox_folder {
+	struct gim_text name, path, mount_point;
+	uint32_t name_size, path_size, mount_point_size;
+	uint8_t writable, auto_mount;
+};
+
+struct vbox_monitor {
+	uint32_t offset, max_size, info_size, width, height, x, y, flags;
+};
+
+struct vbox_screenshot {
+	struct gim_text image;
+	uint32_t size, type, width, height;
+};
+
+struct vbox_words {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+struct vbox_cpum {
+	struct gim_list host_standard, host_extended;
+	uint32_t msr_bytes;
+	uint8_t svm, vmx;
+};
+
+struct vbox_tm {
+	uint64_t virtual_hz, sync_offset_ns, sync_given_up_ns, catchup_previous_ns, real_hz;
+	uint8_t catchup;
+};
+
+struct vbox_pgm {
+	uint64_t mapping_address, ram_bytes;
+	uint32_t mapping_bytes, ballooned_pages, hole_bytes;
+	uint8_t mapping_fixed;
+	struct gim_list rom, mmio2;
+};
+
+struct vbox_pdm {
+	uint32_t dma_pending;
+	struct gim_list device;
+};
+
+struct vbox_apic {
+	uint32_t vcpus, max_mode;
+	uint8_t io_apic;
+};
+
+struct vbox_display {
+	struct gim_list monitor;
+	uint32_t input_x, input_y, input_width, input_height, guest_caps, cursor_caps;
+	struct gim_list screenshot;
+};
+
+struct vbox_hm {
+	uint64_t patch_memory, patch_free;
+	uint32_t patch_bytes, patches;
+};
+
+struct vbox {
+	struct gim_list property;
+	struct gim_list folder;
+	struct vbox_cpum cpum;
+	struct vbox_tm tm;
+	struct vbox_pgm pgm;
+	struct vbox_pdm pdm;
+	struct vbox_apic apic;
+	struct vbox_display display;
+	struct vbox_hm hm;
+	uint64_t ram_pages;
+	uint32_t fixers;
+};
+
+extern const struct gim_record vbox_property_record, vbox_device_record, vbox_rom_record, vbox_mmio2_record, vbox_folder_record,
+    vbox_monitor_record, vbox_screenshot_record, vbox_words_record, vbox_cpum_record, vbox_tm_record, vbox_pgm_record, vbox_pdm_record,
+    vbox_apic_record, vbox_display_record, vbox_hm_record, vbox_record;
+
+/* Flags of frames: which pass of a unit they read. */
+enum {
+	VBOX_FRAME_FINAL = 0,
+	VBOX_FRAME_LIVE = 1, /* pass 0 of a live save */
+	VBOX_FRAME_TAIL = 2, /* the CPUID block at the end of a cpum payload whose middle is not understood */
+};
+
+/* Flag of the codec: the file is a live save, whose final pass leaves out what pass 0 said. */
+enum { VBOX_CODEC_LIVE = 1 };
+
+/* Several frames may serve one unit: the first that decodes its payload to the end is the right one, else the last. */
+extern const struct gim_layout vbox_layout_units;
+
+/* As struct gim_format wants them. */
+extern const struct gim_layout *const vbox_layouts[];
+extern const struct gim_record *const vbox_records[];
+
+/* Is there a table for this unit in this version and pass? */
+bool vbox_unit_decodable(const struct gim_unit *unit);
+
+/* As gim_state_decode and gim_state_decode_unit. What is wrong with a unit is reported; it fails the call when the unit is GIM, or when all
+ * units were asked for (GIM_PART_GUEST). The others are aids. */
+int vbox_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
+int vbox_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What an input that is no known saved state may be, by its first bytes: only for the sentence of an error. */
+#include "state.h"
+
+#include <string.h>
+
+#define MAGIC(offset, text, sentence)                                                                                                      \
+	{                                                                                                                                  \
+		offset, sizeof(text) - 1, text, sentence                                                                                   \
+	}
+
+static const struct {
+	size_t offset, size;
+	const char *magic;
+	const char *sentence;
+} magics[] = {
+    MAGIC(0, "QEVM", "this looks like a QEMU migration stream, which this version does not read"),
+    MAGIC(0, "QFI\373", "this looks like a qcow2 disk image, which this version does not read"),
+    MAGIC(0, "LibvirtQemudSave", "this looks like a libvirt save image, which this version does not read"),
+    MAGIC(0, "LibvirtQemudPart", "this looks like a libvirt save image that was not finished"),
+    MAGIC(0, "\037\213", "this looks like a gzip file: unpack it first"),
+    MAGIC(0,
+          "\375"
+          "7zXZ",
+          "this looks like an xz file: unpack it first"),
+    MAGIC(0, "\050\265\057\375", "this looks like a zstd file: unpack it first"),
+    MAGIC(0, "BZh", "this looks like a bzip2 file: unpack it first"),
+    MAGIC(0, "PK\003\004", "this looks like a zip archive: unpack it first"),
+    MAGIC(0, "7z\274\257", "this looks like a 7z archive: unpack it first"),
+    MAGIC(0, "\177ELF", "this looks like an ELF file, perhaps a VirtualBox core dump, not a saved state"),
+    MAGIC(0, "<?xml", "this looks like XML, perhaps a .vbox settings file: the saved states are the .sav files that it names"),
+    MAGIC(0, "<VirtualBox", "this looks like a .vbox settings file: the saved states are the .sav files that it names"),
+    MAGIC(0, "<<< ", "this looks like a VirtualBox disk image, not a saved state"),
+    MAGIC(0, "KDMV", "this looks like a VMware disk image, not a saved state"),
+};
+
+/* Does nothing but printable text stand here? */
+static bool is_text(const uint8_t *head, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (head[i] >= 0x7f || (head[i] < 0x20 && !strchr("\t\n\r", head[i])))
+			return false;
+	return true;
+}
+
+const char *gim_foreign_guess(const uint8_t *head, size_t size)
+{
+	if (!size)
+		return "the file is empty";
+	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+		if (size >= magics[i].offset + magics[i].size && !memcmp(head + magics[i].offset, magics[i].magic, magics[i].size))
+			return magics[i].sentence;
+	if (is_text(head, size))
+		return "this is a text, not a saved state";
+	return "no known magic: this is no saved state, or VirtualBox 7 or later encrypted it (decrypt it there first)";
+}

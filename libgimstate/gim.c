@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The GIM unit's payload: a head that names the provider, then what the provider's layout says. */
+#include "error.h"
+#include "state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The head has been the same since 5.0; a version of its own it has not. */
+static const struct gim_row head_rows[] = {ON(gim, provider), ON(gim, provider_version), END_ROWS};
+enum { HEAD_BYTES = 8, UNIT_VERSION = 1 };
+
+static const struct gim_provider *provider_by_id(uint32_t id)
+{
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		if ((*each)->vbox_id == id)
+			return *each;
+	return NULL;
+}
+
+static const struct gim_layout *layout_of(const struct gim_provider *provider, const char *format)
+{
+	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++)
+		if (!strcmp((*each)->format, format))
+			return *each;
+	return NULL;
+}
+
+/* The number of items of the list that the payload's length counts (virtual processors); 0: there is none in this version. */
+static uint32_t counted_vcpus(const struct gim_object *object, const struct gim_row *rows, uint32_t version)
+{
+	for (const struct gim_row *row = rows; row->op != GIM_ROW_END; row++)
+		if (row->op == GIM_ROW_EACH && row->count == GIM_COUNT_REST && version >= row->since)
+			return ((const struct gim_list *)(const void *)(object->data + row->offset))->count;
+	return 0;
+}
+
+static int store_layout(struct gim_state *state, struct gim_object *head, const struct gim_provider *provider, uint32_t version,
+                        struct gim_error *error)
+{
+	char name[64];
+	if (version)
+		(void)snprintf(name, sizeof(name), "%s-%s-%u", state->format->name, provider->name, version);
+	else
+		(void)snprintf(name, sizeof(name), "%s-%s", state->format->name, provider->name);
+	state->layout_version = version;
+	return gim_store_text(state, head, offsetof(struct gim, layout), name, error);
+}
+
+static int store_trailing(struct gim_state *state, struct gim_object *head, const uint8_t *bytes, size_t size, struct gim_error *error)
+{
+	const char *copy = gim_arena_copy(&state->arena, bytes, size);
+	if (!copy)
+		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%zu trailing bytes exceed the memory limit", size);
+	GIM_STORE(head, gim, trailing, ((struct gim_text){copy, (uint32_t)size}));
+	return 0;
+}
+
+/* Decode the provider's part, `size` bytes after the head. */
+static int decode_provider(struct gim_state *state, const struct gim_codec *codec, const struct gim_provider *provider,
+                           const uint8_t *bytes, size_t size, size_t *used, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	const struct gim_layout *layout = layout_of(provider, state->format->name);
+	struct gim_object *head = gim_state_object(state, &gim_record, error);
+	*used = 0;
+	if (!head)
+		return GIM_E_MEMORY;
+	if (!layout)
+		return store_layout(state, head, provider, 0, error);
+	struct gim_object *object = gim_state_object(state, provider->record, error);
+	head = gim_state_object(state, &gim_record, error); /* the array may have moved */
+	if (!object || !head)
+		return GIM_E_MEMORY;
+	struct gim_codec own = *codec;
+	own.first = layout->first;
+	own.last = layout->last;
+	const struct gim_object roots[] = {*object, *head};
+	const struct gim_row *rows = layout->frames[0].rows;
+	uint32_t version;
+	int result = gim_decode(rows, &own, roots, 2, &state->arena, bytes, size, used, &version, error);
+	if (version >= layout->first && version <= layout->last) {
+		struct gim_error ignored = GIM_ERROR_INIT;
+		int stored = store_layout(state, head, provider, version, result ? &ignored : error);
+		result = result ? result : stored;
+	}
+	if (result)
+		return result;
+	const uint32_t vcpus = counted_vcpus(object, rows, version);
+	if (vcpus && codec->vcpus && vcpus != codec->vcpus)
+		gim_report(report, user, "GIM-VCPUS", GIM_WARNING, GIM_UNKNOWN, "GIM/0", "the GIM unit holds %u vCPUs, other units say %u",
+		           vcpus, codec->vcpus);
+	const struct gim *gim = (const struct gim *)(const void *)head->data;
+	if (head->presence[offsetof(struct gim, delimiter)] && gim->delimiter != 0xff)
+		gim_report(report, user, "GIM-DELIMITER", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
+		           "the payload ends with 0x%02x where 0xff is expected: the vCPU count may be wrong", gim->delimiter);
+	return 0;
+}
+
+int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint32_t unit_version, const uint8_t *bytes, size_t size,
+                    gim_report_fn *report, void *user, struct gim_error *error)
+{
+	struct gim_object *head = gim_state_object(state, &gim_record, error);
+	if (!head)
+		return GIM_E_MEMORY;
+	GIM_STORE(head, gim, unit_version, unit_version);
+	if (unit_version != UNIT_VERSION)
+		gim_report(report, user, "GIM-UNIT-VERSION", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
+		           "unit version %u: every release writes 1 and refuses others; read as version 1", unit_version);
+	size_t used;
+	uint32_t version;
+	int result = gim_decode(head_rows, codec, head, 1, &state->arena, bytes, size, &used, &version, error);
+	if (result)
+		return result;
+	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
+	const struct gim_provider *provider = provider_by_id(id);
+	if (!provider) {
+		(void)gim_fail(error, GIM_E_VERSION, 0, "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
+		gim_error_path(error, "gim.provider");
+		return GIM_E_VERSION;
+	}
+	result = decode_provider(state, codec, provider, bytes + HEAD_BYTES, size - HEAD_BYTES, &used, report, user, error);
+	if (result) {
+		if (error && error->code == result && error->offset != GIM_UNKNOWN)
+			error->offset += HEAD_BYTES;
+		return result;
+	}
+	used += HEAD_BYTES;
+	if (used < size)
+		gim_report(report, user, "GIM-TRAILING", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
+		           "%zu bytes follow the %zu that the layout holds", size - used, used);
+	head = gim_state_object(state, &gim_record, error);
+	return store_trailing(state, head, bytes + used, size - used, error);
+}
+
+int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error)
+{
+	const struct gim_object *head = gim_state_find(state, &gim_record);
+	if (!head)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no GIM unit");
+	const struct gim *gim = (const struct gim *)(const void *)head->data;
+	const struct gim_provider *provider = provider_by_id(gim->provider);
+	if (!provider)
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "provider %u is unknown", gim->provider);
+	const size_t start = buffer->size;
+	int result = gim_encode(head_rows, codec, head, 1, buffer, error);
+	const struct gim_layout *layout = layout_of(provider, state->format->name);
+	const struct gim_object *object = provider->record ? gim_state_find(state, provider->record) : NULL;
+	if (!result && layout) {
+		if (!object)
+			return buffer->size = start, gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no %s", provider->name);
+		const struct gim_object roots[] = {*object, *head};
+		struct gim_codec own = *codec;
+		own.version = codec->version ? codec->version : state->layout_version;
+		result = gim_encode(layout->frames[0].rows, &own, roots, 2, buffer, error);
+	}
+	gim_buffer_bytes(buffer, gim->trailing.bytes, gim->trailing.length);
+	if (!result && buffer->failed)
+		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	if (result)
+		buffer->size = start;
+	return result;
+}

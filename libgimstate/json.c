@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Objects as JSON, by docs/gimstate-json.md: the raw values, named where a name loses nothing. */
+#include "error.h"
+#include "state.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *json_hex(uint64_t number)
+{
+	char text[24];
+	(void)snprintf(text, sizeof(text), "0x%" PRIx64, number);
+	return json_string(text);
+}
+
+/* Byte n becomes U+00nn, so that any bytes survive in a JSON text. */
+static json_t *json_bytes(const char *bytes, size_t length)
+{
+	char *text = malloc(2 * length + 1);
+	size_t used = 0;
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)bytes[i];
+		if (byte < 0x80) {
+			text[used++] = (char)byte;
+		} else {
+			text[used++] = (char)(0xc0 | byte >> 6);
+			text[used++] = (char)(0x80 | (byte & 0x3f));
+		}
+	}
+	json_t *json = json_stringn_nocheck(text, used);
+	free(text);
+	return json;
+}
+
+static json_t *json_flags(const struct gim_bit *bits, uint64_t number)
+{
+	json_t *json = json_array();
+	for (; bits->name; bits++) {
+		uint64_t mask = UINT64_C(1) << bits->low;
+		if (bits->width == 1 && number & mask) {
+			if (json_array_append_new(json, json_string(bits->name)))
+				return json_decref(json), NULL;
+			number &= ~mask;
+		}
+	}
+	if (number && json_array_append_new(json, json_hex(number)))
+		return json_decref(json), NULL;
+	return json;
+}
+
+static json_t *json_leaf(const struct gim_value *value)
+{
+	const struct gim_field *field = value->field;
+	if (value->presence == GIM_ABSENT)
+		return json_null();
+	if (value->kind == GIM_VALUE_BYTES)
+		return json_bytes(value->bytes, value->length_bytes);
+	if (field->show == GIM_FLAGS)
+		return json_flags(field->bits, value->number);
+	if (field->show == GIM_BOOL && value->number <= 1)
+		return json_boolean(value->number);
+	if (field->show == GIM_ENUM)
+		for (const struct gim_name *name = field->names; name->name; name++)
+			if (name->value == value->number)
+				return json_string(name->name);
+	return value->width_bytes == 8 ? json_hex(value->number) : json_integer((json_int_t)value->number);
+}
+
+static json_t *json_object_of(const struct gim_object *object);
+
+static json_t *json_element(const struct gim_object *object, const struct gim_field *field, uint32_t index)
+{
+	if (field->record) {
+		struct gim_object item = gim_object_item(object, field, index);
+		return json_object_of(&item);
+	}
+	struct gim_value value = gim_object_value(object, field, index);
+	return json_leaf(&value);
+}
+
+static json_t *json_field(const struct gim_object *object, const struct gim_field *field)
+{
+	if (!field->count && field->kind != GIM_LIST)
+		return json_element(object, field, 0);
+	json_t *json = json_array();
+	const uint32_t count = gim_object_count(object, field);
+	for (uint32_t i = 0; i < count; i++)
+		if (json_array_append_new(json, json_element(object, field, i)))
+			return json_decref(json), NULL;
+	return json;
+}
+
+static json_t *json_object_of(const struct gim_object *object)
+{
+	json_t *json = json_object();
+	for (uint32_t f = 0; f < object->record->field_count; f++) {
+		const struct gim_field *field = &object->record->fields[f];
+		if (json_object_set_new(json, field->name, json_field(object, field)))
+			return json_decref(json), NULL;
+	}
+	return json;
+}
+
+/* Is name one of a comma-separated list? */
+static bool listed(const char *names, const char *name)
+{
+	const size_t length = strlen(name);
+	while (names) {
+		if (!strncmp(names, name, length) && (names[length] == ',' || !names[length]))
+			return true;
+		names = strchr(names, ',');
+		names = names ? names + 1 : NULL;
+	}
+	return false;
+}
+
+int gim_state_json(const struct gim_state *state, const char *names, struct json_t **json, struct gim_error *error)
+{
+	json_t *all = json_object();
+	for (size_t i = 0; all && i < state->object_count; i++) {
+		const struct gim_object *object = &state->objects[i];
+		if (names && !listed(names, object->record->name))
+			continue;
+		if (json_object_set_new(all, object->record->name, json_object_of(object))) {
+			json_decref(all);
+			all = NULL;
+		}
+	}
+	if (!all)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while making JSON");
+	*json = all;
+	return 0;
+}

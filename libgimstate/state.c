@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opening a state, choosing its container format, and handing the public calls on to it. */
+#include "state.h"
+
+#include "error.h"
+#include "visit.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error)
+{
+	uint8_t head[GIM_BID_BYTES];
+	size_t size = 0;
+	int result = gim_input_peek(input, head, sizeof(head), &size, error);
+	if (result)
+		return result;
+	const struct gim_format *best = NULL;
+	int highest = 0;
+	for (const struct gim_format *const *each = gim_formats; *each; each++) {
+		int bid = (*each)->bid(head, size);
+		if (bid > highest) {
+			highest = bid;
+			best = *each;
+		}
+	}
+	if (!best)
+		return gim_fail(error, GIM_E_FORMAT, 0, "%s", gim_foreign_guess(head, size));
+	*format = best;
+	return 0;
+}
+
+static int open_state(struct gim_state *state, struct gim_error *error)
+{
+	state->codec = (struct gim_codec){.address_bytes = 8};
+	int result = gim_format_find(&state->input, &state->format, error);
+	if (!result)
+		result = state->format->open(state, error);
+	return result;
+}
+
+/* Finish any of the three ways to open: on failure nothing is left. */
+static int finish_open(struct gim_state *opened, int result, struct gim_state **state, struct gim_error *error)
+{
+	if (!result)
+		result = open_state(opened, error);
+	if (result)
+		gim_state_free(&opened);
+	else
+		*state = opened;
+	return result;
+}
+
+static struct gim_state *new_state(struct gim_error *error)
+{
+	struct gim_state *state = calloc(1, sizeof(*state));
+	if (!state)
+		(void)gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	else
+		state->input.fd = -1;
+	return state;
+}
+
+int gim_state_open(const char *path, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *opened = new_state(error);
+	return opened ? finish_open(opened, gim_input_open(&opened->input, path, error), state, error) : GIM_E_MEMORY;
+}
+
+int gim_state_open_fd(int fd, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *opened = new_state(error);
+	return opened ? finish_open(opened, gim_input_open_fd(&opened->input, fd, error), state, error) : GIM_E_MEMORY;
+}
+
+int gim_state_open_memory(const void *bytes, size_t size_bytes, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *opened = new_state(error);
+	if (!opened)
+		return GIM_E_MEMORY;
+	gim_input_open_memory(&opened->input, bytes, size_bytes);
+	return finish_open(opened, 0, state, error);
+}
+
+void gim_state_free(struct gim_state **state)
+{
+	if (!state || !*state)
+		return;
+	if ((*state)->format)
+		(*state)->format->close(*state);
+	gim_input_close(&(*state)->input);
+	gim_arena_free(&(*state)->arena);
+	free(*state);
+	*state = NULL;
+}
+
+int gim_unit_next(struct gim_state *state, struct gim_unit *unit, struct gim_error *error)
+{
+	return state->format->unit_next(state, unit, error);
+}
+
+int gim_unit_find(struct gim_state *state, const char *name, uint32_t instance, uint32_t pass, struct gim_unit *unit,
+                  struct gim_error *error)
+{
+	return state->format->unit_find(state, name, instance, pass, unit, error);
+}
+
+int gim_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	return state->format->unit_read(state, unit, sink, user, error);
+}
+
+int gim_state_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	unsigned missing = parts & ~state->decoded;
+	state->decoded |= parts;
+	return missing ? state->format->decode(state, missing, report, user, error) : 0;
+}
+
+int gim_state_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	return state->format->decode_unit(state, unit, report, user, error);
+}
+
+/* Where a top record stands in the output, whatever the order in which units were decoded. */
+static unsigned rank(const struct gim_record *record)
+{
+	unsigned order = 0;
+	if (record == &source_record)
+		return order;
+	order++;
+	if (record == &gim_record)
+		return order;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++, order++)
+		if ((*each)->record == record)
+			return order + 1;
+	return record == &guest_record ? order + 1 : order + 2;
+}
+
+struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error)
+{
+	size_t at = 0;
+	for (; at < state->object_count; at++) {
+		if (state->objects[at].record == record)
+			return &state->objects[at];
+		if (rank(state->objects[at].record) > rank(record))
+			break;
+	}
+	assert(state->object_count < GIM_OBJECTS_MAX);
+	struct gim_object object;
+	if (gim_object_new(&state->arena, record, &object, error))
+		return NULL;
+	memmove(&state->objects[at + 1], &state->objects[at], (state->object_count - at) * sizeof(object));
+	state->objects[at] = object;
+	state->object_count++;
+	return &state->objects[at];
+}
+
+const struct gim_object *gim_state_find(const struct gim_state *state, const struct gim_record *record)
+{
+	for (size_t i = 0; i < state->object_count; i++)
+		if (state->objects[i].record == record)
+			return &state->objects[i];
+	return NULL;
+}
+
+int gim_store_text(struct gim_state *state, struct gim_object *object, size_t offset, const char *text, struct gim_error *error)
+{
+	const size_t length = strlen(text);
+	const char *copy = gim_arena_copy(&state->arena, text, length);
+	if (!copy)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	*(struct gim_text *)(void *)(object->data + offset) = (struct gim_text){copy, (uint32_t)length};
+	object->presence[offset] = GIM_STORED;
+	return 0;
+}
+
+void gim_report(gim_report_fn *report, void *user, const char *rule, enum gim_severity severity, uint64_t offset, const char *unit,
+                const char *format, ...)
+{
+	if (!report)
+		return;
+	char text[256];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	const struct gim_finding finding = {.rule = rule, .severity = severity, .offset = offset, .unit = unit, .text = text};
+	report(user, &finding);
+}
+
+/* The record that a path's first component names, among all that there are; *parts: what decodes it. */
+static const struct gim_record *top_record(const struct gim_format *format, const char *path, size_t length, unsigned *parts)
+{
+	const struct {
+		const struct gim_record *record;
+		unsigned parts;
+	} fixed[] = {{&source_record, GIM_PART_INFO}, {&gim_record, GIM_PART_GIM}, {&guest_record, GIM_PART_GUEST}};
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (strlen(fixed[i].record->name) == length && !memcmp(fixed[i].record->name, path, length))
+			return *parts = fixed[i].parts, fixed[i].record;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
+		const struct gim_record *record = (*each)->record;
+		if (record && strlen(record->name) == length && !memcmp(record->name, path, length))
+			return *parts = GIM_PART_GIM, record;
+	}
+	for (const struct gim_record *const *each = format->records; each && *each; each++)
+		if (strlen((*each)->name) == length && !memcmp((*each)->name, path, length))
+			return *parts = GIM_PART_GUEST, *each;
+	return NULL;
+}
+
+unsigned gim_state_parts(const struct gim_state *state, const char *path)
+{
+	unsigned parts = 0;
+	(void)top_record(state->format, path, strcspn(path, ".["), &parts);
+	return parts;
+}
+
+int gim_state_visit(const struct gim_state *state, const char *path, gim_visit_fn *visit, void *user, struct gim_error *error)
+{
+	if (!path) {
+		for (size_t i = 0; i < state->object_count; i++) {
+			int result = gim_object_visit(&state->objects[i], "", visit, user, error);
+			if (result)
+				return result;
+		}
+		return 0;
+	}
+	const size_t length = strcspn(path, ".[");
+	unsigned parts;
+	const struct gim_record *record = top_record(state->format, path, length, &parts);
+	if (!record)
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s", path);
+	const struct gim_object *object = gim_state_find(state, record);
+	if (object)
+		return gim_object_visit(object, path + length, visit, user, error);
+	/* Not in this state: an empty object tells whether the path is right, and all of it is absent. */
+	struct gim_arena arena = {0};
+	struct gim_object empty;
+	int result = gim_object_new(&arena, record, &empty, error);
+	if (!result)
+		result = gim_object_visit(&empty, path + length, visit, user, error);
+	gim_arena_free(&arena);
+	return result;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An open state from inside: its input, its container, and the objects decoded so far; and what a container format and a provider must offer. */
+#ifndef GIM_STATE_H
+#define GIM_STATE_H
+
+#include "field.h"
+#include "input.h"
+
+/* Where the state comes from: what the container's header says. The record "source". */
+struct source {
+	struct gim_text format;    /* the format's name, e.g. "vbox" */
+	struct gim_text container; /* e.g. "VirtualBox saved state 2.0" */
+	struct gim_text producer;  /* VERSIONrREVISION, e.g. "7.2.22r175245" */
+	struct gim_text release;   /* e.g. "vbox:7.2" */
+	struct gim_text host_os;   /* e.g. "linux.amd64" */
+	uint64_t size_bytes;
+	uint32_t units;
+	uint8_t host_bits, address_bytes, pointer_bytes;
+	uint8_t checksummed, live;
+};
+extern const struct gim_record source_record;
+
+/* The GIM unit's head, and what stands around the provider's payload. The record "gim". */
+struct gim {
+	uint32_t unit_version;
+	uint32_t provider;          /* VirtualBox's id */
+	uint32_t provider_version;  /* 0: newest */
+	struct gim_text layout;     /* derived: which layout read it, e.g. "vbox-hyperv-4" */
+	struct gim_text interfaces; /* derived, of containers without a GIM unit: which interfaces are in use */
+	struct gim_text trailing;   /* bytes after the provider's payload; a sound unit has none */
+	uint8_t delimiter;          /* 0xff after the HyperV blobs 2 to 4 */
+};
+extern const struct gim_record gim_record;
+
+#define GIM_OBJECTS_MAX 8
+
+struct gim_state {
+	struct gim_input input;
+	struct gim_arena arena;
+	const struct gim_format *format;
+	void *container;                            /* the format's own */
+	struct gim_object objects[GIM_OBJECTS_MAX]; /* top records in the order of output; present once decoded */
+	size_t object_count;
+	unsigned decoded;        /* parts done (enum gim_part) */
+	struct gim_codec codec;  /* what the container's header says of all payloads */
+	uint32_t layout_version; /* of the provider layout that read the GIM unit; 0: none did */
+};
+
+/* The object of a top record; created absent when it is not there yet. NULL when memory is out. */
+struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error);
+/* The same, NULL when nothing of that record was decoded. */
+const struct gim_object *gim_state_find(const struct gim_state *state, const struct gim_record *record);
+
+/* Store a derived or header value in an object and mark it stored. */
+#define GIM_STORE(object, type, member, number)                                                                                            \
+	(((struct type *)(void *)(object)->data)->member = (number), (object)->presence[offsetof(struct type, member)] = GIM_STORED)
+/* The same for text; copied to the arena. */
+int gim_store_text(struct gim_state *state, struct gim_object *object, size_t offset, const char *text, struct gim_error *error);
+
+/* Pass a finding on; report may be NULL. */
+void gim_report(gim_report_fn *report, void *user, const char *rule, enum gim_severity severity, uint64_t offset, const char *unit,
+                const char *format, ...) __attribute__((format(printf, 7, 8)));
+
+/*
+ * A container format: one file or folder under formats/, listed in formats[] (registry.c).
+ */
+struct gim_format {
+	const char *name;  /* in layout names and release names, e.g. "vbox" */
+	const char *title; /* for people: "VirtualBox saved state" */
+	/* How sure are we (0 to 100), from the first bytes of the input (at most GIM_BID_BYTES, fewer when it is shorter)? */
+	int (*bid)(const uint8_t *head, size_t size);
+	/* Read the header; store the record `source`, state->codec and state->container. */
+	int (*open)(struct gim_state *state, struct gim_error *error);
+	void (*close)(struct gim_state *state); /* may be called after a failed open */
+	/* As gim_unit_next, gim_unit_find, gim_unit_read. */
+	int (*unit_next)(struct gim_state *state, struct gim_unit *unit, struct gim_error *error);
+	int (*unit_find)(struct gim_state *state, const char *name, uint32_t instance, uint32_t pass, struct gim_unit *unit,
+	                 struct gim_error *error);
+	int (*unit_read)(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error);
+	/* As gim_state_decode and gim_state_decode_unit. */
+	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
+	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
+	                   struct gim_error *error);
+	/* As gim_verify, on an open input. */
+	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
+	              struct gim_error *error);
+	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
+	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
+};
+
+#define GIM_BID_BYTES 64
+
+/* The format that bids highest for an input; GIM_E_FORMAT, with a sentence on what it may be, when none does. */
+int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error);
+
+/*
+ * A provider of a guest interface: one file or folder under providers/, listed in providers[] (registry.c).
+ */
+struct gim_provider {
+	const char *name;                        /* as in gim.provider and paths: "hyperv" */
+	const char *title;                       /* for people: "Microsoft Hyper-V" */
+	uint32_t vbox_id;                        /* provider id in VirtualBox's GIM unit */
+	const struct gim_record *record;         /* NULL: it saves nothing */
+	const struct gim_layout *const *layouts; /* NULL-terminated */
+};
+
+extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */
+extern const struct gim_provider *const gim_providers[]; /* NULL-terminated */
+extern const struct gim_record guest_record;             /* guest.h */
+
+/* A sentence on what an input with no known magic may be ("looks like a QEMU migration stream …"); never NULL. (foreign.c) */
+const char *gim_foreign_guess(const uint8_t *head, size_t size);
+
+/*
+ * The GIM unit (gim.c).
+ */
+/* Decode a GIM unit's payload into state: gim.*, and the provider's record by its "vbox" layout. codec: the container's, with vcpus from other units when known.
+ * Reports a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an error stays. */
+int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint32_t unit_version, const uint8_t *bytes, size_t size,
+                    gim_report_fn *report, void *user, struct gim_error *error);
+
+/* Append the payload of the GIM unit that the state's objects describe. */
+int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Verify: choose the container format and hand on to it. */
+#include "error.h"
+#include "state.h"
+
+struct tally {
+	gim_report_fn *report;
+	void *user;
+	bool errors;
+};
+
+static void count(void *user, const struct gim_finding *finding)
+{
+	struct tally *tally = (struct tally *)user;
+	tally->errors |= finding->severity == GIM_ERROR;
+	if (tally->report)
+		tally->report(tally->user, finding);
+}
+
+static int verify(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
+                  struct gim_error *error)
+{
+	static const struct gim_verify_options defaults;
+	struct tally tally = {report, user, false};
+	const struct gim_format *format;
+	struct gim_error unknown = GIM_ERROR_INIT;
+	int result = gim_format_find(input, &format, &unknown);
+	if (result == GIM_E_FORMAT) {
+		/* A missing magic is a finding, not a refusal to answer: the first format says so in its own terms. */
+		format = gim_formats[0];
+		result = 0;
+	}
+	if (result && error && !error->code)
+		*error = unknown;
+	if (!result)
+		result = format->verify(input, options ? options : &defaults, count, &tally, error);
+	return result ? result : tally.errors;
+}
+
+int gim_verify(const char *path, const struct gim_verify_options *options, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	struct gim_input input;
+	int result = gim_input_open(&input, path, error);
+	if (result)
+		return result;
+	result = verify(&input, options, report, user, error);
+	gim_input_close(&input);
+	return result;
+}
+
+int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, gim_report_fn *report, void *user,
+                      struct gim_error *error)
+{
+	struct gim_input input;
+	gim_input_open_memory(&input, bytes, size_bytes);
+	return verify(&input, options, report, user, error);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Going through an object's leaves, and loading and storing its numbers. */
+#ifndef GIM_VISIT_H
+#define GIM_VISIT_H
+
+#include "field.h"
+
+/* Visit the leaves at `rest` (what follows the record's name in a path: ".vp[1].sint", or "": all) of an object. */
+int gim_object_visit(const struct gim_object *object, const char *rest, gim_visit_fn *visit, void *user, struct gim_error *error);
+
+/* A number member of width 1, 2, 4 or 8, in the machine's byte order. */
+uint64_t gim_number_load(const uint8_t *data, unsigned width);
+void gim_number_store(uint8_t *data, unsigned width, uint64_t number);
+
+#endif

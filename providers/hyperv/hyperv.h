@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The Hyper-V guest interface as state: what any hypervisor saves of it, as structs and their records. */
+#ifndef GIM_HYPERV_H
+#define GIM_HYPERV_H
+
+#include "field.h"
+
+/* CPUID words as the guest was shown them. */
+struct hv_features {
+	uint32_t base, partition, power, misc; /* leaf 0x40000003 */
+	uint32_t hints;                        /* leaf 0x40000004 */
+	uint32_t host;                         /* leaf 0x40000006 */
+};
+
+/* A page that the hypervisor lays over guest memory. */
+struct hv_page {
+	uint64_t gpa;
+	struct gim_text description;
+	uint32_t size;
+	uint8_t index, raw_mode;
+};
+
+/* The debug transport. */
+struct hv_debug {
+	uint64_t pending_buffer, send_buffer, receive_buffer, status;
+	uint32_t reply, bootp_xid, guest_ip4;
+	uint16_t udp_guest_dst_port, udp_guest_src_port;
+};
+
+struct hv_stimer {
+	uint64_t config, count;
+};
+
+#define HV_SINTS 16
+#define HV_STIMERS 4
+
+struct hv_vp {
+	uint64_t scontrol, siefp, simp;
+	uint64_t sint[HV_SINTS];
+	uint64_t vp_assist;
+	struct hv_stimer stimer[HV_STIMERS];
+	uint64_t runtime;
+};
+
+struct hv_crash {
+	uint64_t p0, p1, p2, p3, p4, control;
+};
+
+struct hv_reenlightenment {
+	uint64_t control, emulation_control, emulation_status;
+};
+
+struct hv_state {
+	uint64_t guest_os_id, hypercall, reference_tsc;
+	struct hv_features features;
+	struct hv_page hypercall_page, tsc_page;
+	uint32_t tsc_sequence;
+	struct hv_debug debug;
+	struct gim_list vp;
+	struct hv_crash crash;
+	struct hv_reenlightenment reenlightenment;
+	uint64_t time_ref_count;
+};
+
+extern const struct gim_record hv_features_record, hv_page_record, hv_debug_record, hv_stimer_record, hv_vp_record, hv_crash_record,
+    hv_reenlightenment_record, hv_state_record;
+
+/* Names of bits and values (names.c). */
+extern const struct gim_bit hv_bits_base[], hv_bits_partition[], hv_bits_power[], hv_bits_misc[], hv_bits_hints[], hv_bits_host[];
+extern const struct gim_bit hv_bits_hypercall[], hv_bits_page_msr[], hv_bits_scontrol[], hv_bits_sint[], hv_bits_stimer[],
+    hv_bits_debug_status[], hv_bits_crash_control[], hv_bits_reenlightenment[], hv_bits_emulation_control[], hv_bits_emulation_status[];
+extern const struct gim_name hv_names_debug_reply[];
+
+/* What a guest OS id says: vendor, system, version (guest_os.c). */
+void hv_explain_guest_os(uint64_t id, char *text, size_t size);
+
+extern const struct gim_layout hv_layout_vbox;
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How VirtualBox writes the Hyper-V interface in its GIM unit: blob versions 1 (5.0), 2 (5.1), 3 (5.2) and 4 (6.0 and later). */
+#include "hyperv.h"
+
+#include "state.h"
+
+static const struct gim_row vp_rows[] = {
+    ON(hv_vp, simp),
+    ON_(hv_vp, sint[2], .until = 2),
+    SINCE(3, hv_vp, sint),
+    END_ROWS,
+};
+
+/* Loaders take descriptions into 32 bytes, the end included. */
+#define DESCRIPTION_LIMIT 31
+
+static const struct gim_row rows[] = {
+    LAYOUT_VERSION,
+    ON(hv_state, guest_os_id),
+    ON(hv_state, hypercall),
+    ON(hv_state, reference_tsc),
+    ON(hv_state, features.base),
+    ON(hv_state, features.partition),
+    ON(hv_state, features.power),
+    ON(hv_state, features.misc),
+    ON(hv_state, features.hints),
+    ON(hv_state, features.host),
+    ON(hv_state, hypercall_page.index),
+    ON(hv_state, hypercall_page.raw_mode),
+    ON(hv_state, hypercall_page.size),
+    ON_GPA(hv_state, hypercall_page.gpa),
+    ON_(hv_state, hypercall_page.description, .limit = DESCRIPTION_LIMIT),
+    ON(hv_state, tsc_page.index),
+    ON(hv_state, tsc_page.raw_mode),
+    ON(hv_state, tsc_page.size),
+    ON_GPA(hv_state, tsc_page.gpa),
+    ON_(hv_state, tsc_page.description, .limit = DESCRIPTION_LIMIT),
+    ON(hv_state, tsc_sequence),
+    SINCE(2, hv_state, debug.pending_buffer),
+    SINCE(2, hv_state, debug.send_buffer),
+    SINCE(2, hv_state, debug.receive_buffer),
+    SINCE(2, hv_state, debug.status),
+    SINCE(2, hv_state, debug.reply),
+    SINCE(2, hv_state, debug.bootp_xid),
+    SINCE(2, hv_state, debug.guest_ip4),
+    SINCE(4, hv_state, debug.udp_guest_dst_port),
+    SINCE(4, hv_state, debug.udp_guest_src_port),
+    EACH(hv_state, vp, hv_vp, vp_rows, .count = GIM_COUNT_REST, .since = 2),
+    SINCE(2, gim, delimiter),
+    END_ROWS,
+};
+
+static const struct gim_frame frames[] = {{.name = "GIM", .rows = rows}};
+
+const struct gim_layout hv_layout_vbox = {
+    .name = "vbox-hyperv",
+    .format = "vbox",
+    .first = 1,
+    .last = 4,
+    .frames = frames,
+    .frame_count = 1,
+};
