@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every document fits the schema, is the only thing on stdout, and stderr stays silent.
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+$python -c 'import jsonschema' 2>/dev/null || { echo "python3-jsonschema is not here"; exit 77; }
+cat >check.py <<'END'
+import json, sys, jsonschema
+jsonschema.Draft202012Validator.check_schema(schema := json.load(open(sys.argv[1])))
+validator = jsonschema.Draft202012Validator(schema)
+def no_repeats(pairs):
+    assert len(dict(pairs)) == len(pairs), "a key is repeated"
+    return dict(pairs)
+number = 0
+for number, line in enumerate(open("calls", errors="replace"), 1):
+    document = json.loads(open(f"{number}.json").read(), object_pairs_hook=no_repeats)
+    best = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if best:
+        print(line.strip(), best.message[:300], list(best.absolute_path))
+print(number, "documents")
+END
+calls=0
+call() {
+	calls=$((calls + 1))
+	echo "$*" >>calls
+	"$GIMSTATE" "$@" >$calls.json 2>error
+	[ ! -s error ] || echo "$*: $(cat error)"
+}
+for state in "$SAMPLES"/*.sav; do
+	call dump --json "$state"
+	call dump --json --all "$state"
+	call info --json "$state"
+	call units --json "$state"
+	call verify --json "$state"
+	call verify --ndjson "$state"
+	call get --json "$state" gim hyperv kvm source.size_bytes 'hyperv.vp[0].sint'
+done
+call fields --json
+call fields --json hyperv.features
+call fields --json --layout vbox-hyperv-2
+call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
+call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
+call extract --json "$SAMPLES/kvm.sav" --unit GIM
+call dump --json "$SAMPLES/kvm.sav" --unit tm
+call dump --json "$SAMPLES/kvm.sav" --unit nosuch
+call verify --json missing "$SAMPLES/kvm.sav"
+call verify --ndjson missing
+for command in "dump --json" "dump --json --all" "info --json" "units --json" "verify --json" "dump --json --unit GIM"; do
+	call $command missing
+	call $command .
+	for size in 0 20 100 300 500 700; do
+		head -c $size "$SAMPLES/hyperv-4.sav" >short.sav
+		call $command short.sav
+	done
+done
+call get --json short.sav hyperv
+call get --json "$SAMPLES/kvm.sav" nosuch
+call dump --json
+call nosuch --json
+call --json
+printf '\377' >name
+call dump --json "$(cat name)"
+call dump --json "$(printf 'a\033b')"
+$python check.py "$TOP/docs/gimstate.schema.json"

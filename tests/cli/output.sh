@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Output that does not arrive is no answer.
+[ -w /dev/full ] || { echo "there is no /dev/full"; exit 77; }
+state=$SAMPLES/hyperv-4.sav
+for command in "dump $state" "dump --json $state" "dump --raw $state" "info $state" "units $state" "verify $state" "extract --unit GIM $state" \
+	"get $state gim.provider" "fields" "help" "--version" "info --json missing"; do
+	# shellcheck disable=SC2086
+	"$GIMSTATE" $command >/dev/full 2>error
+	echo "[$?] $(grep -c 'cannot write to standard output' error) ${command//$SAMPLES\//}"
+done
+"$GIMSTATE" dump "$state" >&- 2>error
+echo "[$?] $(cat error)"
+"$GIMSTATE" extract "$state" --unit GIM -o out >&-
+echo "[$?] $(wc -c <out)"
+# A reader that went away.
+{ sleep 0.3; "$GIMSTATE" verify "$state"; echo "[$?]" >&2; } 2>error | true
+cat error
+# Colour is for terminals.
+"$GIMSTATE" dump "$state" | grep -c "$(printf '\033')" || true

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Makes samples/: small states of each provider and layout. Payloads are laid out by hand here, so that they check the tables and do not repeat them. */
+#include "cursor.h"
+#include "vbox/ssm_write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sample {
+	const char *name;
+	unsigned provider, blob, vcpus;
+	bool checksummed, live, memory;
+	uint16_t major, minor;
+	uint32_t build, revision;
+	const char *what;
+};
+
+static const struct sample samples[] = {
+    {"none", 0, 0, 1, true, false, false, 7, 1, 6, 167084, "no guest interface"},
+    {"minimal", 1, 0, 1, true, false, false, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
+    {"hyperv-1", 2, 1, 1, true, false, false, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
+    {"hyperv-2", 2, 2, 2, true, false, false, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
+    {"hyperv-3", 2, 3, 2, true, false, false, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
+    {"hyperv-4", 2, 4, 2, true, false, false, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
+    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, 7, 1, 6, 167084, "the same without checksums"},
+    {"kvm", 3, 1, 3, true, false, false, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
+    {"kvm-live", 3, 1, 1, true, true, false, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
+    {"kvm-memory", 3, 1, 2, true, false, true, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
+};
+
+static int write_file(void *user, const void *bytes, size_t size)
+{
+	return fwrite(bytes, 1, size, (FILE *)user) != size;
+}
+
+static void text(struct gim_buffer *payload, const char *string)
+{
+	gim_buffer_number(payload, strlen(string), 4);
+	gim_buffer_bytes(payload, string, strlen(string));
+}
+
+static void numbers(struct gim_buffer *payload, unsigned width, size_t count, const uint64_t *values)
+{
+	for (size_t i = 0; i < count; i++)
+		gim_buffer_number(payload, values[i], width);
+}
+
+static void page(struct gim_buffer *payload, unsigned index, uint64_t address, const char *description)
+{
+	gim_buffer_number(payload, index, 1);
+	gim_buffer_number(payload, 0, 1);
+	gim_buffer_number(payload, 0x1000, 4);
+	gim_buffer_number(payload, address, 8);
+	text(payload, description);
+}
+
+static void hyperv(struct gim_buffer *payload, const struct sample *sample)
+{
+	const unsigned blob = sample->blob;
+	/* Windows 10 22H2: vendor Microsoft, OS 4 (NT), 10.0, build 19045. */
+	const uint64_t msrs[] = {0x0001040a00004a65, 0x7f001, 0x7e001};
+	const uint64_t features[] = {0xaf2, blob >= 4 ? 0x100000 : 0, 0, 0x500, blob >= 3 ? 0x130 : 0x30, 0xa};
+	numbers(payload, 8, 3, msrs);
+	numbers(payload, 4, 6, features);
+	page(payload, 0, 0x7f000, "Hyper-V hypercall page");
+	page(payload, 1, 0x7e000, "Hyper-V TSC page");
+	gim_buffer_number(payload, 0, 4);
+	if (blob < 2)
+		return;
+	const uint64_t debug[] = {0x18000, 0x16000, 0x17000, 0};
+	numbers(payload, 8, 4, debug);
+	gim_buffer_number(payload, 0, 4);          /* reply: UDP data */
+	gim_buffer_number(payload, 0xcafef00d, 4); /* DHCP transaction */
+	gim_buffer_number(payload, 0x0505000a, 4); /* 10.0.5.5 */
+	if (blob >= 4) {
+		gim_buffer_number(payload, 0x50c3, 2); /* port 50000 */
+		gim_buffer_number(payload, 0x51c3, 2);
+	}
+	for (unsigned vcpu = 0; vcpu < sample->vcpus; vcpu++) {
+		gim_buffer_number(payload, 0x20001 + 0x1000 * vcpu, 8);
+		for (unsigned sint = blob >= 3 ? 0 : 2; sint < (blob >= 3 ? 16 : 3); sint++)
+			gim_buffer_number(payload, sint >= 2 && sint < 5 ? 0x20050 + sint : 0x10000, 8);
+	}
+	gim_buffer_number(payload, 0xff, 1);
+}
+
+static void kvm(struct gim_buffer *payload, const struct sample *sample)
+{
+	for (unsigned vcpu = 0; vcpu < sample->vcpus; vcpu++) {
+		const uint64_t clock[] = {0x11001 + 0x40 * vcpu, 0x1e03c7fcd + vcpu, 3089717666 + vcpu, 0x11000 + 0x40 * vcpu};
+		numbers(payload, 8, 4, clock);
+		gim_buffer_number(payload, 2, 4);
+		gim_buffer_number(payload, 0, 1);
+	}
+	gim_buffer_number(payload, 0x10040, 8);
+	gim_buffer_number(payload, 0x01000089, 4);
+}
+
+static void gim(struct gim_buffer *payload, const struct sample *sample)
+{
+	gim_buffer_number(payload, sample->provider, 4);
+	gim_buffer_number(payload, 0, 4);
+	if (sample->blob)
+		gim_buffer_number(payload, sample->blob, 4);
+	if (sample->provider == 2)
+		hyperv(payload, sample);
+	else if (sample->provider == 3)
+		kvm(payload, sample);
+}
+
+static void ssm(struct gim_buffer *payload, const struct sample *sample)
+{
+	(void)sample;
+	const char *const pairs[] = {"Build Type", "release", "Host OS", "linux.amd64", "", ""};
+	for (size_t i = 0; i < 6; i++)
+		text(payload, pairs[i]);
+}
+
+static void mm(struct gim_buffer *payload, const struct sample *sample)
+{
+	(void)sample;
+	gim_buffer_number(payload, 0x8000, 8);
+	gim_buffer_number(payload, 128 << 20, 8);
+}
+
+static void tm(struct gim_buffer *payload, const struct sample *sample)
+{
+	const uint64_t clocks[] = {1000000000, 4668930461, 4668930461, 0, 0, 0};
+	numbers(payload, 8, 6, clocks);
+	gim_buffer_number(payload, 0, 1);
+	gim_buffer_number(payload, 1000, 8);
+	for (unsigned vcpu = 0; vcpu < sample->vcpus; vcpu++)
+		gim_buffer_number(payload, 0x2d5e1f3a0 + vcpu, 8);
+	gim_buffer_number(payload, 2600000000, 8);
+}
+
+static void vmm(struct gim_buffer *payload, const struct sample *sample)
+{
+	for (unsigned vcpu = 1; vcpu < sample->vcpus; vcpu++)
+		gim_buffer_number(payload, 1, 1);
+	gim_buffer_number(payload, 0xffffffff, 4);
+}
+
+static const struct {
+	const char *name;
+	uint32_t instance, version;
+	void (*build)(struct gim_buffer *payload, const struct sample *sample);
+} units[] = {{"SSM", 0, 1, ssm}, {"mm", 1, 2, mm}, {"tm", 1, 3, tm}, {"vmm", 1, 4, vmm}, {"GIM", 0, 1, gim}};
+
+static int write_unit(struct ssm_writer *writer, size_t i, uint32_t pass, const struct sample *sample, struct gim_error *error)
+{
+	struct gim_buffer payload = {.bytes = NULL};
+	units[i].build(&payload, sample);
+	int result = ssm_writer_unit(writer, units[i].name, units[i].instance, units[i].version, pass, error);
+	if (!result)
+		result = ssm_writer_data(writer, SSM_WRITE_AUTO, payload.bytes, payload.size, error);
+	gim_buffer_free(&payload);
+	return result;
+}
+
+/* Progress, as a live save reports it: parts of ten thousand. */
+static int write_progress(struct ssm_writer *writer, uint32_t pass, unsigned done, struct gim_error *error)
+{
+	const uint8_t bytes[] = {(uint8_t)done, (uint8_t)(done >> 8)};
+	int result = ssm_writer_unit(writer, "SSMLiveControl", 0, 1, pass, error);
+	return result ? result : ssm_writer_data(writer, SSM_WRITE_AUTO, bytes, sizeof(bytes), error);
+}
+
+static int write_memory(struct ssm_writer *writer, struct gim_error *error)
+{
+	uint8_t pages[3 * 4096];
+	uint32_t noise = 1;
+	for (size_t i = 0; i < sizeof(pages); i++) {
+		noise = noise * 1664525 + 1013904223;
+		pages[i] = i < 4096 ? (uint8_t)(i / 64) : i < 8192 ? 0 : (uint8_t)(noise >> 24);
+	}
+	int result = ssm_writer_unit(writer, "vga", 0, 22, GIM_PASS_FINAL, error);
+	return result ? result : ssm_writer_data(writer, SSM_WRITE_AUTO, pages, sizeof(pages), error);
+}
+
+static int write_sample(FILE *file, const struct sample *sample, struct gim_error *error)
+{
+	const size_t count = sizeof(units) / sizeof(units[0]);
+	const struct ssm_write_options options = {
+	    .major = sample->major,
+	    .minor = sample->minor,
+	    .build = sample->build,
+	    .revision = sample->revision,
+	    .host_bits = 64,
+	    .address_bytes = 8,
+	    .pointer_bytes = 8,
+	    .checksummed = sample->checksummed,
+	    .live = sample->live,
+	    .units = (uint32_t)(count + sample->memory),
+	};
+	struct ssm_writer *writer = NULL;
+	int result = ssm_writer_new(&options, write_file, file, &writer, error);
+	for (uint32_t pass = 0; !result && sample->live && pass < 2; pass++) {
+		result = pass ? 0 : write_unit(writer, 0, pass, sample, error);
+		if (!result)
+			result = write_progress(writer, pass, 4000 * (pass + 1), error);
+	}
+	for (size_t i = 0; !result && i < count; i++)
+		result = write_unit(writer, i, GIM_PASS_FINAL, sample, error);
+	if (!result && sample->memory)
+		result = write_memory(writer, error);
+	if (!result)
+		result = ssm_writer_finish(writer, error);
+	ssm_writer_free(&writer);
+	return result;
+}
+
+int main(int count, char **words)
+{
+	char path[512];
+	struct gim_error error = GIM_ERROR_INIT;
+	if (count != 2) {
+		fprintf(stderr, "usage: make_samples FOLDER\n");
+		return 2;
+	}
+	(void)snprintf(path, sizeof(path), "%s/README.md", words[1]);
+	FILE *readme = fopen(path, "w");
+	if (!readme)
+		return perror(path), 2;
+	fprintf(readme, "# Samples\n\nSmall states, made by `make samples`; NAME.dump is what `gimstate dump` prints of NAME.sav.\n\n");
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s.sav", words[1], samples[i].name);
+		FILE *file = fopen(path, "wb");
+		if (!file || write_sample(file, &samples[i], &error) || fclose(file)) {
+			fprintf(stderr, "%s: %s\n", path, error.text);
+			return 2;
+		}
+		fprintf(readme, "* `%s.sav`: %s\n", samples[i].name, samples[i].what);
+	}
+	return fclose(readme) ? 2 : 0;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The lint over all tables: every record and every layout that is registered. */
+#include "state.h"
+
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RECORDS_MAX 128
+
+static const struct gim_record *records[RECORDS_MAX];
+static size_t record_count;
+static unsigned findings;
+
+static void complain(const char *where, const char *which, const char *what)
+{
+	findings++;
+	print_error("%s.%s: %s\n", where, which ? which : "", what);
+}
+
+static bool reachable(const struct gim_record *record)
+{
+	for (size_t i = 0; i < record_count; i++)
+		if (records[i] == record)
+			return true;
+	return false;
+}
+
+static void collect(const struct gim_record *record)
+{
+	if (!record || reachable(record))
+		return;
+	assert_true(record_count < RECORDS_MAX);
+	records[record_count++] = record;
+	for (uint32_t f = 0; f < record->field_count; f++)
+		collect(record->fields[f].record);
+}
+
+static int collect_all(void **unused)
+{
+	(void)unused;
+	record_count = 0;
+	collect(&source_record);
+	collect(&gim_record);
+	collect(&guest_record);
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		collect((*each)->record);
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		for (const struct gim_record *const *record = (*each)->records; record && *record; record++)
+			collect(*record);
+	return 0;
+}
+
+static bool snake_case(const char *name)
+{
+	if (!name || !islower((unsigned char)*name))
+		return false;
+	for (; *name; name++)
+		if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && *name != '_')
+			return false;
+	return true;
+}
+
+static void check_bits(const char *record, const struct gim_field *field)
+{
+	uint64_t seen = 0;
+	for (const struct gim_bit *bit = field->bits; bit && bit->name; bit++) {
+		if (!snake_case(bit->name) || !bit->help || !*bit->help)
+			complain(record, bit->name, "a bit needs a snake_case name and a help text");
+		if (!bit->width || bit->low + bit->width > field->width * 8) {
+			complain(record, bit->name, "the bits are not within the field");
+			continue;
+		}
+		uint64_t mask = (bit->width == 64 ? UINT64_MAX : (UINT64_C(1) << bit->width) - 1) << bit->low;
+		if (seen & mask)
+			complain(record, bit->name, "the bits overlap others");
+		seen |= mask;
+		for (const struct gim_bit *other = field->bits; other < bit; other++)
+			if (!strcmp(other->name, bit->name))
+				complain(record, bit->name, "a name twice");
+		if (field->show == GIM_FLAGS && bit->width != 1)
+			complain(record, bit->name, "flags are single bits");
+	}
+	for (const struct gim_name *name = field->names; name && name->name; name++) {
+		if (!snake_case(name->name) || !name->help || !*name->help)
+			complain(record, name->name, "a value needs a snake_case name and a help text");
+		for (const struct gim_name *other = field->names; other < name; other++)
+			if (!strcmp(other->name, name->name) || other->value == name->value)
+				complain(record, name->name, "a name or a value twice");
+	}
+}
+
+static unsigned kind_width(const struct gim_field *field)
+{
+	switch ((enum gim_kind)field->kind) {
+	case GIM_U8:
+		return 1;
+	case GIM_U16:
+		return 2;
+	case GIM_U32:
+		return 4;
+	case GIM_U64:
+		return 8;
+	case GIM_TEXT:
+		return sizeof(struct gim_text);
+	case GIM_SUB:
+	case GIM_LIST:
+		return field->record ? field->record->size : 0;
+	}
+	return 0;
+}
+
+static void check_field(const struct gim_record *record, const struct gim_field *field)
+{
+	const bool number = field->kind <= GIM_U64;
+	if (!snake_case(field->name))
+		complain(record->name, field->name, "the name is not in snake_case");
+	if (!field->help || !*field->help)
+		complain(record->name, field->name, "no help");
+	if (!kind_width(field) || field->width != kind_width(field))
+		complain(record->name, field->name, "the width does not suit the kind");
+	const uint32_t elements = field->count ? field->count : 1;
+	if (field->kind == GIM_LIST ? field->size != sizeof(struct gim_list) : field->size != field->width * elements)
+		complain(record->name, field->name, "size, width and count disagree");
+	if (field->offset + field->size > record->size)
+		complain(record->name, field->name, "outside its struct");
+	if (!number && (field->reset || field->max || field->bits || field->names || field->explain))
+		complain(record->name, field->name, "a value rule on what is no number");
+	if ((field->show == GIM_ENUM) != (field->names != NULL))
+		complain(record->name, field->name, "names and the display as enum belong together");
+	if (field->show == GIM_FLAGS && !field->bits)
+		complain(record->name, field->name, "flags without names");
+	if ((field->show == GIM_STRING || field->show == GIM_PNG) && field->kind != GIM_TEXT)
+		complain(record->name, field->name, "a text's display on what is no text");
+	if (number && field->width < 8 && (field->reset >> 8 * field->width || field->max >> 8 * field->width))
+		complain(record->name, field->name, "the reset value or the maximum does not fit");
+	check_bits(record->name, field);
+}
+
+/* Members that no row describes would show as a hole larger than alignment makes. */
+static void check_coverage(const struct gim_record *record)
+{
+	uint8_t *owner = calloc(record->size + 1, 1);
+	assert_non_null(owner);
+	for (uint32_t f = 0; f < record->field_count; f++) {
+		const struct gim_field *field = &record->fields[f];
+		for (uint32_t i = field->offset; i < field->offset + field->size && i < record->size; i++) {
+			if (owner[i])
+				complain(record->name, field->name, "overlaps another row");
+			owner[i] = 1;
+		}
+		for (uint32_t g = 0; g < f; g++)
+			if (!strcmp(record->fields[g].name, field->name))
+				complain(record->name, field->name, "a name twice");
+	}
+	for (uint32_t i = 0; i < record->size;) {
+		uint32_t hole = i;
+		while (hole < record->size && !owner[hole])
+			hole++;
+		/* Padding is shorter than what it aligns, and that is what follows. */
+		uint32_t align = 1;
+		while (align < 8 && hole % (align * 2) == 0)
+			align *= 2;
+		if (hole - i >= align)
+			complain(record->name, NULL, "a hole: a member has no row");
+		i = hole + 1;
+	}
+	free(owner);
+}
+
+static void record_tables(void **unused)
+{
+	(void)unused;
+	findings = 0;
+	for (size_t i = 0; i < record_count; i++) {
+		if (!snake_case(records[i]->name) || !records[i]->help || !*records[i]->help || !records[i]->field_count)
+			complain(records[i]->name, NULL, "a record needs a name, a help text and fields");
+		for (uint32_t f = 0; f < records[i]->field_count; f++)
+			check_field(records[i], &records[i]->fields[f]);
+		check_coverage(records[i]);
+	}
+	assert_true(record_count >= 20);
+	assert_int_equal(findings, 0);
+}
+
+/*
+ * Layouts.
+ */
+struct place {
+	const char *layout, *frame;
+	uint32_t first, last;
+};
+
+/* The leaf or list that begins at offset of a record's struct; *size becomes what is left of it from there (an array's rest). */
+static const struct gim_field *leaf_at(const struct gim_record *record, uint32_t offset, uint32_t *size)
+{
+	for (uint32_t f = 0; f < record->field_count; f++) {
+		const struct gim_field *field = &record->fields[f];
+		if (offset < field->offset || offset >= field->offset + field->size)
+			continue;
+		offset -= field->offset;
+		if (field->kind == GIM_SUB)
+			return leaf_at(field->record, offset % field->width, size);
+		*size = field->size - offset;
+		return field->kind == GIM_LIST ? (offset ? NULL : field) : offset % field->width ? NULL : field;
+	}
+	return NULL;
+}
+
+static const struct gim_field *check_member(const struct place *place, const struct gim_record *record, uint32_t offset, uint32_t size)
+{
+	uint32_t left = 0;
+	if (!record || !reachable(record)) {
+		complain(place->layout, place->frame, "a row of a record that nobody shows");
+		return NULL;
+	}
+	const struct gim_field *field = leaf_at(record, offset, &left);
+	if (!field || size > left)
+		complain(place->layout, record->name, "a row addresses no member, or goes beyond it");
+	return size > left ? NULL : field;
+}
+
+static void check_rows(const struct place *place, const struct gim_row *rows, unsigned depth);
+
+static void check_each(const struct place *place, const struct gim_row *row, unsigned depth)
+{
+	const struct gim_field *field = check_member(place, row->record, row->offset, row->size);
+	if (!field || field->kind != GIM_LIST || field->record != row->item)
+		complain(place->layout, place->frame, "a list row whose items are not the list's");
+	if (!row->rows || !row->count)
+		complain(place->layout, place->frame, "a list row needs rows and a count");
+	if ((row->count == GIM_COUNT_UNTIL || row->count == GIM_COUNT_WHILE) && !row->wire)
+		complain(place->layout, place->frame, "a value that ends a list needs a width");
+	if (row->rows)
+		check_rows(place, row->rows, depth + 1);
+}
+
+static void check_number_row(const struct place *place, const struct gim_row *row)
+{
+	const struct gim_field *field = check_member(place, row->record, row->offset, row->size);
+	if (!field)
+		return;
+	if (field->kind != row->kind || field->width != row->width)
+		complain(place->layout, field->name, "kind or width is not the member's");
+	if (row->wire && row->wire != GIM_WIRE_ADDRESS && row->wire > 8)
+		complain(place->layout, field->name, "more than 8 bytes on the wire");
+	if (row->wire == GIM_WIRE_ADDRESS && row->width != 8)
+		complain(place->layout, field->name, "an address in fewer than 64 bits");
+	if (row->op == GIM_ROW_REST && row->kind != GIM_TEXT)
+		complain(place->layout, field->name, "only a byte string can be a rest");
+}
+
+static void check_row(const struct place *place, const struct gim_row *row, unsigned depth)
+{
+	if (row->until && (row->until < row->since || row->until > place->last))
+		complain(place->layout, place->frame, "a row's last version is none of the frame's");
+	if (row->since && (row->since <= place->first || row->since > place->last) && place->first != place->last)
+		complain(place->layout, place->frame, "a row's first version is none of the frame's, or says nothing");
+	if (row->when.record)
+		check_member(place, row->when.record, row->when.offset, row->when.width);
+	if (row->counter_record) {
+		const struct gim_field *counter = check_member(place, row->counter_record, row->counter_offset, 4);
+		if (counter && counter->kind != GIM_U32)
+			complain(place->layout, counter->name, "a counter has 32 bits");
+	}
+	switch ((enum gim_row_op)row->op) {
+	case GIM_ROW_FIELD:
+	case GIM_ROW_REST:
+		check_number_row(place, row);
+		break;
+	case GIM_ROW_EACH:
+		check_each(place, row, depth);
+		break;
+	case GIM_ROW_GROUP:
+	case GIM_ROW_WITHIN:
+		if (row->rows)
+			check_rows(place, row->rows, depth + 1);
+		else
+			complain(place->layout, place->frame, "a group without rows");
+		break;
+	case GIM_ROW_CONST:
+		if (!row->wire || row->wire > 8 || (row->wire < 8 && row->value >> 8 * row->wire))
+			complain(place->layout, place->frame, "a constant that does not fit its width");
+		break;
+	case GIM_ROW_VERSION:
+	case GIM_ROW_OPEN:
+	case GIM_ROW_STOP:
+		break;
+	default:
+		complain(place->layout, place->frame, "a row of no known kind");
+	}
+}
+
+static void check_rows(const struct place *place, const struct gim_row *rows, unsigned depth)
+{
+	if (depth > 8) {
+		complain(place->layout, place->frame, "rows within rows without an end");
+		return;
+	}
+	for (unsigned i = 0; rows[i].op != GIM_ROW_END; i++) {
+		if (i == 1000) {
+			complain(place->layout, place->frame, "no END_ROWS");
+			return;
+		}
+		check_row(place, &rows[i], depth);
+	}
+}
+
+static void check_layout(const struct gim_layout *layout, const char *owner)
+{
+	if (!layout->name || strncmp(layout->name, layout->format, strlen(layout->format)) != 0)
+		complain(owner, layout->name, "a layout's name begins with its format");
+	if (!layout->frame_count || layout->first > layout->last)
+		complain(owner, layout->name, "no frames, or no versions");
+	for (uint32_t f = 0; f < layout->frame_count; f++) {
+		const struct gim_frame *frame = &layout->frames[f];
+		const struct place place = {layout->name, frame->name, frame->first ? frame->first : layout->first,
+		                            frame->first ? frame->last : layout->last};
+		if (!place.first || place.first > place.last)
+			complain(layout->name, frame->name, "no versions");
+		check_rows(&place, frame->rows, 0);
+	}
+}
+
+static void layout_tables(void **unused)
+{
+	(void)unused;
+	findings = 0;
+	unsigned layouts = 0;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		for (const struct gim_layout *const *layout = (*each)->layouts; layout && *layout; layout++, layouts++)
+			check_layout(*layout, (*each)->name);
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		for (const struct gim_layout *const *layout = (*each)->layouts; layout && *layout; layout++, layouts++)
+			check_layout(*layout, (*each)->name);
+	assert_true(layouts >= 3);
+	assert_int_equal(findings, 0);
+}
+
+/* A new object has the reset values that its rows give, and nothing is stored. */
+static void fresh_objects(void **unused)
+{
+	(void)unused;
+	struct gim_arena arena = {0};
+	for (size_t i = 0; i < record_count; i++) {
+		struct gim_object object;
+		assert_int_equal(gim_object_new(&arena, records[i], &object, NULL), 0);
+		for (uint32_t f = 0; f < records[i]->field_count; f++) {
+			const struct gim_field *field = &records[i]->fields[f];
+			if (field->kind > GIM_U64)
+				continue;
+			for (uint32_t e = 0; e < (field->count ? field->count : 1u); e++) {
+				struct gim_value value = gim_object_value(&object, field, e);
+				assert_true(value.number == field->reset);
+				assert_int_equal(value.presence, GIM_ABSENT);
+			}
+		}
+	}
+	gim_arena_free(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(record_tables),
+	    cmocka_unit_test(layout_tables),
+	    cmocka_unit_test(fresh_objects),
+	};
+	return cmocka_run_group_tests(tests, collect_all, NULL);
+}
