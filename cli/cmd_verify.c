@@ -19,7 +19,7 @@ static void put_finding(const char *file, const struct gim_finding *finding)
 {
 	put_safe(stdout, file);
 	fputs(": ", stdout);
-	put_styled(stdout, styles[finding->severity], severity_name(finding->severity));
+	put_styled(stdout, styles[finding->rule->severity], severity_name(finding->rule->severity));
 	fputs(": ", stdout);
 	const char *const prefixes[] = {finding->unit, finding->path};
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
@@ -31,13 +31,14 @@ static void put_finding(const char *file, const struct gim_finding *finding)
 	put_safe(stdout, finding->text);
 	if (finding->offset != GIM_UNKNOWN)
 		printf(" (at byte 0x%" PRIx64 ")", finding->offset);
-	printf(" [%s%s%s]\n", finding->rule, finding->status_name ? " " : "", finding->status_name ? finding->status_name : "");
+	printf(" [%s%s%s]\n", finding->rule->id, finding->rule->status_name ? " " : "",
+	       finding->rule->status_name ? finding->rule->status_name : "");
 }
 
 static void take(void *user, const struct gim_finding *finding)
 {
 	struct verdict *verdict = (struct verdict *)user;
-	verdict->counts[finding->severity]++;
+	verdict->counts[finding->rule->severity]++;
 	if (verdict->findings) {
 		(void)json_array_append_new(verdict->findings, finding_json(finding));
 	} else {

@@ -189,11 +189,11 @@ const char *severity_name(enum gim_severity severity)
 json_t *finding_json(const struct gim_finding *finding)
 {
 	json_t *json = json_object();
-	set_text(json, "rule", finding->rule);
-	set_text(json, "severity", severity_name(finding->severity));
-	if (finding->status)
-		(void)json_object_set_new(json, "status", json_integer(finding->status));
-	set_text(json, "status_name", finding->status_name);
+	set_text(json, "rule", finding->rule->id);
+	set_text(json, "severity", severity_name(finding->rule->severity));
+	if (finding->rule->status)
+		(void)json_object_set_new(json, "status", json_integer(finding->rule->status));
+	set_text(json, "status_name", finding->rule->status_name);
 	if (finding->offset != GIM_UNKNOWN)
 		(void)json_object_set_new(json, "offset", size_json(finding->offset));
 	set_text(json, "unit", finding->unit);

@@ -41,6 +41,7 @@ static void fill(struct gim_error *error, int code, uint64_t offset, const char 
 static void fill(struct gim_error *error, int code, uint64_t offset, const char *format, va_list arguments)
 {
 	error->code = code;
+	error->rule = NULL;
 	error->offset = offset;
 	error->unit[0] = '\0';
 	error->path[0] = '\0';
@@ -56,6 +57,18 @@ int gim_fail(struct gim_error *error, int code, uint64_t offset, const char *for
 		va_end(arguments);
 	}
 	return code;
+}
+
+int gim_fail_rule(struct gim_error *error, const struct gim_rule *rule, uint64_t offset, const char *format, ...)
+{
+	if (error && !error->code) {
+		va_list arguments;
+		va_start(arguments, format);
+		fill(error, rule->code, offset, format, arguments);
+		va_end(arguments);
+		error->rule = rule;
+	}
+	return rule->code;
 }
 
 int gim_fail_errno(struct gim_error *error, const char *format, ...)

@@ -11,6 +11,10 @@ int gim_fail(struct gim_error *error, int code, uint64_t offset, const char *for
 /* The same for a refused system call: appends errno's text. Returns GIM_E_IO (GIM_E_MEMORY for ENOMEM). */
 int gim_fail_errno(struct gim_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for an input that breaks a rule; the code is the rule's. */
+int gim_fail_rule(struct gim_error *error, const struct gim_rule *rule, uint64_t offset, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Name the unit or the field of a failure, unless it is named already. */
 void gim_error_unit(struct gim_error *error, const char *name, uint32_t instance);
 void gim_error_path(struct gim_error *error, const char *path);

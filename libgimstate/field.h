@@ -242,6 +242,7 @@ struct gim_row {
 	const struct gim_record *counter_record; /* of GIM_COUNT_FIELD and GIM_ROW_WITHIN: a uint32_t member */
 	uint32_t counter_offset;
 	uint64_t value;
+	const struct gim_rule *rule; /* of a number: the finding when it is not `value`; it is kept as it is */
 };
 
 #define GIM_ROW_MEMBER(type, member)                                                                                                       \

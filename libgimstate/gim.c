@@ -2,6 +2,8 @@
 /* The GIM unit's payload: a head that names the provider, then what the provider's layout says. */
 #include "error.h"
 #include "state.h"
+#include "status.h"
+#include "visit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,22 @@
 /* The head has been the same since 5.0; a version of its own it has not. */
 static const struct gim_row head_rows[] = {ON(gim, provider), ON(gim, provider_version), END_ROWS};
 enum { HEAD_BYTES = 8, UNIT_VERSION = 1 };
+#define UNIT "GIM/0"
+
+const struct gim_rule gim_unit_rules[GIM_UNIT_RULES] = {
+    [GIM_UNIT_VERSION] = {"GIM-UNIT-VERSION", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION),
+                          "the GIM unit has version 1, as in every release"},
+    [GIM_UNIT_PROVIDER] = {"GIM-PROVIDER", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH), "the provider is a known one"},
+    [GIM_UNIT_BLOB_VERSION] = {"GIM-BLOB-VERSION", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION),
+                               "a release wrote this version of the provider's blob"},
+    [GIM_UNIT_TEXT] = {"GIM-TEXT", GIM_ERROR, GIM_E_LIMIT, STATUS(VERR_TOO_MUCH_DATA), "a description fits into the loader's buffer"},
+    [GIM_UNIT_SHORT] = {"GIM-SHORT", GIM_WARNING, GIM_E_TRUNCATED, STATUS(VERR_SSM_LOADED_TOO_MUCH), "the unit holds all that its loader reads"},
+    [GIM_UNIT_PAGE_SIZE] = {"GIM-PAGE-SIZE", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH), "the provider's pages have 0x1000 bytes"},
+    [GIM_UNIT_VCPUS] = {"GIM-VCPUS", GIM_WARNING, GIM_E_VALUE, 0, NULL, "all units hold the same number of virtual processors"},
+    [GIM_UNIT_DELIMITER] = {"GIM-DELIMITER", GIM_WARNING, GIM_E_VALUE, 0, NULL,
+                            "the payload ends with 0xff; where another byte stands, the vCPU count may be wrong"},
+    [GIM_UNIT_TRAILING] = {"GIM-TRAILING", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOADED_TOO_LITTLE), "nothing follows the provider's payload"},
+};
 
 static const struct gim_provider *provider_by_id(uint32_t id)
 {
@@ -56,6 +74,38 @@ static int store_trailing(struct gim_state *state, struct gim_object *head, cons
 	return 0;
 }
 
+/* Report the numbers that a rule wants to be others. */
+static void judge_rows(const struct gim_row *rows, uint32_t version, const struct gim_object *roots, size_t root_count, gim_report_fn *report,
+                       void *user)
+{
+	for (const struct gim_row *row = rows; row->op != GIM_ROW_END; row++) {
+		if (!row->rule || version < row->since)
+			continue;
+		for (size_t i = 0; i < root_count; i++) {
+			const struct gim_object *object = &roots[i];
+			if (object->record != row->record || !object->presence[row->offset])
+				continue;
+			const uint64_t value = gim_number_load(object->data + row->offset, row->width);
+			char path[128];
+			gim_object_path(object, row->offset, path, sizeof(path));
+			if (value != row->value)
+				gim_report(report, user, row->rule, GIM_UNKNOWN, UNIT, path, "0x%llx was found, 0x%llx is expected: %s",
+				           (unsigned long long)value, (unsigned long long)row->value, row->rule->help);
+		}
+	}
+}
+
+/* Which rule a payload breaks that does not decode. */
+static int name_rule(int result, struct gim_error *error)
+{
+	if (error && error->code == result && !error->rule)
+		error->rule = result == GIM_E_TRUNCATED ? &gim_unit_rules[GIM_UNIT_SHORT]
+		              : result == GIM_E_VERSION ? &gim_unit_rules[GIM_UNIT_BLOB_VERSION]
+		              : result == GIM_E_LIMIT   ? &gim_unit_rules[GIM_UNIT_TEXT]
+		                                        : NULL;
+	return result;
+}
+
 /* Decode the provider's part, `size` bytes after the head. */
 static int decode_provider(struct gim_state *state, const struct gim_codec *codec, const struct gim_provider *provider,
                            const uint8_t *bytes, size_t size, size_t *used, gim_report_fn *report, void *user, struct gim_error *error)
@@ -83,16 +133,13 @@ static int decode_provider(struct gim_state *state, const struct gim_codec *code
 		int stored = store_layout(state, head, provider, version, result ? &ignored : error);
 		result = result ? result : stored;
 	}
+	judge_rows(rows, version, roots, 2, report, user);
 	if (result)
 		return result;
 	const uint32_t vcpus = counted_vcpus(object, rows, version);
 	if (vcpus && codec->vcpus && vcpus != codec->vcpus)
-		gim_report(report, user, "GIM-VCPUS", GIM_WARNING, GIM_UNKNOWN, "GIM/0", "the GIM unit holds %u vCPUs, other units say %u",
+		gim_report(report, user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, UNIT, NULL, "the GIM unit holds %u vCPUs, other units say %u",
 		           vcpus, codec->vcpus);
-	const struct gim *gim = (const struct gim *)(const void *)head->data;
-	if (head->presence[offsetof(struct gim, delimiter)] && gim->delimiter != 0xff)
-		gim_report(report, user, "GIM-DELIMITER", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
-		           "the payload ends with 0x%02x where 0xff is expected: the vCPU count may be wrong", gim->delimiter);
 	return 0;
 }
 
@@ -104,17 +151,17 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 		return GIM_E_MEMORY;
 	GIM_STORE(head, gim, unit_version, unit_version);
 	if (unit_version != UNIT_VERSION)
-		gim_report(report, user, "GIM-UNIT-VERSION", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
+		gim_report(report, user, &gim_unit_rules[GIM_UNIT_VERSION], GIM_UNKNOWN, UNIT, NULL,
 		           "unit version %u: every release writes 1 and refuses others; read as version 1", unit_version);
 	size_t used;
 	uint32_t version;
 	int result = gim_decode(head_rows, codec, head, 1, &state->arena, bytes, size, &used, &version, error);
 	if (result)
-		return result;
+		return name_rule(result, error);
 	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
 	const struct gim_provider *provider = provider_by_id(id);
 	if (!provider) {
-		(void)gim_fail(error, GIM_E_VERSION, 0, "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
+		(void)gim_fail_rule(error, &gim_unit_rules[GIM_UNIT_PROVIDER], 0, "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
 		gim_error_path(error, "gim.provider");
 		return GIM_E_VERSION;
 	}
@@ -122,11 +169,11 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 	if (result) {
 		if (error && error->code == result && error->offset != GIM_UNKNOWN)
 			error->offset += HEAD_BYTES;
-		return result;
+		return name_rule(result, error);
 	}
 	used += HEAD_BYTES;
 	if (used < size)
-		gim_report(report, user, "GIM-TRAILING", GIM_WARNING, GIM_UNKNOWN, "GIM/0",
+		gim_report(report, user, &gim_unit_rules[GIM_UNIT_TRAILING], GIM_UNKNOWN, UNIT, NULL,
 		           "%zu bytes follow the %zu that the layout holds", size - used, used);
 	head = gim_state_object(state, &gim_record, error);
 	return store_trailing(state, head, bytes + used, size - used, error);

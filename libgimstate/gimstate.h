@@ -48,16 +48,17 @@ enum gim_code {
 };
 
 struct gim_error {
-	int code;        /* enum gim_code; 0: no error yet */
-	uint64_t offset; /* byte offset in the file, or in the unit's payload when `unit` is set; GIM_UNKNOWN when none applies */
-	char unit[64];   /* "NAME/INSTANCE" of the unit that it is in, or "" */
-	char path[128];  /* the field, e.g. "hyperv.vp[1].sint[3]", or "" */
-	char text[256];  /* one sentence: what was found, what was expected */
+	int code;                    /* enum gim_code; 0: no error yet */
+	const struct gim_rule *rule; /* the rule that the input breaks, NULL when there is none for it */
+	uint64_t offset;             /* byte offset in the file, or in the unit's payload when `unit` is set; GIM_UNKNOWN when none applies */
+	char unit[64];               /* "NAME/INSTANCE" of the unit that it is in, or "" */
+	char path[128];              /* the field, e.g. "hyperv.vp[1].sint[3]", or "" */
+	char text[256];              /* one sentence: what was found, what was expected */
 };
 
 #define GIM_ERROR_INIT                                                                                                                     \
 	{                                                                                                                                  \
-		0, GIM_UNKNOWN, "", "", ""                                                                                                 \
+		0, NULL, GIM_UNKNOWN, "", "", ""                                                                                           \
 	}
 
 /* A code's symbolic name, e.g. "truncated". Never NULL. */
@@ -68,15 +69,22 @@ const char *gim_code_name(int code);
  */
 enum gim_severity { GIM_NOTE, GIM_WARNING, GIM_ERROR };
 
+/* What is judged: a row of a table. Rules live as long as the library. */
+struct gim_rule {
+	const char *id;             /* stable, e.g. "SSM-UNIT-CRC" */
+	enum gim_severity severity; /* of its findings */
+	int code;                   /* enum gim_code: what a call that cannot go on returns */
+	int status;                 /* what VirtualBox answers, 0 when it does not look */
+	const char *status_name;    /* e.g. "VERR_SSM_INTEGRITY_CRC", NULL when there is none */
+	const char *help;           /* what must hold */
+};
+
 struct gim_finding {
-	const char *rule; /* stable id, e.g. "SSM-UNIT-CRC" */
-	enum gim_severity severity;
-	int status;              /* VirtualBox's status number, 0 when it has none */
-	const char *status_name; /* e.g. "VERR_SSM_INTEGRITY_CRC", NULL when there is none */
-	uint64_t offset;         /* in the file, GIM_UNKNOWN when none applies */
-	const char *unit;        /* "NAME/INSTANCE", NULL outside units */
-	const char *path;        /* the field, NULL when none applies */
-	const char *text;        /* what was found and what was expected */
+	const struct gim_rule *rule;
+	uint64_t offset;  /* in the file, GIM_UNKNOWN when none applies */
+	const char *unit; /* "NAME/INSTANCE", NULL outside units */
+	const char *path; /* the field, NULL when none applies */
+	const char *text; /* what was found and what was expected */
 };
 
 /* Called once a finding; all pointers live only during the call. */

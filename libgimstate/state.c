@@ -178,7 +178,7 @@ int gim_store_text(struct gim_state *state, struct gim_object *object, size_t of
 	return 0;
 }
 
-void gim_report(gim_report_fn *report, void *user, const char *rule, enum gim_severity severity, uint64_t offset, const char *unit,
+void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path,
                 const char *format, ...)
 {
 	if (!report)
@@ -188,7 +188,7 @@ void gim_report(gim_report_fn *report, void *user, const char *rule, enum gim_se
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	const struct gim_finding finding = {.rule = rule, .severity = severity, .offset = offset, .unit = unit, .text = text};
+	const struct gim_finding finding = {.rule = rule, .offset = offset, .unit = unit, .path = path, .text = text};
 	report(user, &finding);
 }
 

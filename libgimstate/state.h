@@ -58,7 +58,7 @@ const struct gim_object *gim_state_find(const struct gim_state *state, const str
 int gim_store_text(struct gim_state *state, struct gim_object *object, size_t offset, const char *text, struct gim_error *error);
 
 /* Pass a finding on; report may be NULL. */
-void gim_report(gim_report_fn *report, void *user, const char *rule, enum gim_severity severity, uint64_t offset, const char *unit,
+void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path,
                 const char *format, ...) __attribute__((format(printf, 7, 8)));
 
 /*
@@ -114,8 +114,23 @@ const char *gim_foreign_guess(const uint8_t *head, size_t size);
 /*
  * The GIM unit (gim.c).
  */
+enum gim_unit_rule {
+	GIM_UNIT_VERSION,
+	GIM_UNIT_PROVIDER,
+	GIM_UNIT_BLOB_VERSION,
+	GIM_UNIT_TEXT,
+	GIM_UNIT_SHORT,
+	GIM_UNIT_PAGE_SIZE,
+	GIM_UNIT_VCPUS,
+	GIM_UNIT_DELIMITER,
+	GIM_UNIT_TRAILING,
+	GIM_UNIT_RULES
+};
+extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
+
 /* Decode a GIM unit's payload into state: gim.*, and the provider's record by its "vbox" layout. codec: the container's, with vcpus from other units when known.
- * Reports a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an error stays. */
+ * Reports what it can decode but VirtualBox would not load, a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an
+ * error stays. */
 int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint32_t unit_version, const uint8_t *bytes, size_t size,
                     gim_report_fn *report, void *user, struct gim_error *error);
 

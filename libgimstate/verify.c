@@ -12,7 +12,7 @@ struct tally {
 static void count(void *user, const struct gim_finding *finding)
 {
 	struct tally *tally = (struct tally *)user;
-	tally->errors |= finding->severity == GIM_ERROR;
+	tally->errors |= finding->rule->severity == GIM_ERROR;
 	if (tally->report)
 		tally->report(tally->user, finding);
 }

@@ -7,8 +7,12 @@
 #define BEGIN CONSTANT(4, 0x19200102)
 #define END CONSTANT(4, 0x19920406)
 
-/* SSM: pairs of texts, ended by two empty ones. */
-static const struct gim_row property_rows[] = {ON(vbox_property, name), ON(vbox_property, value), END_ROWS};
+/* SSM: pairs of texts, ended by two empty ones. Loaders take them into 128 and 1024 bytes, the end included. */
+static const struct gim_row property_rows[] = {
+    ON_(vbox_property, name, .limit = 127),
+    ON_(vbox_property, value, .limit = 1023),
+    END_ROWS,
+};
 static const struct gim_row ssm_rows[] = {
     EACH(vbox, property, vbox_property, property_rows, .count = GIM_COUNT_UNTIL, .wire = 4, .value = 0),
     CONSTANT(4, 0),

@@ -16,9 +16,11 @@ enum {
 	SSM_END_BYTES = 44,
 	SSM_TERMINATOR_BYTES = 16,
 	SSM_FOOTER_BYTES = 32,
+	SSM_DIRECTORY_HEADER_BYTES = 16,
 	SSM_DIRECTORY_ENTRY_BYTES = 16,
-	SSM_NAME_MAX = 48,     /* terminating NUL included */
-	SSM_BLOCK_MAX = 32768, /* of an unpacked LZF block of 1.x; 4096 in 2.0 */
+	SSM_DIRECTORY_MAX = 65535, /* entries */
+	SSM_NAME_MAX = 48,         /* terminating NUL included */
+	SSM_BLOCK_MAX = 32768,     /* of an unpacked LZF block of 1.x; 4096 in 2.0 */
 };
 
 struct ssm_header {
@@ -28,12 +30,21 @@ struct ssm_header {
 	uint8_t host_bits, address_bytes, pointer_bytes;
 	bool checksummed, live;
 	uint32_t size_bytes;
+	uint32_t crc; /* of 1.x: of all but the first 44 bytes and as many at the end as the header has more */
+};
+
+struct ssm_footer {
+	uint64_t offset;
+	uint32_t stream_crc, entries;
 };
 
 struct ssm_directory_entry {
 	uint64_t offset;
 	uint32_t instance, name_crc;
 };
+
+/* Is told of what is wrong, but does not keep the reader from going on. */
+typedef void ssm_complain_fn(void *user, const struct gim_error *error);
 
 struct ssm_stream {
 	struct gim_input *input;
@@ -44,6 +55,7 @@ struct ssm_stream {
 	uint64_t window_offset;
 	size_t window_size;
 	uint32_t crc; /* over the bytes read since the unit's header, begun with the header's running CRC */
+	struct ssm_footer footer;
 	struct ssm_directory_entry *directory;
 	uint32_t directory_count;
 
@@ -57,6 +69,17 @@ struct ssm_stream {
 	uint64_t next_unit; /* of 1.x: where the unit ends by its header */
 	int method;         /* of 1.x */
 	z_stream *inflate;
+	bool no_end_unit; /* the units ended at the directory */
+
+	/* Only while verifying: the whole file is read once, and what can be passed over is complained of. */
+	struct ssm_ahead *ahead;
+	ssm_complain_fn *complain;
+	void *complain_user;
+	struct gim_error objection; /* on its way to complain */
+	struct {
+		uint32_t difference; /* from the true CRC of everything before `at` */
+		uint64_t at;
+	} known, suspected; /* what an earlier wrong CRC says of later ones */
 };
 
 /* Read and check the file header; with a seekable input also footer and directory. */
@@ -69,7 +92,10 @@ void ssm_seek(struct ssm_stream *stream, uint64_t offset);
 /* Read the next unit header (skipping what is left of the current unit). 1: *unit is it, 0: there are no more. */
 int ssm_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_error *error);
 
-/* Read up to size bytes of the unit's payload; *got is 0 at its end only. */
+/* Read up to size bytes of the unit's payload; *got is 0 at its end only. On failure *got says how many were read before the damage. */
 int ssm_read(struct ssm_stream *stream, uint8_t *bytes, size_t size, size_t *got, struct gim_error *error);
+
+/* Pass over the rest of the unit's payload; its size is then in stream->payload_bytes. */
+int ssm_skip(struct ssm_stream *stream, struct gim_error *error);
 
 #endif

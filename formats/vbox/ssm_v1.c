@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The old containers: no records, no directory; a unit is its size, its name, and one compressed stream. */
-#include "vbox/ssm_v1.h"
-
 #include "error.h"
 #include "vbox/crc.h"
 #include "vbox/lzf.h"
+#include "vbox/ssm_ahead.h"
+#include "vbox/ssm_parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,18 +24,21 @@ int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error)
 	if (result)
 		return result;
 	if (got < header->size_bytes)
-		return gim_fail(error, GIM_E_TRUNCATED, got, "the file ends within its header");
+		return ssm_fail(error, SSM_HEADER_END, got, "the file ends within its header");
 	struct gim_cursor cursor = {.bytes = bytes, .size = got, .position = 32};
 	const uint64_t size = gim_cursor_u64(&cursor);
+	header->crc = gim_cursor_u32(&cursor);
 	static const uint8_t nil[16];
 	if (memcmp(bytes + 48, nil, sizeof(nil)) != 0)
-		return gim_fail(error, GIM_E_CORRUPT, 48, "the machine's UUID is not nil, as every release wrote it");
-	if (stream->input->size != GIM_UNKNOWN && size != stream->input->size)
-		return gim_fail(error, GIM_E_CORRUPT, 32, "the header says %" PRIu64 " bytes, the file has %" PRIu64, size,
-		                stream->input->size);
+		result = ssm_object(stream, error, SSM1_UUID, 48, "the machine's UUID is not nil, as every release wrote it");
+	if (!result && stream->input->size != GIM_UNKNOWN && size != stream->input->size)
+		result = ssm_object(stream, error, SSM1_SIZE, 32, "the header says %" PRIu64 " bytes, the file has %" PRIu64, size,
+		                    stream->input->size);
+	if (result)
+		return result;
 	header->address_bytes = header->pointer_bytes = 8;
 	header->checksummed = true;
-	stream->end = size;
+	stream->end = stream->input->size != GIM_UNKNOWN ? stream->input->size : size;
 	if (header->version == SSM_V1_1)
 		return 0;
 	cursor.position = 64;
@@ -49,6 +52,20 @@ int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error)
 	return 0;
 }
 
+int ssm_v1_crc(struct ssm_stream *stream, struct ssm_ahead *ahead, uint32_t *crc, struct gim_error *error)
+{
+	/* As many bytes as the file has without its header, but from here on. */
+	const uint64_t end = stream->end - stream->header.size_bytes + CRC_START;
+	uint32_t before, all;
+	int result = ssm_ahead_crc(ahead, CRC_START, &before, error);
+	if (!result)
+		result = ssm_ahead_crc(ahead, end, &all, error);
+	/* Of two runs put together the first one's share can be taken out again. */
+	if (!result)
+		*crc = all ^ gim_crc32_join(before, 0, end - CRC_START);
+	return result;
+}
+
 int ssm_v1_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_error *error)
 {
 	const uint8_t *bytes;
@@ -60,11 +77,11 @@ int ssm_v1_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_err
 	if (result)
 		return result;
 	if (got < UNIT_HEADER)
-		return gim_fail(error, GIM_E_TRUNCATED, offset + got, "the file ends where a unit header is expected");
-	if (!memcmp(bytes, "\nTheEnd", 8))
+		return ssm_fail(error, SSM_END_OF_FILE, offset + got, "the file ends where a unit header is expected");
+	if (!memcmp(bytes, ssm_end_magic, 8))
 		return 0;
-	if (memcmp(bytes, "\nUnit\n\0", 8) != 0)
-		return gim_fail(error, GIM_E_CORRUPT, offset, "neither a unit's magic nor the end's");
+	if (memcmp(bytes, ssm_unit_magic, 8) != 0)
+		return ssm_fail(error, SSM_UNIT_MAGIC, offset, "neither a unit's magic nor the end's");
 	struct gim_cursor cursor = {.bytes = bytes, .size = UNIT_HEADER, .position = 8};
 	const uint64_t size = gim_cursor_u64(&cursor);
 	*unit = (struct gim_unit){.offset = offset, .stored_bytes = size, .payload_bytes = GIM_UNKNOWN, .pass = GIM_PASS_FINAL};
@@ -72,14 +89,14 @@ int ssm_v1_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_err
 	unit->instance = gim_cursor_u32(&cursor);
 	const uint32_t name_size = gim_cursor_u32(&cursor);
 	if (name_size < 2 || name_size > SSM_NAME_MAX)
-		return gim_fail(error, GIM_E_CORRUPT, offset + 24, "a unit name of %u bytes is impossible", name_size);
+		return ssm_fail(error, SSM_UNIT_NAME, offset + 24, "a unit name of %u bytes is impossible", name_size);
 	if (size < UNIT_HEADER + name_size || size > stream->end - offset)
-		return gim_fail(error, GIM_E_CORRUPT, offset + 8, "a unit of %" PRIu64 " bytes does not fit into the file", size);
+		return ssm_fail(error, SSM1_UNIT_SIZE, offset + 8, "a unit of %" PRIu64 " bytes does not fit into the file", size);
 	result = ssm_take(stream, UNIT_HEADER + name_size, &bytes, "a unit header", error);
 	if (result)
 		return result;
 	if (bytes[UNIT_HEADER + name_size - 1])
-		return gim_fail(error, GIM_E_CORRUPT, offset + UNIT_HEADER, "the unit's name is not terminated");
+		return ssm_fail(error, SSM_UNIT_NAME, offset + UNIT_HEADER, "the unit's name is not terminated");
 	memcpy(unit->name, bytes + UNIT_HEADER, name_size);
 	stream->in_unit = true;
 	stream->finished = size == UNIT_HEADER + name_size;
@@ -110,11 +127,11 @@ static int begin_method(struct ssm_stream *stream, struct gim_error *error)
 		return result;
 	stream->method = bytes[0];
 	if (stream->method == BZLIB || stream->method == LZJB || stream->method == LZO)
-		return gim_fail(error, GIM_E_UNSUPPORTED, at,
+		return ssm_fail(error, SSM1_UNSUPPORTED, at,
 		                "the unit is compressed by %s, which no release wrote: only store, zlib and LZF are read",
 		                names[stream->method]);
 	if (stream->method < STORE || stream->method > DEFLATE)
-		return gim_fail(error, GIM_E_CORRUPT, at, "compression method %d is unknown", stream->method);
+		return ssm_fail(error, SSM1_METHOD, at, "compression method %d is unknown", stream->method);
 	if (stream->method != ZLIB && stream->method != DEFLATE)
 		return 0;
 	ssm_v1_close(stream);
@@ -129,7 +146,7 @@ static int next_block(struct ssm_stream *stream, struct gim_error *error)
 	const uint64_t at = stream->position;
 	const uint8_t *bytes;
 	if (stream->unit_end - at < BLOCK_HEADER)
-		return gim_fail(error, GIM_E_TRUNCATED, at, "the unit ends within a block's header");
+		return ssm_fail(error, SSM1_DATA, at, "the unit ends within a block's header");
 	int result = ssm_take(stream, BLOCK_HEADER, &bytes, "a block's header", error);
 	if (result)
 		return result;
@@ -138,14 +155,14 @@ static int next_block(struct ssm_stream *stream, struct gim_error *error)
 	cursor.position = 8;
 	const uint32_t unpacked = gim_cursor_u16(&cursor);
 	if (bytes[0] != 'Z' || bytes[1] != 'V' || !packed || packed > PACKED_MAX || !unpacked || unpacked > SSM_BLOCK_MAX)
-		return gim_fail(error, GIM_E_CORRUPT, at, "a malformed block: %u bytes to expand to %u", packed, unpacked);
+		return ssm_fail(error, SSM1_DATA, at, "a malformed block: %u bytes to expand to %u", packed, unpacked);
 	if (packed > stream->unit_end - stream->position)
-		return gim_fail(error, GIM_E_TRUNCATED, at, "the unit ends within a block");
+		return ssm_fail(error, SSM1_DATA, at, "the unit ends within a block");
 	result = ssm_take(stream, packed, &bytes, "a block", error);
 	if (result)
 		return result;
 	if (!gim_lzf_decode(bytes, packed, stream->block, unpacked))
-		return gim_fail(error, GIM_E_CORRUPT, at, "LZF data that does not expand to %u bytes", unpacked);
+		return ssm_fail(error, SSM1_DATA, at, "LZF data that does not expand to %u bytes", unpacked);
 	stream->block_at = 0;
 	stream->block_size = unpacked;
 	return 0;
@@ -168,7 +185,7 @@ static int next_inflated(struct ssm_stream *stream, struct gim_error *error)
 	inflating->avail_out = SSM_BLOCK_MAX;
 	int status = inflate(inflating, Z_NO_FLUSH);
 	if (status != Z_OK && status != Z_STREAM_END)
-		return gim_fail(error, GIM_E_CORRUPT, at, "zlib data is damaged: %s",
+		return ssm_fail(error, SSM1_DATA, at, "zlib data is damaged: %s",
 		                inflating->msg ? inflating->msg : "it ends too early");
 	stream->block_at = 0;
 	stream->block_size = SSM_BLOCK_MAX - inflating->avail_out;
@@ -214,7 +231,6 @@ int ssm_v1_read(struct ssm_stream *stream, uint8_t *bytes, size_t size, size_t *
 			result = next_inflated(stream, error);
 		}
 	}
-	if (!result)
-		*got = done;
+	*got = done;
 	return result;
 }

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "guest.h"
+#include "vbox/rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,7 +267,7 @@ static void report_undecoded(struct decoding *decoding, const struct gim_unit *u
 	char name[64];
 	describe(unit, name, sizeof(name));
 	if (from < end)
-		gim_report(decoding->report, decoding->user, "UNIT-UNDECODED", GIM_NOTE, GIM_UNKNOWN, name,
+		gim_report(decoding->report, decoding->user, &vbox_rules[UNIT_UNDECODED], GIM_UNKNOWN, name, NULL,
 		           "%zu bytes of the payload (version %u) are left undecoded, from payload byte 0x%zx on", end - from,
 		           unit->version, from);
 }
@@ -295,7 +296,7 @@ static void check_vcpus(struct decoding *decoding, const struct gim_unit *unit, 
 		return;
 	char name[64];
 	describe(unit, name, sizeof(name));
-	gim_report(decoding->report, decoding->user, "GIM-VCPUS", GIM_WARNING, GIM_UNKNOWN, name, "this unit holds %u vCPUs, others say %u",
+	gim_report(decoding->report, decoding->user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, name, NULL, "this unit holds %u vCPUs, others say %u",
 	           vcpus, state->codec.vcpus);
 }
 
@@ -314,8 +315,8 @@ static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bo
 		(void)snprintf(place, sizeof(place), " (payload byte 0x%llx)", (unsigned long long)own->offset);
 	/* One broken place in the file may be in the way of many units. */
 	if (!repeated)
-		gim_report(decoding->report, decoding->user, "UNIT-DAMAGED", fatal ? GIM_ERROR : GIM_WARNING,
-		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, "%s%s%s%s", own->path, *own->path ? ": " : "", own->text,
+		gim_report(decoding->report, decoding->user, &vbox_rules[fatal ? UNIT_DAMAGED : UNIT_SKIPPED],
+		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, NULL, "%s%s%s%s", own->path, *own->path ? ": " : "", own->text,
 		           place);
 	decoding->last_offset = from == IN_FILE ? own->offset : GIM_UNKNOWN;
 	decoding->last_code = own->code;
@@ -404,7 +405,7 @@ static void decode_met(struct decoding *decoding, const struct gim_unit *unit)
 	} else if (info >= 0) {
 		char name[64];
 		describe(unit, name, sizeof(name));
-		gim_report(decoding->report, decoding->user, "UNIT-VERSION", GIM_NOTE, unit->offset, name,
+		gim_report(decoding->report, decoding->user, &vbox_rules[UNIT_VERSION], unit->offset, name, NULL,
 		           "no table knows version %u of this unit", unit->version);
 	}
 }
@@ -511,4 +512,78 @@ int vbox_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_r
 	decoding.parts = GIM_PART_GIM | GIM_PART_GUEST;
 	decode_met(&decoding, unit);
 	return decoding.result;
+}
+
+/*
+ * Judging payloads.
+ */
+static bool is_ssm(const struct gim_unit *unit)
+{
+	return !strcmp(unit->name, "SSM") && !unit->instance;
+}
+
+static bool is_any_gim(const struct gim_unit *unit)
+{
+	return !strcmp(unit->name, "GIM") && !unit->instance;
+}
+
+static bool counts_vcpus(const struct gim_unit *unit)
+{
+	for (size_t i = 0; i < sizeof(counting_units) / sizeof(counting_units[0]); i++)
+		if (!strcmp(unit->name, counting_units[i].name) && unit->instance == counting_units[i].instance)
+			return next_frame(NULL, unit);
+	return false;
+}
+
+bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit)
+{
+	return is_any_gim(unit) || (is_ssm(unit) && next_frame(NULL, unit)) || (!state->codec.vcpus && counts_vcpus(unit));
+}
+
+/* A text that is too long stops the loader, whatever follows; a payload that ends too early says nothing when it is not whole. */
+static void report_payload(const struct gim_unit *unit, const struct gim_error *own, bool whole, gim_report_fn *report, void *user)
+{
+	const struct gim_rule *rule = own->rule ? own->rule : &vbox_rules[own->code == GIM_E_TRUNCATED ? UNIT_SHORT : UNIT_TEXT];
+	char name[64];
+	describe(unit, name, sizeof(name));
+	if (own->code != GIM_E_TRUNCATED || whole)
+		gim_report(report, user, rule, GIM_UNKNOWN, name, *own->path ? own->path : NULL, "%s (payload byte 0x%llx)", own->text,
+		           (unsigned long long)own->offset);
+}
+
+static void judge_gim(struct gim_state *state, const struct gim_unit *unit, const struct payload *payload, bool whole, gim_report_fn *report,
+                      void *user)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	if (unit->pass != GIM_PASS_FINAL) {
+		if (payload->size)
+			gim_report(report, user, &vbox_rules[UNIT_PASS], GIM_UNKNOWN, "GIM/0", NULL, "it holds data in pass %u", unit->pass);
+		return;
+	}
+	const struct gim_codec codec = codec_for(state, unit, payload);
+	/* Not whole, it cannot be told where the provider's payload should have ended. */
+	int result = gim_unit_decode(state, &codec, unit->version, payload->bytes, payload->size, whole ? report : NULL, user, &own);
+	if (result)
+		report_payload(unit, &own, whole, report, user);
+}
+
+void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole, gim_report_fn *report,
+                     void *user)
+{
+	static uint8_t none;
+	const struct payload payload = {.bytes = size ? (uint8_t *)(uintptr_t)bytes : &none, .size = size};
+	if (is_any_gim(unit)) {
+		judge_gim(state, unit, &payload, whole, report, user);
+		return;
+	}
+	const struct outcome outcome = choose_frame(state, unit, &payload);
+	char name[64];
+	describe(unit, name, sizeof(name));
+	if (is_ssm(unit) && outcome.result)
+		report_payload(unit, &outcome.error, whole, report, user);
+	else if (is_ssm(unit) && whole && outcome.used < size)
+		gim_report(report, user, &vbox_rules[UNIT_LONG], GIM_UNKNOWN, name, NULL, "%zu bytes follow the %zu that are read",
+		           size - outcome.used, outcome.used);
+	else if (!outcome.result && whole && !state->codec.vcpus && outcome.vcpus <= GIM_VCPUS_MAX)
+		state->codec.vcpus = outcome.vcpus;
 }

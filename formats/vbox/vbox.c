@@ -89,10 +89,8 @@ static void vbox_close(struct gim_state *state)
 static int vbox_unit_next(struct gim_state *state, struct gim_unit *unit, struct gim_error *error)
 {
 	struct ssm_stream *stream = stream_of(state);
-	if (!unit->name[0] && state->input.seekable)
-		ssm_seek(stream, stream->header.size_bytes);
-	else if (unit->name[0] && state->input.seekable)
-		ssm_seek(stream, unit->offset + unit->stored_bytes);
+	if (state->input.seekable)
+		ssm_seek(stream, unit->offset ? unit->offset + unit->stored_bytes : stream->header.size_bytes);
 	struct gim_unit next;
 	int result = ssm_next(stream, &next, error);
 	if (result <= 0)
@@ -100,11 +98,7 @@ static int vbox_unit_next(struct gim_state *state, struct gim_unit *unit, struct
 	next.decodable = vbox_unit_decodable(&next);
 	if (state->input.seekable) {
 		/* Its sizes are known only once its records were read. */
-		uint8_t scratch[8192];
-		size_t got = 1;
-		int read = 0;
-		while (!read && got)
-			read = ssm_read(stream, scratch, sizeof(scratch), &got, error);
+		int read = ssm_skip(stream, error);
 		if (read) {
 			gim_error_unit(error, next.name, next.instance);
 			return read;
@@ -184,8 +178,9 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 		result = result < 0 ? result : 0;
 	}
 	while (!result && got) {
+		/* What stands before the damage is worth having. */
 		result = ssm_read(stream, bytes, sizeof(bytes), &got, error);
-		if (!result && got && sink(user, bytes, got))
+		if (got && sink(user, bytes, got) && !result)
 			result = gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "stopped");
 	}
 	if (result && result != GIM_E_STOPPED)

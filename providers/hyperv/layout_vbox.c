@@ -14,6 +14,8 @@ static const struct gim_row vp_rows[] = {
 /* Loaders take descriptions into 32 bytes, the end included. */
 #define DESCRIPTION_LIMIT 31
 
+#define PAGE_SIZE_RULE .value = 0x1000, .rule = &gim_unit_rules[GIM_UNIT_PAGE_SIZE]
+
 static const struct gim_row rows[] = {
     LAYOUT_VERSION,
     ON(hv_state, guest_os_id),
@@ -27,12 +29,12 @@ static const struct gim_row rows[] = {
     ON(hv_state, features.host),
     ON(hv_state, hypercall_page.index),
     ON(hv_state, hypercall_page.raw_mode),
-    ON(hv_state, hypercall_page.size),
+    ON_(hv_state, hypercall_page.size, PAGE_SIZE_RULE),
     ON_GPA(hv_state, hypercall_page.gpa),
     ON_(hv_state, hypercall_page.description, .limit = DESCRIPTION_LIMIT),
     ON(hv_state, tsc_page.index),
     ON(hv_state, tsc_page.raw_mode),
-    ON(hv_state, tsc_page.size),
+    ON_(hv_state, tsc_page.size, PAGE_SIZE_RULE),
     ON_GPA(hv_state, tsc_page.gpa),
     ON_(hv_state, tsc_page.description, .limit = DESCRIPTION_LIMIT),
     ON(hv_state, tsc_sequence),
@@ -46,7 +48,7 @@ static const struct gim_row rows[] = {
     SINCE(4, hv_state, debug.udp_guest_dst_port),
     SINCE(4, hv_state, debug.udp_guest_src_port),
     EACH(hv_state, vp, hv_vp, vp_rows, .count = GIM_COUNT_REST, .since = 2),
-    SINCE(2, gim, delimiter),
+    ON_(gim, delimiter, .since = 2, .value = 0xff, .rule = &gim_unit_rules[GIM_UNIT_DELIMITER]),
     END_ROWS,
 };
 

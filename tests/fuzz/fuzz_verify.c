@@ -7,8 +7,8 @@
 static void count_errors(void *user, const struct gim_finding *finding)
 {
 	unsigned *errors = user;
-	MUST(finding->rule && *finding->rule && finding->text && *finding->text);
-	*errors += finding->severity == GIM_ERROR;
+	MUST(finding->rule && *finding->rule->id && finding->text && *finding->text);
+	*errors += finding->rule->severity == GIM_ERROR;
 }
 
 static int verify(const uint8_t *bytes, size_t size, bool quick)

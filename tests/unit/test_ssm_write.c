@@ -97,7 +97,7 @@ static void write_two(const struct ssm_write_options *options, const void *paylo
 static void report(void *user, const struct gim_finding *finding)
 {
 	(void)user;
-	print_error("%s at 0x%llx: %s\n", finding->rule, (unsigned long long)finding->offset, finding->text);
+	print_error("%s at 0x%llx: %s\n", finding->rule->id, (unsigned long long)finding->offset, finding->text);
 }
 
 static void assert_sound(const struct file *file)

@@ -50,7 +50,7 @@ static void hear(void *user, const struct gim_finding *finding)
 {
 	struct heard *heard = user;
 	heard->count++;
-	(void)snprintf(heard->last, sizeof(heard->last), "%s %s", finding->rule, finding->text);
+	(void)snprintf(heard->last, sizeof(heard->last), "%s %s", finding->rule->id, finding->text);
 	size_t used = strlen(heard->rules);
 	(void)snprintf(heard->rules + used, sizeof(heard->rules) - used, "%s ", finding->rule);
 }

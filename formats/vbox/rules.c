@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rules of saved states, one a row, each with the status that VirtualBox's loader gives where it looks. */
+#include "vbox/rules.h"
+
+#include "status.h"
+
+#include <stddef.h>
+
+#define NO_STATUS 0, NULL
+
+const struct gim_rule vbox_rules[VBOX_RULES] = {
+    /* The file header. */
+    [SSM_MAGIC] = {"SSM-MAGIC", GIM_ERROR, GIM_E_FORMAT, STATUS(VERR_SSM_INTEGRITY_MAGIC), "the file begins with a saved state's magic"},
+    [SSM_VERSION] = {"SSM-VERSION", GIM_ERROR, GIM_E_VERSION, STATUS(VERR_SSM_INTEGRITY_VERSION), "the container version is 1.1, 1.2 or 2.0"},
+    [SSM_HEADER_END] = {"SSM-HEADER-END", GIM_ERROR, GIM_E_TRUNCATED, STATUS(VERR_EOF), "the file header is whole"},
+    [SSM_HEADER_CRC] = {"SSM-HEADER-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "the file header has the CRC that it says"},
+    [SSM_HEADER_FLAGS] = {"SSM-HEADER-FLAGS", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY),
+                          "the file header's reserved bits are zero, and its block size is possible"},
+    [SSM_PRODUCT] = {"SSM-PRODUCT", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_VBOX_VERSION), "the product's version is possible"},
+    [SSM_HOST] = {"SSM-HOST", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_HEADER), "the host's bits and the sizes of addresses are possible"},
+
+    /* The footer. */
+    [SSM_FOOTER] = {"SSM-FOOTER", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_FOOTER), "a sound footer ends the file"},
+    [SSM_FOOTER_CRC] = {"SSM-FOOTER-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "the footer has the CRC that it says"},
+    [SSM_STREAM_CRC] = {"SSM-STREAM-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "the file up to the footer has the CRC that the footer says"},
+
+    /* Units. */
+    [SSM_END_OF_FILE] = {"SSM-END-OF-FILE", GIM_ERROR, GIM_E_TRUNCATED, STATUS(VERR_EOF), "the file does not end within a structure"},
+    [SSM_UNIT_MAGIC] = {"SSM-UNIT-MAGIC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT_MAGIC), "a unit, or the end of units, follows a unit"},
+    [SSM_UNIT_NAME] = {"SSM-UNIT-NAME", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT), "a unit's name has at most 47 bytes and is terminated"},
+    [SSM_UNIT_NAMELESS] = {"SSM-UNIT-NAMELESS", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY), "a unit has a name"},
+    [SSM_UNIT_CRC] = {"SSM-UNIT-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "a unit's header has the CRC that it says"},
+    [SSM_UNIT_OFFSET] = {"SSM-UNIT-OFFSET", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT), "a unit's header says its own offset"},
+    [SSM_UNIT_RUNNING_CRC] = {"SSM-UNIT-RUNNING-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT),
+                              "the file up to a unit has the CRC that the unit's header says"},
+    [SSM_UNIT_FLAGS] = {"SSM-UNIT-FLAGS", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT), "a unit's flags are zero"},
+    [SSM_END_UNIT] = {"SSM-END-UNIT", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT), "the header that ends the units holds nothing else"},
+    [SSM_NO_END_UNIT] = {"SSM-NO-END-UNIT", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT_MAGIC),
+                         "the end of units is marked; VirtualBox's own tools that write units one by one leave it out"},
+
+    /* Records. */
+    [SSM_RECORD] = {"SSM-RECORD", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_REC_HDR), "a record's type, flags and size are well formed"},
+    [SSM_RECORD_NAMED] = {"SSM-RECORD-NAMED", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_BAD_REC_TYPE), "there are no named records"},
+    [SSM_UNPACK] = {"SSM-UNPACK", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_DECOMPRESSION), "a packed record expands to the size that it says"},
+    [SSM_TERMINATOR] = {"SSM-TERMINATOR", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_REC_TERM), "a unit's terminator is well formed and says the unit's size"},
+    [SSM_TERMINATOR_CRC] = {"SSM-TERMINATOR-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_REC_TERM_CRC),
+                            "the file up to a terminator has the CRC that the terminator says"},
+
+    /* The directory. */
+    [SSM_DIRECTORY_MAGIC] = {"SSM-DIRECTORY-MAGIC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_DIR_MAGIC), "the directory follows the units"},
+    [SSM_DIRECTORY_CRC] = {"SSM-DIRECTORY-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "the directory has the CRC that it says"},
+    [SSM_DIRECTORY_COUNT] = {"SSM-DIRECTORY-COUNT", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_DIR), "the directory has fewer than 65536 entries, as many as the footer says"},
+    [SSM_DIRECTORY_OFFSET] = {"SSM-DIRECTORY-OFFSET", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_DIR), "the directory's entries point to units"},
+    [SSM_DIRECTORY_ENTRY] = {"SSM-DIRECTORY-ENTRY", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_UNIT),
+                             "a directory entry's unit stands where it says; VirtualBox looks only when it reads single units"},
+    [SSM_DIRECTORY_NAME] = {"SSM-DIRECTORY-NAME", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_UNIT_NOT_FOUND),
+                            "a directory entry has its unit's name; VirtualBox looks only when it reads single units"},
+    [SSM_DIRECTORY_MISSING] = {"SSM-DIRECTORY-MISSING", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_UNIT_NOT_FOUND),
+                               "the directory lists every final unit; VirtualBox looks only when it reads single units"},
+
+    /* The old containers 1.1 and 1.2. */
+    [SSM1_UUID] = {"SSM1-UUID", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SMM_INTEGRITY_MACHINE), "the machine's UUID is nil"},
+    [SSM1_SIZE] = {"SSM1-SIZE", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_SIZE), "the file is as long as its header says"},
+    [SSM1_CRC] = {"SSM1-CRC", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_SSM_INTEGRITY_CRC), "the file, but for its last bytes, has the CRC that its header says"},
+    [SSM1_UNIT_SIZE] = {"SSM1-UNIT-SIZE", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_EOF), "a unit ends within the file"},
+    [SSM1_METHOD] = {"SSM1-METHOD", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_GENERAL_FAILURE), "a unit's data begin with a known compression method"},
+    [SSM1_UNSUPPORTED] = {"SSM1-UNSUPPORTED", GIM_ERROR, GIM_E_UNSUPPORTED, NO_STATUS, "a unit is stored, or compressed by zlib or LZF, as releases wrote it"},
+    [SSM1_DATA] = {"SSM1-DATA", GIM_ERROR, GIM_E_CORRUPT, STATUS(VERR_GENERAL_FAILURE), "compressed data expand to the size that they say"},
+
+    /* What units hold. */
+    [UNIT_DAMAGED] = {"UNIT-DAMAGED", GIM_ERROR, GIM_E_CORRUPT, NO_STATUS, "a unit that was asked for can be read and decoded"},
+    [UNIT_SKIPPED] = {"UNIT-SKIPPED", GIM_WARNING, GIM_E_CORRUPT, NO_STATUS, "a unit that helps to understand others can be read and decoded"},
+    [UNIT_UNDECODED] = {"UNIT-UNDECODED", GIM_NOTE, GIM_E_CORRUPT, NO_STATUS, "all of a known unit is decoded"},
+    [UNIT_VERSION] = {"UNIT-VERSION", GIM_NOTE, GIM_E_VERSION, NO_STATUS, "a known unit has a known version"},
+    [UNIT_TEXT] = {"UNIT-TEXT", GIM_ERROR, GIM_E_LIMIT, STATUS(VERR_TOO_MUCH_DATA), "a text fits into the loader's buffer"},
+    [UNIT_SHORT] = {"UNIT-SHORT", GIM_WARNING, GIM_E_TRUNCATED, STATUS(VERR_SSM_LOADED_TOO_MUCH), "a unit holds all that its loader reads"},
+    [UNIT_LONG] = {"UNIT-LONG", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_LOADED_TOO_LITTLE), "a unit holds nothing that its loader does not read"},
+    [UNIT_PASS] = {"UNIT-PASS", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_LOADED_TOO_LITTLE), "a unit without live data is in the final pass only"},
+    [SSM_MANY] = {"SSM-MANY", GIM_ERROR, GIM_E_LIMIT, NO_STATUS, "there are at most 1000 findings; the rest of the file is not looked at"},
+};

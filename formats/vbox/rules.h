@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rules that a saved state's container and units must keep. */
+#ifndef GIM_VBOX_RULES_H
+#define GIM_VBOX_RULES_H
+
+#include "gimstate.h"
+
+enum vbox_rule {
+	SSM_MAGIC,
+	SSM_VERSION,
+	SSM_HEADER_END,
+	SSM_HEADER_CRC,
+	SSM_HEADER_FLAGS,
+	SSM_PRODUCT,
+	SSM_HOST,
+	SSM_FOOTER,
+	SSM_FOOTER_CRC,
+	SSM_STREAM_CRC,
+	SSM_END_OF_FILE,
+	SSM_UNIT_MAGIC,
+	SSM_UNIT_NAME,
+	SSM_UNIT_NAMELESS,
+	SSM_UNIT_CRC,
+	SSM_UNIT_OFFSET,
+	SSM_UNIT_RUNNING_CRC,
+	SSM_UNIT_FLAGS,
+	SSM_END_UNIT,
+	SSM_NO_END_UNIT,
+	SSM_RECORD,
+	SSM_RECORD_NAMED,
+	SSM_UNPACK,
+	SSM_TERMINATOR,
+	SSM_TERMINATOR_CRC,
+	SSM_DIRECTORY_MAGIC,
+	SSM_DIRECTORY_CRC,
+	SSM_DIRECTORY_COUNT,
+	SSM_DIRECTORY_OFFSET,
+	SSM_DIRECTORY_ENTRY,
+	SSM_DIRECTORY_NAME,
+	SSM_DIRECTORY_MISSING,
+	SSM1_UUID,
+	SSM1_SIZE,
+	SSM1_CRC,
+	SSM1_UNIT_SIZE,
+	SSM1_METHOD,
+	SSM1_UNSUPPORTED,
+	SSM1_DATA,
+	UNIT_DAMAGED,
+	UNIT_SKIPPED,
+	UNIT_UNDECODED,
+	UNIT_VERSION,
+	UNIT_TEXT,
+	UNIT_SHORT,
+	UNIT_LONG,
+	UNIT_PASS,
+	SSM_MANY,
+	VBOX_RULES
+};
+
+extern const struct gim_rule vbox_rules[VBOX_RULES];
+
+/* Fail because of a rule, as gim_fail_rule. */
+#define ssm_fail(error, rule, ...) gim_fail_rule(error, &vbox_rules[rule], __VA_ARGS__)
+
+#endif

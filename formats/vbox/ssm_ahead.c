@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ring of slices: workers fill those ahead of the walker, the walker fills what it needs and nobody has begun. */
+#include "vbox/ssm_ahead.h"
+
+#include "error.h"
+#include "vbox/crc.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS_MAX = 7, SMALL_FILE_BYTES = 4 * SSM_SLICE_BYTES };
+
+struct slice {
+	uint8_t *bytes; /* SSM_SLICE_BYTES, from the first use on */
+	size_t size;    /* less than SSM_SLICE_BYTES only at the end of the file */
+	uint32_t crc;   /* of this slice alone */
+	bool done;
+	struct gim_error error;
+};
+
+struct ssm_ahead {
+	struct gim_input *input;
+	gim_progress_fn *progress;
+	void *progress_user;
+
+	pthread_mutex_t lock;
+	pthread_cond_t room, filled; /* a worker may begin a slice; a slice is done */
+	pthread_t workers[WORKERS_MAX];
+	unsigned worker_count;
+	bool stop;
+
+	struct slice ring[SSM_SLICES];
+	uint64_t first; /* number of the oldest slice that is held: the walker is in it */
+	uint64_t next;  /* number of the first one that nobody has begun */
+
+	/* The walker's own. */
+	bool holds_first;   /* slice `first` is done */
+	uint32_t crc;       /* of everything before slice `first` */
+	uint32_t inner_crc; /* of the first inner_bytes of slice `first` */
+	size_t inner_bytes;
+	uint8_t *straddling; /* SSM_PEEK_MAX bytes: what lies in two slices */
+};
+
+static struct slice *slice_of(struct ssm_ahead *ahead, uint64_t number)
+{
+	return &ahead->ring[number % SSM_SLICES];
+}
+
+static void fill(struct ssm_ahead *ahead, uint64_t number)
+{
+	struct slice *slice = slice_of(ahead, number);
+	slice->size = 0;
+	slice->error = (struct gim_error)GIM_ERROR_INIT;
+	if (!slice->bytes)
+		slice->bytes = malloc(SSM_SLICE_BYTES);
+	if (!slice->bytes)
+		(void)gim_fail(&slice->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	else if (!gim_input_read(ahead->input, number * SSM_SLICE_BYTES, slice->bytes, SSM_SLICE_BYTES, &slice->size, &slice->error))
+		slice->crc = gim_crc32(0, slice->bytes, slice->size);
+}
+
+static bool may_begin(const struct ssm_ahead *ahead)
+{
+	return ahead->next < ahead->first + SSM_SLICES && ahead->next * SSM_SLICE_BYTES < ahead->input->size;
+}
+
+/* With the lock held: fill the next slice without it. */
+static void fill_next(struct ssm_ahead *ahead)
+{
+	const uint64_t number = ahead->next++;
+	(void)pthread_mutex_unlock(&ahead->lock);
+	fill(ahead, number);
+	(void)pthread_mutex_lock(&ahead->lock);
+	slice_of(ahead, number)->done = true;
+	(void)pthread_cond_broadcast(&ahead->filled);
+}
+
+static void *work(void *argument)
+{
+	struct ssm_ahead *ahead = (struct ssm_ahead *)argument;
+	(void)pthread_mutex_lock(&ahead->lock);
+	while (!ahead->stop)
+		if (may_begin(ahead))
+			fill_next(ahead);
+		else
+			(void)pthread_cond_wait(&ahead->room, &ahead->lock);
+	(void)pthread_mutex_unlock(&ahead->lock);
+	return NULL;
+}
+
+int ssm_ahead_new(struct gim_input *input, unsigned threads, gim_progress_fn *progress, void *progress_user, struct ssm_ahead **ahead,
+                  struct gim_error *error)
+{
+	struct ssm_ahead *new = calloc(1, sizeof(*new));
+	if (!new || !(new->straddling = malloc(SSM_PEEK_MAX))) {
+		free(new);
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	}
+	new->input = input;
+	new->progress = progress;
+	new->progress_user = progress_user;
+	(void)pthread_mutex_init(&new->lock, NULL);
+	(void)pthread_cond_init(&new->room, NULL);
+	(void)pthread_cond_init(&new->filled, NULL);
+	if (!input->seekable || input->memory || input->size < SMALL_FILE_BYTES)
+		threads = 1;
+	/* A thread that the system refuses is one fewer, not a failure. */
+	while (new->worker_count + 1 < threads && new->worker_count < WORKERS_MAX &&
+	       !pthread_create(&new->workers[new->worker_count], NULL, work, new))
+		new->worker_count++;
+	*ahead = new;
+	return 0;
+}
+
+void ssm_ahead_free(struct ssm_ahead *ahead)
+{
+	if (!ahead)
+		return;
+	(void)pthread_mutex_lock(&ahead->lock);
+	ahead->stop = true;
+	(void)pthread_cond_broadcast(&ahead->room);
+	(void)pthread_mutex_unlock(&ahead->lock);
+	for (unsigned i = 0; i < ahead->worker_count; i++)
+		(void)pthread_join(ahead->workers[i], NULL);
+	(void)pthread_cond_destroy(&ahead->filled);
+	(void)pthread_cond_destroy(&ahead->room);
+	(void)pthread_mutex_destroy(&ahead->lock);
+	for (size_t i = 0; i < SSM_SLICES; i++)
+		free(ahead->ring[i].bytes);
+	free(ahead->straddling);
+	free(ahead);
+}
+
+/* Have slice `number`, which is first or a later one within the ring. */
+static int need(struct ssm_ahead *ahead, uint64_t number, struct slice **slice, struct gim_error *error)
+{
+	*slice = slice_of(ahead, number);
+	if (number == ahead->first && ahead->holds_first)
+		return 0;
+	(void)pthread_mutex_lock(&ahead->lock);
+	while (number >= ahead->next)
+		fill_next(ahead);
+	/* While a worker is at it, take a share of what comes next. */
+	while (!(*slice)->done)
+		if (may_begin(ahead))
+			fill_next(ahead);
+		else
+			(void)pthread_cond_wait(&ahead->filled, &ahead->lock);
+	(void)pthread_mutex_unlock(&ahead->lock);
+	ahead->holds_first |= number == ahead->first && !(*slice)->error.code;
+	if ((*slice)->error.code && error && !error->code)
+		*error = (*slice)->error;
+	return (*slice)->error.code;
+}
+
+/* Leave the first slice behind. */
+static int advance(struct ssm_ahead *ahead, struct gim_error *error)
+{
+	struct slice *slice;
+	int result = need(ahead, ahead->first, &slice, error);
+	if (result)
+		return result;
+	ahead->crc = gim_crc32_join(ahead->crc, slice->crc, slice->size);
+	ahead->inner_crc = 0;
+	ahead->inner_bytes = 0;
+	ahead->holds_first = false;
+	(void)pthread_mutex_lock(&ahead->lock);
+	slice->done = false;
+	ahead->first++;
+	(void)pthread_cond_signal(&ahead->room);
+	(void)pthread_mutex_unlock(&ahead->lock);
+	if (ahead->progress && ahead->progress(ahead->progress_user, ahead->first * SSM_SLICE_BYTES, ahead->input->size))
+		return gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "stopped");
+	return 0;
+}
+
+/* Make the slice with `offset` the first, as far as the file goes. */
+static int go_to(struct ssm_ahead *ahead, uint64_t offset, struct slice **slice, struct gim_error *error)
+{
+	int result = need(ahead, ahead->first, slice, error);
+	while (!result && offset / SSM_SLICE_BYTES > ahead->first && (*slice)->size == SSM_SLICE_BYTES) {
+		result = advance(ahead, error);
+		if (!result)
+			result = need(ahead, ahead->first, slice, error);
+	}
+	return result;
+}
+
+int ssm_ahead_peek(struct ssm_ahead *ahead, uint64_t offset, size_t size, const uint8_t **bytes, size_t *got, struct gim_error *error)
+{
+	struct slice *slice;
+	assert(size <= SSM_PEEK_MAX && offset >= ahead->first * SSM_SLICE_BYTES);
+	int result = go_to(ahead, offset, &slice, error);
+	if (result)
+		return result;
+	const uint64_t start = offset - ahead->first * SSM_SLICE_BYTES;
+	const size_t here = start < slice->size ? slice->size - (size_t)start : 0;
+	if (here >= size || slice->size < SSM_SLICE_BYTES) {
+		*bytes = slice->bytes + (here ? start : 0);
+		*got = here;
+		return 0;
+	}
+	struct slice *second;
+	result = need(ahead, ahead->first + 1, &second, error);
+	if (result)
+		return result;
+	const size_t there = second->size < size - here ? second->size : size - here;
+	memcpy(ahead->straddling, slice->bytes + start, here);
+	memcpy(ahead->straddling + here, second->bytes, there);
+	*bytes = ahead->straddling;
+	*got = here + there;
+	return 0;
+}
+
+int ssm_ahead_crc(struct ssm_ahead *ahead, uint64_t offset, uint32_t *crc, struct gim_error *error)
+{
+	struct slice *slice;
+	int result = go_to(ahead, offset, &slice, error);
+	if (result)
+		return result;
+	const uint64_t start = offset - ahead->first * SSM_SLICE_BYTES;
+	const size_t inner = start < slice->size ? (size_t)start : slice->size;
+	/* Go on from the last question in this slice. */
+	if (inner < ahead->inner_bytes)
+		ahead->inner_bytes = ahead->inner_crc = 0;
+	ahead->inner_crc = gim_crc32(ahead->inner_crc, slice->bytes + ahead->inner_bytes, inner - ahead->inner_bytes);
+	ahead->inner_bytes = inner;
+	*crc = gim_crc32_join(ahead->crc, ahead->inner_crc, inner);
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the parts of the container's reader share: its ends (ssm_ends.c), units and records (ssm_read.c), the old containers (ssm_v1.c), the judge
+ * (ssm_verify.c). */
+#ifndef GIM_SSM_PARTS_H
+#define GIM_SSM_PARTS_H
+
+#include "vbox/rules.h"
+#include "vbox/ssm.h"
+
+extern const char ssm_unit_magic[8], ssm_end_magic[8], ssm_directory_magic[8];
+
+/* CRC of bytes in which the four at crc_offset count as zero. */
+uint32_t ssm_crc_without(const uint8_t *bytes, size_t size, size_t crc_offset);
+
+/* Make at least size bytes (at most 64 KiB) visible at the position; *got: how many there are, fewer only at the end. */
+int ssm_peek(struct ssm_stream *stream, size_t size, const uint8_t **bytes, size_t *got, struct gim_error *error);
+/* size bytes at the position, which moves behind them. */
+int ssm_take(struct ssm_stream *stream, size_t size, const uint8_t **bytes, const char *what, struct gim_error *error);
+
+/* Does the file up to the position have this CRC, as far as that can be told? *agrees: the answer. */
+int ssm_crc_agrees(struct ssm_stream *stream, uint32_t stored, bool *agrees, struct gim_error *error);
+
+/* Something is wrong that the reader could pass over: a failure, or while verifying a complaint and 0. */
+#define ssm_object(stream, error, ...) ssm_pass_on(stream, error, ssm_fail(&(stream)->objection, __VA_ARGS__))
+int ssm_pass_on(struct ssm_stream *stream, struct gim_error *error, int code);
+
+/* The steps of ssm_open. */
+int ssm_begin(struct ssm_stream *stream, struct gim_input *input, struct gim_error *error);
+int ssm_read_header(struct ssm_stream *stream, struct gim_error *error);
+int ssm_check_producer(struct ssm_stream *stream, struct gim_error *error);
+/* The footer at the end of a file that can be seeked. */
+int ssm_find_footer(struct ssm_stream *stream, struct gim_error *error);
+/* The directory before it. */
+int ssm_find_directory(struct ssm_stream *stream, struct gim_error *error);
+
+/* The same two as they follow the units. */
+int ssm_next_directory(struct ssm_stream *stream, struct gim_error *error);
+int ssm_next_footer(struct ssm_stream *stream, struct gim_error *error);
+
+/* The old containers. */
+int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error);
+int ssm_v1_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_error *error);
+int ssm_v1_read(struct ssm_stream *stream, uint8_t *bytes, size_t size, size_t *got, struct gim_error *error);
+void ssm_v1_close(struct ssm_stream *stream);
+/* The CRC of the bytes that the header's CRC covers; reads them all. */
+int ssm_v1_crc(struct ssm_stream *stream, struct ssm_ahead *ahead, uint32_t *crc, struct gim_error *error);
+
+#endif
