@@ -16,16 +16,20 @@ enum { HEAD_BYTES = 8, UNIT_VERSION = 1 };
 const struct gim_rule gim_unit_rules[GIM_UNIT_RULES] = {
     [GIM_UNIT_VERSION] = {"GIM-UNIT-VERSION", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION),
                           "the GIM unit has version 1, as in every release"},
-    [GIM_UNIT_PROVIDER] = {"GIM-PROVIDER", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH), "the provider is a known one"},
+    [GIM_UNIT_PROVIDER] = {"GIM-PROVIDER", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH),
+                           "the provider is a known one"},
     [GIM_UNIT_BLOB_VERSION] = {"GIM-BLOB-VERSION", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION),
                                "a release wrote this version of the provider's blob"},
     [GIM_UNIT_TEXT] = {"GIM-TEXT", GIM_ERROR, GIM_E_LIMIT, STATUS(VERR_TOO_MUCH_DATA), "a description fits into the loader's buffer"},
-    [GIM_UNIT_SHORT] = {"GIM-SHORT", GIM_WARNING, GIM_E_TRUNCATED, STATUS(VERR_SSM_LOADED_TOO_MUCH), "the unit holds all that its loader reads"},
-    [GIM_UNIT_PAGE_SIZE] = {"GIM-PAGE-SIZE", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH), "the provider's pages have 0x1000 bytes"},
+    [GIM_UNIT_SHORT] = {"GIM-SHORT", GIM_WARNING, GIM_E_TRUNCATED, STATUS(VERR_SSM_LOADED_TOO_MUCH),
+                        "the unit holds all that its loader reads"},
+    [GIM_UNIT_PAGE_SIZE] = {"GIM-PAGE-SIZE", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOAD_CONFIG_MISMATCH),
+                            "the provider's pages have 0x1000 bytes"},
     [GIM_UNIT_VCPUS] = {"GIM-VCPUS", GIM_WARNING, GIM_E_VALUE, 0, NULL, "all units hold the same number of virtual processors"},
     [GIM_UNIT_DELIMITER] = {"GIM-DELIMITER", GIM_WARNING, GIM_E_VALUE, 0, NULL,
                             "the payload ends with 0xff; where another byte stands, the vCPU count may be wrong"},
-    [GIM_UNIT_TRAILING] = {"GIM-TRAILING", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOADED_TOO_LITTLE), "nothing follows the provider's payload"},
+    [GIM_UNIT_TRAILING] = {"GIM-TRAILING", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOADED_TOO_LITTLE),
+                           "nothing follows the provider's payload"},
 };
 
 static const struct gim_provider *provider_by_id(uint32_t id)
@@ -75,8 +79,8 @@ static int store_trailing(struct gim_state *state, struct gim_object *head, cons
 }
 
 /* Report the numbers that a rule wants to be others. */
-static void judge_rows(const struct gim_row *rows, uint32_t version, const struct gim_object *roots, size_t root_count, gim_report_fn *report,
-                       void *user)
+static void judge_rows(const struct gim_row *rows, uint32_t version, const struct gim_object *roots, size_t root_count,
+                       gim_report_fn *report, void *user)
 {
 	for (const struct gim_row *row = rows; row->op != GIM_ROW_END; row++) {
 		if (!row->rule || version < row->since)
@@ -138,8 +142,8 @@ static int decode_provider(struct gim_state *state, const struct gim_codec *code
 		return result;
 	const uint32_t vcpus = counted_vcpus(object, rows, version);
 	if (vcpus && codec->vcpus && vcpus != codec->vcpus)
-		gim_report(report, user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, UNIT, NULL, "the GIM unit holds %u vCPUs, other units say %u",
-		           vcpus, codec->vcpus);
+		gim_report(report, user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, UNIT, NULL,
+		           "the GIM unit holds %u vCPUs, other units say %u", vcpus, codec->vcpus);
 	return 0;
 }
 
@@ -161,7 +165,8 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
 	const struct gim_provider *provider = provider_by_id(id);
 	if (!provider) {
-		(void)gim_fail_rule(error, &gim_unit_rules[GIM_UNIT_PROVIDER], 0, "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
+		(void)gim_fail_rule(error, &gim_unit_rules[GIM_UNIT_PROVIDER], 0,
+		                    "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
 		gim_error_path(error, "gim.provider");
 		return GIM_E_VERSION;
 	}

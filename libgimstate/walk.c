@@ -135,8 +135,8 @@ static int walk_text(struct walk *walk, const struct gim_row *row, struct gim_te
 				return fail_truncated(walk, 4);
 			length = gim_cursor_u32(&walk->in);
 			if (length > limit)
-				return gim_fail(walk->error, GIM_E_LIMIT, at, "a text of %zu bytes, where at most %u are possible",
-				                length, limit);
+				return gim_fail(walk->error, GIM_E_LIMIT, at, "a text of %zu bytes, where at most %u are possible", length,
+				                limit);
 		}
 		if (left(walk) < length)
 			return fail_truncated(walk, length);

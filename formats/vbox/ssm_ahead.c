@@ -107,7 +107,7 @@ int ssm_ahead_new(struct gim_input *input, unsigned threads, gim_progress_fn *pr
 	if (!input->seekable || input->memory || input->size < SMALL_FILE_BYTES)
 		threads = 1;
 	/* A thread that the system refuses is one fewer, not a failure. */
-	while (new->worker_count + 1 < threads && new->worker_count < WORKERS_MAX &&
+	while (new->worker_count + 1 < threads &&new->worker_count < WORKERS_MAX &&
 	       !pthread_create(&new->workers[new->worker_count], NULL, work, new))
 		new->worker_count++;
 	*ahead = new;

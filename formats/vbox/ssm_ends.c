@@ -87,11 +87,12 @@ int ssm_check_producer(struct ssm_stream *stream, struct gim_error *error)
 	    header->revision > 10000000)
 		result = ssm_object(stream, error, SSM_PRODUCT, at, "product version %u.%u.%u r%u is impossible", header->major,
 		                    header->minor, header->build, header->revision);
-	if (!result && ((header->host_bits != 32 && header->host_bits != 64) || (header->address_bytes != 4 && header->address_bytes != 8) ||
-	                (header->pointer_bytes != 4 && header->pointer_bytes != 8)))
-		result = ssm_object(stream, error, SSM_HOST, at + 12,
-		                    "host of %u bits, addresses of %u and pointers of %u bytes are impossible", header->host_bits,
-		                    header->address_bytes, header->pointer_bytes);
+	if (!result &&
+	    ((header->host_bits != 32 && header->host_bits != 64) || (header->address_bytes != 4 && header->address_bytes != 8) ||
+	     (header->pointer_bytes != 4 && header->pointer_bytes != 8)))
+		result =
+		    ssm_object(stream, error, SSM_HOST, at + 12, "host of %u bits, addresses of %u and pointers of %u bytes are impossible",
+		               header->host_bits, header->address_bytes, header->pointer_bytes);
 	return result;
 }
 
@@ -216,8 +217,8 @@ static int check_directory(struct ssm_stream *stream, uint64_t offset, const uin
 	if (memcmp(bytes, ssm_directory_magic, 8) != 0)
 		return ssm_fail(error, SSM_DIRECTORY_MAGIC, offset, "the directory's magic is missing");
 	if (crc != ssm_crc_without(bytes, size, 8))
-		result = ssm_object(stream, error, SSM_DIRECTORY_CRC, offset + 8, "the directory's CRC is 0x%08x, but its bytes give 0x%08x",
-		                    crc, ssm_crc_without(bytes, size, 8));
+		result = ssm_object(stream, error, SSM_DIRECTORY_CRC, offset + 8,
+		                    "the directory's CRC is 0x%08x, but its bytes give 0x%08x", crc, ssm_crc_without(bytes, size, 8));
 	if (!result && own_count != count)
 		return ssm_fail(error, SSM_DIRECTORY_COUNT, offset + 12, "the directory says %u entries, the footer %u", own_count, count);
 	free(stream->directory);
@@ -233,8 +234,8 @@ int ssm_find_directory(struct ssm_stream *stream, struct gim_error *error)
 	const uint32_t count = stream->footer.entries;
 	const size_t size = SSM_DIRECTORY_HEADER_BYTES + (size_t)count * SSM_DIRECTORY_ENTRY_BYTES;
 	if (size + SSM_HEADER_BYTES > stream->footer.offset)
-		return ssm_fail(error, SSM_DIRECTORY_COUNT, stream->footer.offset + 20, "a directory of %u entries does not fit into the file",
-		                count);
+		return ssm_fail(error, SSM_DIRECTORY_COUNT, stream->footer.offset + 20,
+		                "a directory of %u entries does not fit into the file", count);
 	const uint64_t offset = stream->footer.offset - size;
 	uint8_t *bytes = malloc(size);
 	int result = bytes ? read_at(stream, offset, bytes, size, "the directory", error)

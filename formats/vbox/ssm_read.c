@@ -276,8 +276,8 @@ static int read_terminator(struct ssm_stream *stream, uint64_t at, uint8_t lead,
 	bool agrees = true;
 	size_t got;
 	if (size != SSM_TERMINATOR_BYTES - 2 || lead != 0x91)
-		return ssm_fail(error, SSM_TERMINATOR, at, "a terminator of type 0x%02x with %u bytes, where 0x91 with %d is expected", lead,
-		                size, SSM_TERMINATOR_BYTES - 2);
+		return ssm_fail(error, SSM_TERMINATOR, at, "a terminator of type 0x%02x with %u bytes, where 0x91 with %d is expected",
+		                lead, size, SSM_TERMINATOR_BYTES - 2);
 	int result = ssm_peek(stream, size, &bytes, &got, error);
 	if (result)
 		return result;

@@ -185,8 +185,7 @@ static int next_inflated(struct ssm_stream *stream, struct gim_error *error)
 	inflating->avail_out = SSM_BLOCK_MAX;
 	int status = inflate(inflating, Z_NO_FLUSH);
 	if (status != Z_OK && status != Z_STREAM_END)
-		return ssm_fail(error, SSM1_DATA, at, "zlib data is damaged: %s",
-		                inflating->msg ? inflating->msg : "it ends too early");
+		return ssm_fail(error, SSM1_DATA, at, "zlib data is damaged: %s", inflating->msg ? inflating->msg : "it ends too early");
 	stream->block_at = 0;
 	stream->block_size = SSM_BLOCK_MAX - inflating->avail_out;
 	result = ssm_take(stream, got - inflating->avail_in, &bytes, "a unit", error);

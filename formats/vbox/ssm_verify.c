@@ -26,12 +26,12 @@ struct verify {
 	const struct gim_verify_options *options;
 	gim_report_fn *report;
 	void *user;
-	unsigned findings;
+	unsigned findings, errors;
 	const struct gim_unit *unit; /* that is being read, or NULL */
 	struct gim_state state;      /* only for decoding payloads */
 	uint8_t *payload;            /* of PAYLOAD_MAX bytes, once a unit needs it */
 	uint64_t final_units;
-	bool damaged;                /* something in the bytes since the last sound CRC was reported already */
+	bool damaged;                 /* something in the bytes since the last sound CRC was reported already */
 	const struct gim_error *stop; /* why a payload's reading ended, while it is judged and nobody was told */
 };
 
@@ -46,6 +46,7 @@ static bool is_crc_of_stream(const struct gim_rule *rule)
 static void put(struct verify *verify, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path, const char *text)
 {
 	const struct gim_finding finding = {.rule = rule, .offset = offset, .unit = unit, .path = path, .text = text};
+	verify->errors += rule->severity == GIM_ERROR;
 	if (verify->findings++ < FINDINGS_MAX)
 		verify->report(verify->user, &finding);
 }
@@ -222,8 +223,9 @@ static int compare_entry(struct verify *verify, uint64_t at, const struct ssm_di
 	cursor.position = 40;
 	const uint32_t name_size = gim_cursor_u32(&cursor);
 	if (got < SSM_UNIT_HEADER_BYTES || memcmp(bytes, ssm_unit_magic, 8) != 0 || instance != entry->instance)
-		(void)ssm_fail(&own, SSM_DIRECTORY_ENTRY, at, "no unit of instance %u begins at 0x%llx, where the directory's entry points to",
-		               entry->instance, (unsigned long long)entry->offset);
+		(void)ssm_fail(&own, SSM_DIRECTORY_ENTRY, at,
+		               "no unit of instance %u begins at 0x%llx, where the directory's entry points to", entry->instance,
+		               (unsigned long long)entry->offset);
 	else if (name_size && name_size <= got - SSM_UNIT_HEADER_BYTES &&
 	         gim_crc32(0, bytes + SSM_UNIT_HEADER_BYTES, name_size - 1) != entry->name_crc)
 		(void)ssm_fail(&own, SSM_DIRECTORY_NAME, at, "the unit at 0x%llx has another name than the directory's entry says",
@@ -259,8 +261,9 @@ static int verify_end(struct verify *verify, bool footer_known, struct gim_error
 	if (stream->no_end_unit)
 		(void)ssm_object(stream, &stop, SSM_NO_END_UNIT, stream->position, "the directory follows the last unit");
 	const uint64_t offset = stream->position;
+	const bool whole = !verify->errors;
 	int result = ssm_next_directory(stream, &stop);
-	if (!result)
+	if (!result && whole)
 		result = compare_directory(verify, offset, &stop);
 	if (!result)
 		result = ssm_next_footer(stream, &stop);
@@ -302,8 +305,8 @@ static unsigned thread_count(const struct gim_verify_options *options)
 static int start_ahead(struct verify *verify, struct ssm_ahead **ahead, struct gim_error *error)
 {
 	const struct gim_verify_options *options = verify->options;
-	return ssm_ahead_new(verify->stream.input, options->quick ? 1 : thread_count(options), options->progress, options->progress_user, ahead,
-	                     error);
+	return ssm_ahead_new(verify->stream.input, options->quick ? 1 : thread_count(options), options->progress, options->progress_user,
+	                     ahead, error);
 }
 
 /* The old containers have one sum, over nearly everything; VirtualBox looks at it first. */

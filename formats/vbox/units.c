@@ -296,8 +296,8 @@ static void check_vcpus(struct decoding *decoding, const struct gim_unit *unit, 
 		return;
 	char name[64];
 	describe(unit, name, sizeof(name));
-	gim_report(decoding->report, decoding->user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, name, NULL, "this unit holds %u vCPUs, others say %u",
-	           vcpus, state->codec.vcpus);
+	gim_report(decoding->report, decoding->user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, name, NULL,
+	           "this unit holds %u vCPUs, others say %u", vcpus, state->codec.vcpus);
 }
 
 /* Where a failure's offset counts from. */
@@ -316,8 +316,8 @@ static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bo
 	/* One broken place in the file may be in the way of many units. */
 	if (!repeated)
 		gim_report(decoding->report, decoding->user, &vbox_rules[fatal ? UNIT_DAMAGED : UNIT_SKIPPED],
-		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, NULL, "%s%s%s%s", own->path, *own->path ? ": " : "", own->text,
-		           place);
+		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, NULL, "%s%s%s%s", own->path, *own->path ? ": " : "",
+		           own->text, place);
 	decoding->last_offset = from == IN_FILE ? own->offset : GIM_UNKNOWN;
 	decoding->last_code = own->code;
 	if (!fatal || decoding->result)
@@ -551,13 +551,14 @@ static void report_payload(const struct gim_unit *unit, const struct gim_error *
 		           (unsigned long long)own->offset);
 }
 
-static void judge_gim(struct gim_state *state, const struct gim_unit *unit, const struct payload *payload, bool whole, gim_report_fn *report,
-                      void *user)
+static void judge_gim(struct gim_state *state, const struct gim_unit *unit, const struct payload *payload, bool whole,
+                      gim_report_fn *report, void *user)
 {
 	struct gim_error own = GIM_ERROR_INIT;
 	if (unit->pass != GIM_PASS_FINAL) {
 		if (payload->size)
-			gim_report(report, user, &vbox_rules[UNIT_PASS], GIM_UNKNOWN, "GIM/0", NULL, "it holds data in pass %u", unit->pass);
+			gim_report(report, user, &vbox_rules[UNIT_PASS], GIM_UNKNOWN, "GIM/0", NULL, "it holds data in pass %u",
+			           unit->pass);
 		return;
 	}
 	const struct gim_codec codec = codec_for(state, unit, payload);
@@ -567,8 +568,8 @@ static void judge_gim(struct gim_state *state, const struct gim_unit *unit, cons
 		report_payload(unit, &own, whole, report, user);
 }
 
-void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole, gim_report_fn *report,
-                     void *user)
+void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
+                     gim_report_fn *report, void *user)
 {
 	static uint8_t none;
 	const struct payload payload = {.bytes = size ? (uint8_t *)(uintptr_t)bytes : &none, .size = size};

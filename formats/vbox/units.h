@@ -130,8 +130,8 @@ bool vbox_unit_decodable(const struct gim_unit *unit);
 bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit);
 
 /* Report what VirtualBox's loader would not take of a judged unit's payload; what the unit says that later ones need goes to state. whole: size bytes are all of it. */
-void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole, gim_report_fn *report,
-                     void *user);
+void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
+                     gim_report_fn *report, void *user);
 
 /* As gim_state_decode and gim_state_decode_unit. What is wrong with a unit is reported; it fails the call when the unit is GIM, or when all
  * units were asked for (GIM_PART_GUEST). The others are aids. */

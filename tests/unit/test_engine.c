@@ -223,7 +223,7 @@ static void damage_names_its_field(void **unused)
 	bytes[13] = 0x80; /* the text's length: 2 GiB */
 	bytes[16] = 0x80;
 	decode(&decoded, bytes, size);
-	assert_int_equal(decoded.result, GIM_E_CORRUPT);
+	assert_int_equal(decoded.result, GIM_E_LIMIT);
 	assert_string_equal(decoded.error.path, "top.text");
 	gim_arena_free(&decoded.arena);
 }

@@ -52,7 +52,7 @@ static void hear(void *user, const struct gim_finding *finding)
 	heard->count++;
 	(void)snprintf(heard->last, sizeof(heard->last), "%s %s", finding->rule->id, finding->text);
 	size_t used = strlen(heard->rules);
-	(void)snprintf(heard->rules + used, sizeof(heard->rules) - used, "%s ", finding->rule);
+	(void)snprintf(heard->rules + used, sizeof(heard->rules) - used, "%s ", finding->rule->id);
 }
 
 static void begin(struct gim_state *state, uint32_t vcpus)
