@@ -11,6 +11,13 @@
 
 enum { SIZE_MAX_BYTES = 1 << 20, PATH_BYTES = 512 };
 
+/* gcc says it in one way, clang in another. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 /* So that the signal handler hears of it and can name the input. */
