@@ -91,7 +91,7 @@ $(BINARY): $(CLI_OBJECTS) $(STATIC)
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(BENCHES:%=$(O)/%),$@),-llzf) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter %/bench/lzf,$@),-llzf) $(LIBS)
 
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
@@ -114,7 +114,7 @@ lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
 
 bench: all $(BENCHES:%=$(O)/%)
-	@for bench in $(BENCHES:%=$(O)/%); do GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
+	@for bench in $(BENCHES:%=$(O)/%); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
 
 samples: all $(TOOLS:%=$(O)/%)
 	$(O)/tests/tools/make_samples samples

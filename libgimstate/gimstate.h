@@ -225,7 +225,7 @@ int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struc
 struct gim_verify_options {
 	bool quick;                /* only what opening checks: header, directory and footer */
 	unsigned threads;          /* 0: as many as there are processors, at most 4 */
-	gim_progress_fn *progress; /* may be NULL */
+	gim_progress_fn *progress; /* may be NULL; a state in which something is found is gone through twice */
 	void *progress_user;
 };
 

@@ -4,32 +4,71 @@
 
 #include <string.h>
 
-enum { WIDE = 16 };
+/* A control byte, its longest operands, and what wide copies may write beyond what was asked for. */
+enum { FAST_IN = 40, FAST_OUT = 320 };
 
-/* Copy length bytes from distance back, where source and target may overlap. Wide steps may write up to WIDE - 1 bytes too many, so they are taken only when
- * the target has that room. */
-static void copy_back(uint8_t *to, size_t distance, size_t length, size_t room)
+static void copy8(uint8_t *to, const uint8_t *from)
+{
+	memcpy(to, from, 8);
+}
+
+/* A copy that overlaps itself within 8 bytes: after its first 8 bytes stand there, the pattern is as far away as it must be. Writes up to 8 bytes too many. */
+static void copy_near(uint8_t *to, size_t distance, size_t length)
 {
 	const uint8_t *from = to - distance;
-	if (distance >= WIDE && room >= length + WIDE) {
-		for (size_t done = 0; done < length; done += WIDE)
-			memcpy(to + done, from + done, WIDE);
-	} else if (distance == 1) {
-		memset(to, *from, length);
-	} else if (distance >= length) {
-		memcpy(to, from, length);
-	} else if (distance >= 8 && room >= length + 8) {
-		for (size_t done = 0; done < length; done += 8)
-			memcpy(to + done, from + done, 8);
-	} else {
-		/* A pattern shorter than the copy: each round doubles what can be copied without overlap. */
-		size_t done = 0;
-		while (done < length) {
-			size_t step = distance + done < length - done ? distance + done : length - done;
-			memcpy(to + done, from, step);
-			done += step;
+	size_t done = 0;
+	for (; done < 8; done++)
+		to[done] = from[done];
+	/* The largest multiple of the distance that is not above 8 + distance - 1 and at least 8. */
+	const size_t far = distance * ((7 + distance) / distance);
+	for (; done < length; done += 8)
+		copy8(to + done, to + done - far);
+}
+
+/* Decode while input and room are ample, so that copies may be wide; returns false for a copy from before the start. */
+static bool decode_fast(const uint8_t **in_at, const uint8_t *in_end, uint8_t *out, uint8_t **out_at, const uint8_t *out_end)
+{
+	const uint8_t *in = *in_at;
+	uint8_t *at = *out_at;
+	bool sound = true;
+	while (in_end - in >= FAST_IN && out_end - at >= FAST_OUT) {
+		size_t control = *in++;
+		if (control < 0x20) {
+			copy8(at, in);
+			copy8(at + 8, in + 8);
+			if (control >= 16) {
+				copy8(at + 16, in + 16);
+				copy8(at + 24, in + 24);
+			}
+			at += control + 1;
+			in += control + 1;
+			/* After literals a copy is to be expected, and gets a branch of its own to be predicted. */
+			control = *in;
+			if (control < 0x20)
+				continue;
+			in++;
 		}
+		size_t length = (control >> 5) + 2;
+		if (length == 9)
+			length += *in++;
+		const size_t distance = (control & 0x1f) << 8 | *in++;
+		const uint8_t *from = at - distance - 1;
+		if (distance >= (size_t)(at - out)) {
+			sound = false;
+			break;
+		}
+		if (distance >= 7) {
+			copy8(at, from);
+			for (size_t done = 8; done < length; done += 8)
+				copy8(at + done, from + done);
+		} else {
+			copy_near(at, distance + 1, length);
+		}
+		at += length;
 	}
+	*in_at = in;
+	*out_at = at;
+	return sound;
 }
 
 bool gim_lzf_decode(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
@@ -38,37 +77,33 @@ bool gim_lzf_decode(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_
 		return !in_size && !out_size; /* every control byte gives at least one byte */
 	const uint8_t *const in_end = in + in_size;
 	uint8_t *const out_end = out + out_size, *at = out;
+	if (!decode_fast(&in, in_end, out, &at, out_end))
+		return false;
 	while (in < in_end) {
-		const unsigned control = *in++;
+		const size_t control = *in++, in_left = (size_t)(in_end - in), room = (size_t)(out_end - at);
 		if (control < 0x20) {
-			const size_t length = control + 1;
-			const size_t in_left = (size_t)(in_end - in), room = (size_t)(out_end - at);
-			if (in_left >= 32 && room >= 32) {
-				memcpy(at, in, 16);
-				if (length > 16)
-					memcpy(at + 16, in + 16, 16);
-			} else if (length <= in_left && length <= room) {
-				memcpy(at, in, length);
-			} else {
+			if (control >= in_left || control >= room)
 				return false;
-			}
-			at += length;
-			in += length;
+			memcpy(at, in, control + 1);
+			at += control + 1;
+			in += control + 1;
 			continue;
 		}
-		size_t length = control >> 5;
-		if (length == 7) {
-			if (in == in_end)
-				return false;
-			length += *in++;
-		}
-		length += 2;
-		if (in == in_end)
+		size_t length = (control >> 5) + 2;
+		if (in_left < (length == 9 ? 2 : 1))
 			return false;
-		const size_t distance = ((size_t)(control & 0x1f) << 8 | *in++) + 1, room = (size_t)(out_end - at);
+		if (length == 9)
+			length += *in++;
+		const size_t distance = ((control & 0x1f) << 8 | *in++) + 1;
 		if (distance > (size_t)(at - out) || length > room)
 			return false;
-		copy_back(at, distance, length, room);
+		if (distance == 1)
+			memset(at, at[-1], length);
+		else if (distance >= length)
+			memcpy(at, at - distance, length);
+		else
+			for (size_t i = 0; i < length; i++)
+				at[i] = at[i - distance];
 		at += length;
 	}
 	return at == out_end;

@@ -73,6 +73,8 @@ struct ssm_stream {
 
 	/* Only while verifying: the whole file is read once, and what can be passed over is complained of. */
 	struct ssm_ahead *ahead;
+	bool put_off;  /* packed data that are passed over are checked later, by and by: ssm_ahead_sound */
+	bool skipping; /* the payload is passed over */
 	ssm_complain_fn *complain;
 	void *complain_user;
 	struct gim_error objection; /* on its way to complain */

@@ -8,7 +8,7 @@
 
 #include "input.h"
 
-enum { SSM_SLICE_BYTES = 256 * 1024, SSM_SLICES = 16, SSM_AHEAD_BYTES = SSM_SLICE_BYTES * SSM_SLICES, SSM_PEEK_MAX = 64 * 1024 };
+enum { SSM_SLICE_BYTES = 2 << 20, SSM_SLICES = 6, SSM_AHEAD_BYTES = SSM_SLICE_BYTES * SSM_SLICES, SSM_PEEK_MAX = 64 * 1024 };
 
 struct ssm_ahead;
 
@@ -23,5 +23,12 @@ int ssm_ahead_peek(struct ssm_ahead *ahead, uint64_t offset, size_t size, const 
 
 /* The CRC of the file's first `offset` bytes, or of all when it is shorter. */
 int ssm_ahead_crc(struct ssm_ahead *ahead, uint64_t offset, uint32_t *crc, struct gim_error *error);
+
+/* Have the LZF data at offset checked by and by, whether it unpacks to so many bytes; a call of peek must have shown it. False: that cannot be put off, and the
+ * caller must see for itself. */
+bool ssm_ahead_check_later(struct ssm_ahead *ahead, uint64_t offset, size_t size, size_t unpacked);
+
+/* Finish the checks that were put off, as far as the walker came. Did all of it unpack? */
+bool ssm_ahead_sound(struct ssm_ahead *ahead);
 
 #endif

@@ -238,36 +238,39 @@ static int next_v2(struct ssm_stream *stream, struct gim_unit *unit, struct gim_
 /*
  * Records of 2.0.
  */
-/* A record's size: UTF-8 stretched to 31 bits, as leniently as VirtualBox reads it. */
-static int record_size(struct ssm_stream *stream, uint32_t *size, struct gim_error *error)
+/* What begins a record: its type, and its size as UTF-8 stretched to 31 bits, as leniently as VirtualBox reads it. Takes both. */
+static int record_header(struct ssm_stream *stream, uint8_t *lead, uint32_t *size, struct gim_error *error)
 {
+	enum { LONGEST = 7 };
 	static const uint32_t least[] = {0, 0, 0, 0, 0x10000, 0x200000, 0x4000000};
 	const uint64_t at = stream->position;
 	const uint8_t *bytes;
-	int result = ssm_take(stream, 1, &bytes, "a record header", error);
+	size_t got;
+	int result = ssm_peek(stream, LONGEST, &bytes, &got, error);
 	if (result)
 		return result;
-	uint32_t lead = bytes[0];
-	if (lead < 0x80) {
-		*size = lead;
-		return 0;
-	}
-	unsigned length = 2;
-	while (length < 7 && lead & 0x80u >> length)
-		length++;
-	if (length == 7)
-		return ssm_fail(error, SSM_RECORD, at, "0x%02x cannot begin a record's size", lead);
-	uint32_t value = lead & (0x7fu >> length);
-	result = ssm_take(stream, length - 1, &bytes, "a record header", error);
-	for (unsigned i = 0; !result && i < length - 1; i++) {
+	if (got && ((bytes[0] & 0xe0) != 0x80 || !(bytes[0] & 0xf) || (bytes[0] & 0xf) > 5))
+		return ssm_fail(error, SSM_RECORD, at, "0x%02x begins no record", bytes[0]);
+	unsigned length = 1; /* of the size */
+	if (got > 1 && bytes[1] & 0x80)
+		for (length = 2; length < LONGEST && bytes[1] & 0x80u >> length;)
+			length++;
+	if (length == LONGEST)
+		return ssm_fail(error, SSM_RECORD, at + 1, "0x%02x cannot begin a record's size", bytes[1]);
+	if (got < 1 + length)
+		return ssm_fail(error, SSM_END_OF_FILE, at + got, "the file ends within a record header");
+	*lead = bytes[0];
+	*size = bytes[1];
+	if (length > 1)
+		*size &= 0x7fu >> length;
+	for (unsigned i = 2; i <= length; i++) {
 		if ((bytes[i] & 0xc0) != 0x80)
-			return ssm_fail(error, SSM_RECORD, at, "0x%02x cannot continue a record's size", bytes[i]);
-		value = value << 6 | (bytes[i] & 0x3f);
+			return ssm_fail(error, SSM_RECORD, at + i, "0x%02x cannot continue a record's size", bytes[i]);
+		*size = *size << 6 | (bytes[i] & 0x3f);
 	}
-	if (!result && value < least[length])
-		return ssm_fail(error, SSM_RECORD, at, "the record's size is written longer than it need be");
-	*size = value;
-	return result;
+	if (*size < least[length])
+		return ssm_fail(error, SSM_RECORD, at + 1, "the record's size is written longer than it need be");
+	return ssm_take(stream, 1 + length, &bytes, "a record header", error);
 }
 
 static int read_terminator(struct ssm_stream *stream, uint64_t at, uint8_t lead, uint32_t size, struct gim_error *error)
@@ -301,6 +304,12 @@ static int read_terminator(struct ssm_stream *stream, uint64_t at, uint8_t lead,
 	return result;
 }
 
+/* Put off the check of packed data right before the position, when nobody wants what they expand to. */
+static bool put_off(struct ssm_stream *stream, size_t size, size_t unpacked)
+{
+	return stream->skipping && stream->put_off && ssm_ahead_check_later(stream->ahead, stream->position - size, size, unpacked);
+}
+
 /* Expand an LZF or zero record of `size` bytes into the block. */
 static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_t size, struct gim_error *error)
 {
@@ -314,9 +323,9 @@ static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_
 	const size_t unpacked = (size_t)bytes[0] * 1024;
 	if (unpacked > 4096 || (!zero && unpacked < size - 1))
 		return ssm_object(stream, error, SSM_UNPACK, at, "a record of %u bytes that would expand to %zu", size, unpacked);
-	if (zero)
+	if (zero && !stream->skipping)
 		memset(stream->block, 0, unpacked);
-	else if (!gim_lzf_decode(bytes + 1, size - 1, stream->block, unpacked))
+	if (!zero && !put_off(stream, size - 1, unpacked) && !gim_lzf_decode(bytes + 1, size - 1, stream->block, unpacked))
 		result = ssm_object(stream, error, SSM_UNPACK, at, "LZF data that does not expand to %zu bytes", unpacked);
 	stream->block_at = 0;
 	stream->block_size = result ? 0 : unpacked;
@@ -327,17 +336,12 @@ static int next_record(struct ssm_stream *stream, struct gim_error *error)
 {
 	enum { TERMINATOR = 1, RAW, LZF, ZERO, NAMED };
 	const uint64_t at = stream->position;
-	const uint8_t *bytes;
-	int result = ssm_take(stream, 1, &bytes, "a record header", error);
-	if (result)
-		return result;
-	const uint8_t lead = bytes[0], type = lead & 0x0f;
+	uint8_t lead = 0;
 	uint32_t size = 0;
-	if ((lead & 0xe0) != 0x80 || type < TERMINATOR || type > NAMED)
-		return ssm_fail(error, SSM_RECORD, at, "0x%02x begins no record", lead);
-	result = record_size(stream, &size, error);
+	int result = record_header(stream, &lead, &size, error);
 	if (result)
 		return result;
+	const unsigned type = lead & 0xf;
 	switch (type) {
 	case TERMINATOR:
 		return read_terminator(stream, at, lead, size, error);
@@ -420,6 +424,7 @@ int ssm_skip(struct ssm_stream *stream, struct gim_error *error)
 			result = ssm_read(stream, scratch, sizeof(scratch), &got, error);
 		return result;
 	}
+	stream->skipping = true;
 	while (!result && !stream->finished)
 		if (stream->block_at < stream->block_size) {
 			stream->payload_bytes += stream->block_size - stream->block_at;
@@ -429,6 +434,7 @@ int ssm_skip(struct ssm_stream *stream, struct gim_error *error)
 		} else {
 			result = next_record(stream, error);
 		}
+	stream->skipping = false;
 	return result;
 }
 

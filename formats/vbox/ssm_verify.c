@@ -24,7 +24,7 @@ extern const struct gim_format gim_format_vbox;
 struct verify {
 	struct ssm_stream stream;
 	const struct gim_verify_options *options;
-	gim_report_fn *report;
+	gim_report_fn *report; /* NULL: only whether there is any finding is asked */
 	void *user;
 	unsigned findings, errors;
 	const struct gim_unit *unit; /* that is being read, or NULL */
@@ -47,7 +47,7 @@ static void put(struct verify *verify, const struct gim_rule *rule, uint64_t off
 {
 	const struct gim_finding finding = {.rule = rule, .offset = offset, .unit = unit, .path = path, .text = text};
 	verify->errors += rule->severity == GIM_ERROR;
-	if (verify->findings++ < FINDINGS_MAX)
+	if (verify->findings++ < FINDINGS_MAX && verify->report)
 		verify->report(verify->user, &finding);
 }
 
@@ -199,7 +199,7 @@ static int verify_units(struct verify *verify, struct gim_error *error)
 			if (result <= 0)
 				return result;
 		}
-		if (verify->findings >= FINDINGS_MAX)
+		if (verify->findings >= (verify->report ? FINDINGS_MAX : 1))
 			return 0;
 	}
 }
@@ -376,27 +376,47 @@ static int verify_opening(struct verify *verify, bool *footer_known, struct gim_
 	return 0;
 }
 
+static int verify_once(struct verify *verify, struct gim_input *input, struct gim_error *error)
+{
+	bool footer_known = false;
+	int result = ssm_begin(&verify->stream, input, error);
+	verify->stream.complain = complain;
+	verify->stream.complain_user = verify;
+	verify->stream.put_off = !verify->report;
+	if (!result)
+		result = start_ahead(verify, &verify->stream.ahead, error);
+	if (!result)
+		result = verify_opening(verify, &footer_known, error);
+	verify->state.codec.address_bytes = verify->stream.header.address_bytes == 4 ? 4 : 8;
+	if (!result)
+		result = verify->stream.header.version == SSM_V2_0 ? verify_v2(verify, footer_known, error) : verify_v1(verify, error);
+	if (result >= 0 && verify->stream.put_off && !ssm_ahead_sound(verify->stream.ahead))
+		verify->findings++;
+	ssm_close(&verify->stream);
+	gim_arena_free(&verify->state.arena);
+	free(verify->payload);
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Nearly every state is sound, so that is found out first, with the checks in whatever order is the fastest. Only if it is not, the file is gone through
+ * again, in the loader's order.
+ */
 int ssm_verify(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                struct gim_error *error)
 {
+	struct verify first = {.options = options, .state = {.format = &gim_format_vbox}};
+	int result = 0;
+	if (input->seekable && !options->quick) {
+		result = verify_once(&first, input, error);
+		if (result || !first.findings)
+			return result;
+	}
 	struct verify verify = {.options = options, .report = report, .user = user, .state = {.format = &gim_format_vbox}};
-	bool footer_known = false;
-	int result = ssm_begin(&verify.stream, input, error);
-	verify.stream.complain = complain;
-	verify.stream.complain_user = &verify;
-	if (!result)
-		result = start_ahead(&verify, &verify.stream.ahead, error);
-	if (!result)
-		result = verify_opening(&verify, &footer_known, error);
-	verify.state.codec.address_bytes = verify.stream.header.address_bytes == 4 ? 4 : 8;
-	if (!result)
-		result = verify.stream.header.version == SSM_V2_0 ? verify_v2(&verify, footer_known, error) : verify_v1(&verify, error);
-	if (result >= 0 && verify.findings >= FINDINGS_MAX) {
+	result = verify_once(&verify, input, error);
+	if (!result && verify.findings >= FINDINGS_MAX) {
 		verify.findings = 0;
 		put(&verify, &vbox_rules[SSM_MANY], GIM_UNKNOWN, NULL, NULL, vbox_rules[SSM_MANY].help);
 	}
-	ssm_close(&verify.stream);
-	gim_arena_free(&verify.state.arena);
-	free(verify.payload);
-	return result < 0 ? result : 0;
+	return result;
 }

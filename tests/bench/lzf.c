@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Measures LZF decoding against liblzf on the same pages, which liblzf packed. */
-#include "vbox/lzf.h"
-
-#include "pages.h"
+#include "bench.h"
 
 #include <liblzf/lzf.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 enum { PAGES = 2048, ROUNDS = 15 };
 
 static uint8_t pages[PAGES][PAGE], packed[PAGES][PAGE + 256], out[PAGE];
 static unsigned sizes[PAGES];
-
-static double now_s(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static bool ours(const uint8_t *in, unsigned size)
 {
