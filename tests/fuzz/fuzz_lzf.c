@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Property: LZF decoding stays within its buffers and fills its output or refuses; and any bytes, once encoded, decode to themselves. */
+/* Property: LZF decoding stays within its buffers and fills its output or refuses, and the check without decoding says the same; and any bytes, once encoded,
+ * decode to themselves. */
 #include "vbox/lzf.h"
 
 #include "fuzz.h"
@@ -23,6 +24,26 @@ static void decode(const uint8_t *bytes, size_t size)
 	free(again);
 }
 
+/* In all lanes of a vector, and alone. */
+static void check(const uint8_t *bytes, size_t size)
+{
+	enum { BLOCKS = 40 };
+	struct gim_lzf_block blocks[BLOCKS];
+	static uint8_t out[0x2000];
+	uint8_t *in = calloc(1, size + GIM_LZF_SLACK);
+	const size_t unpacked = size < 2 ? 0 : ((size_t)bytes[0] | (size_t)bytes[1] << 8) & 0x1fff;
+	MUST(in);
+	if (size > 2 && unpacked) {
+		memcpy(in, bytes + 2, size - 2);
+		const bool good = gim_lzf_decode(in, size - 2, out, unpacked);
+		for (size_t i = 0; i < BLOCKS; i++)
+			blocks[i] = (struct gim_lzf_block){0, (uint32_t)size - 2, (uint32_t)unpacked};
+		MUST(gim_lzf_check(in, blocks, BLOCKS) == good);
+		MUST(gim_lzf_check(in, blocks, 1) == good);
+	}
+	free(in);
+}
+
 static void encode(const uint8_t *bytes, size_t size)
 {
 	const size_t room = size + size / 32 + 1;
@@ -44,6 +65,7 @@ static void encode(const uint8_t *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	decode(bytes, size);
+	check(bytes, size);
 	if (size && size <= 32768)
 		encode(bytes, size);
 	return 0;

@@ -258,6 +258,39 @@ static void what_is_encoded_decodes(void **unused)
 	assert_int_equal(gim_lzf_encode(page, 0, packed, sizeof(packed)), 0);
 }
 
+/* Without decoding: blocks of all sizes in one go, sound ones, and with one of them damaged anywhere. */
+static void checking_says_what_decoding_says(void **unused)
+{
+	enum { BLOCKS = 50, ROOM = BLOCK + BLOCK / 32 + 1 };
+	static uint8_t page[BLOCK], packed[BLOCKS * ROOM + GIM_LZF_SLACK], back[BLOCK];
+	struct gim_lzf_block blocks[BLOCKS];
+	unsigned refused = 0;
+	(void)unused;
+	for (unsigned round = 0; round < 100; round++) {
+		random_state = round;
+		for (uint32_t i = 0; i < BLOCKS; i++) {
+			const size_t size = 1 + pick(BLOCK);
+			fill_page(page, size, i + round);
+			const size_t length = gim_lzf_encode(page, size, packed + i * ROOM, ROOM);
+			assert_true(length);
+			blocks[i] = (struct gim_lzf_block){i * ROOM, (uint32_t)length, (uint32_t)size};
+		}
+		for (size_t count = 0; count <= BLOCKS; count++)
+			assert_true(gim_lzf_check(packed, blocks, count));
+		for (unsigned damage = 0; damage < 40; damage++) {
+			const struct gim_lzf_block *block = &blocks[pick(BLOCKS)];
+			uint8_t *byte = &packed[block->at + pick(block->size)], old = *byte;
+			*byte ^= (uint8_t)(1 + pick(255));
+			const bool good = decode(packed + block->at, block->size, block->unpacked, back);
+			assert_int_equal(gim_lzf_check(packed, blocks, BLOCKS), good);
+			assert_int_equal(gim_lzf_check(packed, block, 1), good);
+			refused += !good;
+			*byte = old;
+		}
+	}
+	assert_in_range(refused, 100, 3999);
+}
+
 static void repetition_packs_well(void **unused)
 {
 	static uint8_t page[BLOCK], packed[BLOCK];
@@ -270,9 +303,13 @@ static void repetition_packs_well(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(known_streams),           cmocka_unit_test(reaching_before_the_start_is_refused),
-	    cmocka_unit_test(every_small_input),       cmocka_unit_test(random_streams_truncations_and_flips),
-	    cmocka_unit_test(what_is_encoded_decodes), cmocka_unit_test(repetition_packs_well),
+	    cmocka_unit_test(known_streams),
+	    cmocka_unit_test(reaching_before_the_start_is_refused),
+	    cmocka_unit_test(every_small_input),
+	    cmocka_unit_test(random_streams_truncations_and_flips),
+	    cmocka_unit_test(what_is_encoded_decodes),
+	    cmocka_unit_test(repetition_packs_well),
+	    cmocka_unit_test(checking_says_what_decoding_says),
 	};
 	return cmocka_run_group_tests(tests, make_areas, NULL);
 }
