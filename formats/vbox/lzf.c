@@ -52,11 +52,11 @@ static bool decode_fast(const uint8_t **in_at, const uint8_t *in_end, uint8_t *o
 		if (length == 9)
 			length += *in++;
 		const size_t distance = (control & 0x1f) << 8 | *in++;
-		const uint8_t *from = at - distance - 1;
 		if (distance >= (size_t)(at - out)) {
 			sound = false;
 			break;
 		}
+		const uint8_t *from = at - distance - 1;
 		if (distance >= 7) {
 			copy8(at, from);
 			for (size_t done = 8; done < length; done += 8)
@@ -97,13 +97,14 @@ bool gim_lzf_decode(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_
 		const size_t distance = ((control & 0x1f) << 8 | *in++) + 1;
 		if (distance > (size_t)(at - out) || length > room)
 			return false;
+		const uint8_t *from = at - distance;
 		if (distance == 1)
-			memset(at, at[-1], length);
+			memset(at, *from, length);
 		else if (distance >= length)
-			memcpy(at, at - distance, length);
+			memcpy(at, from, length);
 		else
 			for (size_t i = 0; i < length; i++)
-				at[i] = at[i - distance];
+				at[i] = from[i];
 		at += length;
 	}
 	return at == out_end;
