@@ -4,16 +4,11 @@
 #include "output.h"
 #include "unit_name.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct sink {
-	FILE *stream;
+	struct gim_output *output; /* NULL: standard output */
 	uint64_t size;
 };
 
@@ -21,7 +16,7 @@ static int put(void *user, const void *bytes, size_t size)
 {
 	struct sink *sink = (struct sink *)user;
 	sink->size += size;
-	return fwrite(bytes, 1, size, sink->stream) != size;
+	return sink->output ? gim_output_write(sink->output, bytes, size) : fwrite(bytes, 1, size, stdout) != size;
 }
 
 /*
@@ -77,92 +72,21 @@ static int write_payload(struct gim_state *state, const struct options *options,
 	return gim_unit_read(state, &unit, put, sink, error);
 }
 
-/*
- * Where it goes.
- */
-static int set_errno(struct gim_error *error, const char *what, const char *name)
-{
-	return error_set(error, GIM_E_IO, "cannot %s %s: %s", what, name, strerror(errno));
-}
-
-static bool same_file(const char *one, const char *two)
-{
-	struct stat a, b;
-	const bool first = strcmp(one, "-") ? !stat(one, &a) : !fstat(STDIN_FILENO, &a);
-	return first && !stat(two, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-static int check_output(const char *file, const struct options *options, struct gim_error *error)
-{
-	struct stat status;
-	if (same_file(file, options->output))
-		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
-	if (lstat(options->output, &status))
-		return 0;
-	if (S_ISDIR(status.st_mode))
-		return error_set(error, GIM_E_ARGUMENT, "%s is a directory; name a file in it", options->output);
-	if (!options->force)
-		return error_set(error, GIM_E_ARGUMENT, "%s exists; --force overwrites it", options->output);
-	return 0;
-}
-
-/* The mode that the file had, or that a new one gets. */
-static mode_t output_mode(const char *path)
-{
-	struct stat status;
-	const mode_t mask = umask(0);
-	(void)umask(mask);
-	return stat(path, &status) ? 0666 & ~mask : status.st_mode & 07777;
-}
-
-/* The folder's entry must last too, else the new name can be lost with the power. */
-static int sync_folder(const char *path)
-{
-	char *copy = strdup(path);
-	const int folder = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	const int result = folder < 0 ? -1 : fsync(folder);
-	if (folder >= 0)
-		(void)close(folder);
-	free(copy);
-	return result;
-}
-
-/* Fill the temporary file and give it its name. */
-static int write_temporary(struct gim_state *state, const struct options *options, struct sink *sink, const char *temporary,
-                           struct gim_error *error)
-{
-	const int result = write_payload(state, options, sink, error);
-	const int fd = fileno(sink->stream);
-	if (result && result != GIM_E_STOPPED)
-		return result;
-	if (result || fflush(sink->stream) || fchmod(fd, output_mode(options->output)) || fsync(fd)) {
-		error->code = GIM_OK; /* "stopped" says less than the reason */
-		return set_errno(error, "write", options->output);
-	}
-	if (rename(temporary, options->output) || sync_folder(options->output))
-		return set_errno(error, "rename it to", options->output);
-	return 0;
-}
-
 static int write_file(struct gim_state *state, const char *file, const struct options *options, struct sink *sink, struct gim_error *error)
 {
-	char *temporary = NULL;
-	if (check_output(file, options, error))
+	struct gim_output *output;
+	if (input_is(file, options->output))
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
+	if (gim_output_new(options->output, options->force, &output, error))
 		return error->code;
-	if (asprintf(&temporary, "%s.XXXXXX", options->output) < 0)
-		return error_set(error, GIM_E_MEMORY, "out of memory");
-	const int fd = mkostemp(temporary, O_CLOEXEC);
-	sink->stream = fd < 0 ? NULL : fdopen(fd, "w");
-	if (sink->stream) {
-		(void)write_temporary(state, options, sink, temporary, error);
-		(void)fclose(sink->stream);
-	} else {
-		(void)set_errno(error, "create a file beside", options->output);
+	sink->output = output;
+	int result = write_payload(state, options, sink, error);
+	if (result && result != GIM_E_STOPPED) {
+		gim_output_discard(&output);
+		return result;
 	}
-	if (error->code && fd >= 0)
-		(void)unlink(temporary);
-	free(temporary);
-	return error->code;
+	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
+	return gim_output_commit(&output, error);
 }
 
 static int extract(const char *file, const struct options *options, struct sink *sink, struct gim_error *error)
@@ -180,7 +104,7 @@ int run_extract(const struct options *options, int count, char **operands)
 {
 	(void)count;
 	struct options own = *options;
-	struct sink sink = {.stream = stdout};
+	struct sink sink = {.output = NULL};
 	struct gim_error error = GIM_ERROR_INIT;
 	const struct command *command = command_find("extract");
 	if (!options->unit + !options->field + !options->screenshot != 2)

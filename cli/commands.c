@@ -42,6 +42,15 @@ static const struct option_row extract_options[] = {
     END,
 };
 
+static const struct option_row set_options[] = {
+    {"output", 'o', AT(output), "OUT", "write the changed state to the file OUT"},
+    {"in-place", 'i', AT(in_place), NULL, "change FILE itself"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    {"gim-only", 0, AT(gim_only), NULL, "change feature words in the GIM unit alone, not where CPUID shows them"},
+    JSON,
+    END,
+};
+
 static const struct option_row fields_options[] = {
     {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
     JSON,
@@ -57,6 +66,7 @@ const struct command commands[] = {
     {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify},
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
     {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
+    {"set", "FILE PATH=VALUE...", "change fields, and write the state with them", set_options, 2, -1, run_set},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
     {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
     {NULL, NULL, NULL, NULL, 0, 0, NULL},

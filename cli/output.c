@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool colour_stdout, colour_stderr;
@@ -401,4 +402,11 @@ void fields_end(struct fields *fields)
 	free(fields->previous);
 	fields->waiting = NULL;
 	fields->previous = NULL;
+}
+
+bool input_is(const char *input, const char *path)
+{
+	struct stat a, b;
+	const bool there = strcmp(input, "-") ? !stat(input, &a) : !fstat(STDIN_FILENO, &a);
+	return there && !stat(path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }

@@ -48,6 +48,9 @@ json_t *unit_json(const struct gim_unit *unit);
 /* A number that may be GIM_UNKNOWN: null. */
 json_t *size_json(uint64_t size);
 
+/* Is the file `path` the input itself ("-": standard input), under whatever name? */
+bool input_is(const char *input, const char *path);
+
 /* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
 void output_document(json_t *body, bool one_line);
 

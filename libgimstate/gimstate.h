@@ -220,6 +220,28 @@ typedef int gim_name_info_fn(void *user, const char *name, uint64_t low_or_value
 int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struct gim_error *error);
 
 /*
+ * Changing and writing.
+ */
+/* Change one decoded field of the guest interface to what text says: a number (decimal, 0x…), the name of a value, true or false, names of bits ("a,b" replaces
+ * all, "+a,-b" changes some), or a text. GIM_E_PATH, GIM_E_VALUE: the sentence says what it takes. */
+int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error);
+
+/* Write the state with the guest interface as it is now; nothing else changes, and without a change all bytes are those of the input, which must be a file
+ * or memory. sink as in gim_output_write. */
+int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);
+
+/* A file that is written: its name stands for the old one until commit has made the new one last. replace: the name may stand for a file
+ * already, whose mode is kept. *output is the caller's: commit or discard. */
+struct gim_output;
+int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error);
+/* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit. */
+int gim_output_write(void *output, const void *bytes, size_t size_bytes);
+/* Make it last, and free; on failure the temporary is gone and the old file is whole. */
+int gim_output_commit(struct gim_output **output, struct gim_error *error);
+/* Forget it, and free. NULL and a pointer to NULL are fine. */
+void gim_output_discard(struct gim_output **output);
+
+/*
  * Verify.
  */
 struct gim_verify_options {

@@ -175,7 +175,7 @@ void gim_object_path(const struct gim_object *object, size_t offset, char *path,
  * was, and then everything below is visited.
  */
 struct visitor {
-	gim_visit_fn *visit;
+	gim_leaf_fn *leaf;
 	void *user;
 	char path[256];
 	struct gim_error *error;
@@ -197,8 +197,7 @@ static int visit_element(struct visitor *visitor, const struct gim_object *objec
 	}
 	if (*rest)
 		return no_such(visitor, visitor->path);
-	struct gim_value value = gim_object_value(object, field, index);
-	return visitor->visit(visitor->user, visitor->path, &value);
+	return visitor->leaf(visitor->user, visitor->path, object, field, index);
 }
 
 static size_t append_index(struct visitor *visitor, size_t used, uint32_t index)
@@ -275,9 +274,27 @@ static int visit_object(struct visitor *visitor, const struct gim_object *object
 	return result;
 }
 
-int gim_object_visit(const struct gim_object *object, const char *rest, gim_visit_fn *visit, void *user, struct gim_error *error)
+int gim_object_leaves(const struct gim_object *object, const char *rest, gim_leaf_fn *leaf, void *user, struct gim_error *error)
 {
-	struct visitor visitor = {.visit = visit, .user = user, .error = error};
+	struct visitor visitor = {.leaf = leaf, .user = user, .error = error};
 	size_t used = (size_t)snprintf(visitor.path, sizeof(visitor.path), "%s", object->record->name);
 	return visit_object(&visitor, object, used, rest);
+}
+
+struct values {
+	gim_visit_fn *visit;
+	void *user;
+};
+
+static int give_value(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index)
+{
+	const struct values *values = (const struct values *)user;
+	const struct gim_value value = gim_object_value(object, field, index);
+	return values->visit(values->user, path, &value);
+}
+
+int gim_object_visit(const struct gim_object *object, const char *rest, gim_visit_fn *visit, void *user, struct gim_error *error)
+{
+	struct values values = {visit, user};
+	return gim_object_leaves(object, rest, give_value, &values, error);
 }

@@ -81,6 +81,9 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
+	/* Write the container with this payload in its GIM unit (NULL: as it is) and everything else as it is. The input can be seeked. NULL: cannot be written. */
+	int (*write)(struct gim_state *state, const uint8_t *gim_payload, size_t size, gim_sink_fn *sink, void *user,
+	             struct gim_error *error);
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
 	              struct gim_error *error);

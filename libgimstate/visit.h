@@ -8,6 +8,10 @@
 /* Visit the leaves at `rest` (what follows the record's name in a path: ".vp[1].sint", or "": all) of an object. */
 int gim_object_visit(const struct gim_object *object, const char *rest, gim_visit_fn *visit, void *user, struct gim_error *error);
 
+/* The same, with where the leaf lies: the element `index` of field in object. */
+typedef int gim_leaf_fn(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index);
+int gim_object_leaves(const struct gim_object *object, const char *rest, gim_leaf_fn *leaf, void *user, struct gim_error *error);
+
 /* A number member of width 1, 2, 4 or 8, in the machine's byte order. */
 uint64_t gim_number_load(const uint8_t *data, unsigned width);
 void gim_number_store(uint8_t *data, unsigned width, uint64_t number);

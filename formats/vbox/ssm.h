@@ -71,6 +71,9 @@ struct ssm_stream {
 	z_stream *inflate;
 	bool no_end_unit; /* the units ended at the directory */
 
+	gim_sink_fn *tap; /* gets the bytes of records as they are read; NULL: nobody does */
+	void *tap_user;
+
 	/* Only while verifying: the whole file is read once, and what can be passed over is complained of. */
 	struct ssm_ahead *ahead;
 	bool put_off;  /* packed data that are passed over are checked later, by and by: ssm_ahead_sound */

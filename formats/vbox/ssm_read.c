@@ -78,6 +78,8 @@ int ssm_take(struct ssm_stream *stream, size_t size, const uint8_t **bytes, cons
 	if (!stream->ahead)
 		stream->crc = gim_crc32(stream->crc, *bytes, size);
 	stream->position += size;
+	if (stream->tap && stream->tap(stream->tap_user, *bytes, size))
+		return gim_fail(error, GIM_E_STOPPED, stream->position, "stopped");
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "state.h"
 #include "vbox/crc.h"
 #include "vbox/ssm.h"
+#include "vbox/ssm_rewrite.h"
 #include "vbox/units.h"
 #include "vbox/verify.h"
 
@@ -188,6 +189,17 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
+static int vbox_write(struct gim_state *state, const uint8_t *gim_payload, size_t size, gim_sink_fn *sink, void *user,
+                      struct gim_error *error)
+{
+	struct gim_unit unit;
+	if (!gim_payload)
+		return ssm_copy(&state->input, sink, user, error);
+	int result = vbox_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
+	const struct ssm_change change = {unit.offset, gim_payload, size};
+	return result ? result : ssm_rewrite(&state->input, &change, sink, user, error);
+}
+
 const struct gim_format gim_format_vbox = {
     .name = "vbox",
     .title = "VirtualBox saved state",
@@ -199,6 +211,7 @@ const struct gim_format gim_format_vbox = {
     .unit_read = vbox_unit_read,
     .decode = vbox_decode,
     .decode_unit = vbox_decode_unit,
+    .write = vbox_write,
     .verify = ssm_verify,
     .layouts = vbox_layouts,
     .records = vbox_records,

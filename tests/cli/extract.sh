@@ -20,5 +20,6 @@ try extract "$state" --field hyperv.hypercall
 try extract "$state" --field hyperv.nosuch
 try extract "$state" --unit GIM --json
 "$GIMSTATE" extract - --unit GIM <"$state" | cmp - one && echo same
+mkfifo pipe && try extract "$state" --unit GIM -o pipe --force
 # Nothing is left behind.
 ls

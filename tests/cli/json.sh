@@ -40,6 +40,8 @@ call fields --json --layout vbox-hyperv-2
 call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json "$SAMPLES/kvm.sav" --unit GIM
+call set --json -o changed "$SAMPLES/kvm.sav" kvm.wall_clock=0x5000 'kvm.vcpu[1].flags=1'
+call set --json -o other "$SAMPLES/kvm.sav" kvm.nosuch=1
 call dump --json "$SAMPLES/kvm.sav" --unit tm
 call dump --json "$SAMPLES/kvm.sav" --unit nosuch
 call verify --json missing "$SAMPLES/kvm.sav"

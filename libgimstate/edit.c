@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Changing fields of the guest interface, and writing the state with what was changed. */
+#include "error.h"
+#include "state.h"
+#include "visit.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Values from text.
+ */
+static uint64_t largest(unsigned width)
+{
+	return width >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * width) - 1;
+}
+
+static const struct gim_name *name_of(const struct gim_name *names, const char *text, size_t length)
+{
+	for (; names && names->name; names++)
+		if (strlen(names->name) == length && !memcmp(names->name, text, length))
+			return names;
+	return NULL;
+}
+
+static const struct gim_bit *bit_of(const struct gim_bit *bits, const char *text, size_t length)
+{
+	for (; bits && bits->name; bits++)
+		if (bits->width == 1 && strlen(bits->name) == length && !memcmp(bits->name, text, length))
+			return bits;
+	return NULL;
+}
+
+static bool parse_number(const char *text, size_t length, uint64_t *number)
+{
+	char copy[32], *end;
+	if (!length || length >= sizeof(copy) || !isdigit((unsigned char)*text))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	errno = 0;
+	/* No octal: 010 is ten to everybody who writes a state's fields. */
+	*number = strtoull(copy, &end, !strncmp(copy, "0x", 2) || !strncmp(copy, "0X", 2) ? 16 : 10);
+	return !*end && !errno;
+}
+
+/* What a field takes, for the error: its names, or its range. */
+static void describe(const struct gim_field *field, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "0 to 0x%" PRIx64, largest(field->width));
+	if (field->show == GIM_BOOL)
+		used = (size_t)snprintf(text, size, "true, false or a number up to 0x%" PRIx64, largest(field->width));
+	for (const struct gim_name *name = field->names; name && name->name && used < size; name++)
+		used += (size_t)snprintf(text + used, size - used, ", %s", name->name);
+	for (const struct gim_bit *bit = field->bits; bit && bit->name && used < size; bit++)
+		if (bit->width == 1)
+			used += (size_t)snprintf(text + used, size - used, ", %s", bit->name);
+}
+
+static int refuse(struct gim_error *error, const struct gim_field *field, const char *path, const char *text, size_t length)
+{
+	char takes[200];
+	describe(field, takes, sizeof(takes));
+	(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "it does not take %.*s; it takes %s", (int)(length < 40 ? length : 40), text,
+	               takes);
+	gim_error_path(error, path);
+	return GIM_E_VALUE;
+}
+
+/* One word: a number, a value's name, or a bit's. */
+static bool parse_word(const struct gim_field *field, const char *text, size_t length, uint64_t *number)
+{
+	const struct gim_name *name = name_of(field->names, text, length);
+	const struct gim_bit *bit = bit_of(field->bits, text, length);
+	if (name)
+		*number = name->value;
+	else if (bit)
+		*number = UINT64_C(1) << bit->low;
+	else if (field->show == GIM_BOOL && length == 4 && !memcmp(text, "true", 4))
+		*number = 1;
+	else if (field->show == GIM_BOOL && length == 5 && !memcmp(text, "false", 5))
+		*number = 0;
+	else if (field->show == GIM_ADDRESS && length == 4 && !memcmp(text, "none", 4))
+		*number = UINT64_MAX;
+	else
+		return parse_number(text, length, number);
+	return true;
+}
+
+/* Words between commas: all of them together, or each added to or taken from what there is. */
+static int parse_value(const struct gim_field *field, const char *path, const char *text, uint64_t *value, struct gim_error *error)
+{
+	const bool relative = *text == '+' || *text == '-';
+	uint64_t result = relative ? *value : 0;
+	for (const char *word = text;; word++) {
+		const bool minus = *word == '-', sign = relative && (minus || *word == '+');
+		const size_t length = strcspn(word, ",");
+		uint64_t number = 0;
+		if (relative != sign || !parse_word(field, word + sign, length - sign, &number))
+			return refuse(error, field, path, word, length);
+		if ((relative || word != text || word[length]) && !field->bits)
+			return refuse(error, field, path, text, strlen(text)); /* only bits can be put together */
+		result = minus && sign ? result & ~number : result | number;
+		word += length;
+		if (!*word)
+			break;
+	}
+	if (result > largest(field->width))
+		return refuse(error, field, path, text, strlen(text));
+	*value = result;
+	return 0;
+}
+
+/*
+ * Setting.
+ */
+struct place {
+	uint8_t *data, *presence;
+	const struct gim_field *field;
+	char path[128];
+	unsigned count;
+};
+
+static int keep_place(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index)
+{
+	struct place *place = (struct place *)user;
+	const size_t at = field->offset + (size_t)index * field->width;
+	if (!place->count++) {
+		place->data = object->data + at;
+		place->presence = object->presence + at;
+		place->field = field;
+		(void)snprintf(place->path, sizeof(place->path), "%s", path);
+	}
+	return 0;
+}
+
+static int store(struct gim_state *state, const struct place *place, const char *text, struct gim_error *error)
+{
+	if (place->field->kind == GIM_TEXT) {
+		const size_t length = strlen(text);
+		const char *copy = gim_arena_copy(&state->arena, text, length);
+		if (!copy || length > UINT32_MAX)
+			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%s: the text is too long", place->path);
+		*(struct gim_text *)(void *)place->data = (struct gim_text){copy, (uint32_t)length};
+		return 0;
+	}
+	uint64_t number = gim_number_load(place->data, place->field->width);
+	int result = parse_value(place->field, place->path, text, &number, error);
+	if (!result)
+		gim_number_store(place->data, place->field->width, number);
+	return result;
+}
+
+int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error)
+{
+	const size_t length = strcspn(path, ".[");
+	const struct gim_object *object = NULL;
+	struct place place = {.count = 0};
+	if (gim_state_parts(state, path) != GIM_PART_GIM)
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN,
+		                "there is no field %s that can be changed: gim, and the provider's record, can", path);
+	for (size_t i = 0; i < state->object_count; i++)
+		if (strlen(state->objects[i].record->name) == length && !memcmp(state->objects[i].record->name, path, length))
+			object = &state->objects[i];
+	if (!object)
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "the state does not hold %.*s", (int)length, path);
+	int result = gim_object_leaves(object, path + length, keep_place, &place, error);
+	if (result)
+		return result;
+	if (place.count != 1)
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "%s is %u fields; name one of them", path, place.count);
+	if (!*place.presence) {
+		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "this layout cannot hold it");
+		gim_error_path(error, place.path);
+		return GIM_E_PATH;
+	}
+	return store(state, &place, text, error);
+}
+
+/*
+ * Writing.
+ */
+static int collect(void *user, const void *bytes, size_t size)
+{
+	struct gim_buffer *buffer = (struct gim_buffer *)user;
+	gim_buffer_bytes(buffer, bytes, size);
+	return buffer->failed;
+}
+
+struct comparison {
+	const struct gim_state *again;
+	struct gim_error *error;
+};
+
+static int keep_value(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+/* Was this leaf written as it is? What is derived, or has no room in the layout, was not. */
+static int compare_leaf(void *user, const char *path, const struct gim_value *value)
+{
+	const struct comparison *comparison = (const struct comparison *)user;
+	struct gim_value again = {.presence = GIM_ABSENT};
+	if (value->presence == GIM_ABSENT)
+		return 0;
+	if (!gim_state_visit(comparison->again, path, keep_value, &again, NULL) && again.presence == value->presence &&
+	    again.kind == value->kind &&
+	    (value->kind == GIM_VALUE_NUMBER ? again.number == value->number
+	                                     : again.length_bytes == value->length_bytes &&
+	                                           (!value->length_bytes || !memcmp(again.bytes, value->bytes, value->length_bytes))))
+		return 0;
+	(void)gim_fail(comparison->error, GIM_E_VALUE, GIM_UNKNOWN,
+	               "it cannot be changed to that: the unit would not hold it when it is read again");
+	gim_error_path(comparison->error, path);
+	return GIM_E_VALUE;
+}
+
+/* The payload is what will be read again, or the change is refused. */
+static int check_payload(const struct gim_state *state, uint32_t unit_version, const struct gim_buffer *payload, struct gim_error *error)
+{
+	struct gim_state again = {.format = state->format, .codec = state->codec};
+	struct gim_error own = GIM_ERROR_INIT;
+	const struct comparison comparison = {&again, error};
+	int result = gim_unit_decode(&again, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, &own);
+	if (result)
+		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%s%swhat was set could not be read again: %s", own.path,
+		                  *own.path ? ": " : "", own.text);
+	for (size_t i = 0; !result && i < again.object_count; i++) {
+		const struct gim_object *object = gim_state_find(state, again.objects[i].record);
+		if (object)
+			result = gim_object_visit(object, "", compare_leaf, (void *)(uintptr_t)&comparison, error);
+	}
+	gim_arena_free(&again.arena);
+	return result;
+}
+
+int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	struct gim_buffer before = {.bytes = NULL}, after = {.bytes = NULL};
+	const struct gim_object *head = gim_state_find(state, &gim_record);
+	struct gim_unit unit;
+	int result = 0;
+	if (!state->format->write || !state->input.seekable)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                state->format->write ? "a stream cannot be written again; give a file"
+		                                     : "this container cannot be written");
+	if (!head || !head->presence[offsetof(struct gim, provider)])
+		return state->format->write(state, NULL, 0, sink, user, error);
+	result = gim_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
+	if (!result)
+		result = gim_unit_read(state, &unit, collect, &before, error);
+	if (!result)
+		result = gim_unit_encode(state, &state->codec, &after, error);
+	const bool changed = !result && (before.size != after.size || memcmp(before.bytes, after.bytes, after.size) != 0);
+	if (!result) /* also when it is the same: what was set may be derived, and have no place in it */
+		result = check_payload(state, unit.version, &after, error);
+	if (!result)
+		result = state->format->write(state, changed ? after.bytes : NULL, after.size, sink, user, error);
+	gim_buffer_free(&before);
+	gim_buffer_free(&after);
+	return result;
+}
