@@ -58,19 +58,6 @@ static int change(struct gim_state *state, const struct options *options, char *
 	return result;
 }
 
-static int write_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error)
-{
-	struct gim_output *output;
-	if (gim_output_new(path, replace, &output, error))
-		return error->code;
-	if (gim_state_write(state, gim_output_write, output, error) && error->code != GIM_E_STOPPED) {
-		gim_output_discard(&output);
-		return error->code;
-	}
-	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
-	return gim_output_commit(&output, error);
-}
-
 static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, struct gim_error *error)
 {
 	struct gim_state *state = NULL;
@@ -84,7 +71,7 @@ static int set(const char *file, const struct options *options, int count, char 
 	for (int i = 0; !result && i < count; i++)
 		result = change(state, options, assignments[i], changes, error);
 	if (!result)
-		result = write_state(state, output, options->in_place || options->force, error);
+		result = output_state(state, output, options->in_place || options->force, error);
 	gim_state_free(&state);
 	return result;
 }

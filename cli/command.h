@@ -10,8 +10,8 @@ enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_NO_ANSWER = 2 };
 
 /* The options of a call. */
 struct options {
-	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only;
-	const char *unit, *output, *layout, *field;
+	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run;
+	const char *unit, *output, *layout, *field, *to;
 };
 
 struct option_row {
@@ -46,6 +46,7 @@ int run_verify(const struct options *options, int count, char **operands);
 int run_extract(const struct options *options, int count, char **operands);
 int run_get(const struct options *options, int count, char **operands);
 int run_set(const struct options *options, int count, char **operands);
+int run_convert(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);
 

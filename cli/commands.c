@@ -51,6 +51,16 @@ static const struct option_row set_options[] = {
     END,
 };
 
+static const struct option_row convert_options[] = {
+    {"layout", 'l', AT(layout), "NAME", "into this layout of the same interface, e.g. vbox-hyperv-3"},
+    {"to", 't', AT(to), "RELEASE", "into the layout that this release writes, e.g. vbox:5.2"},
+    {"lossy", 0, AT(lossy), NULL, "also when values are lost that the new layout cannot hold"},
+    {"dry-run", 'n', AT(dry_run), NULL, "say what would be filled, dropped and lost, and write nothing"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    JSON,
+    END,
+};
+
 static const struct option_row fields_options[] = {
     {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
     JSON,
@@ -67,6 +77,8 @@ const struct command commands[] = {
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
     {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
     {"set", "FILE PATH=VALUE...", "change fields, and write the state with them", set_options, 2, -1, run_set},
+    {"convert", "IN [OUT]", "write the state in another layout, and say what that fills, drops and loses", convert_options, 1, 2,
+     run_convert},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
     {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
     {NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -51,6 +51,9 @@ json_t *size_json(uint64_t size);
 /* Is the file `path` the input itself ("-": standard input), under whatever name? */
 bool input_is(const char *input, const char *path);
 
+/* Write the state, with what was changed in it, to the file path. */
+int output_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error);
+
 /* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
 void output_document(json_t *body, bool one_line);
 

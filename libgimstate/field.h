@@ -333,10 +333,16 @@ struct gim_frame {
 	const struct gim_row *rows;
 };
 
+/* From this release on a version is written, until the next one's. */
+struct gim_release {
+	uint16_t major, minor, version;
+};
+
 struct gim_layout {
-	const char *name;     /* FORMAT-PROVIDER, e.g. "vbox-hyperv"; with "-VERSION" for one version */
-	const char *format;   /* the container family that writes it, e.g. "vbox" */
-	uint16_t first, last; /* its own versions */
+	const char *name;                   /* FORMAT-PROVIDER, e.g. "vbox-hyperv"; with "-VERSION" for one version */
+	const char *format;                 /* the container family that writes it, e.g. "vbox" */
+	uint16_t first, last;               /* its own versions */
+	const struct gim_release *releases; /* in their order, ended by version 0; NULL: not known */
 	const struct gim_frame *frames;
 	uint32_t frame_count;
 };

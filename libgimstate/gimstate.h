@@ -226,6 +226,14 @@ int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struc
  * all, "+a,-b" changes some), or a text. GIM_E_PATH, GIM_E_VALUE: the sentence says what it takes. */
 int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error);
 
+/* Convert the decoded guest interface to another version of its layout, e.g. "vbox-hyperv-3". report (may be NULL) gets a finding for each field that is filled with its
+ * default (note), dropped with its default (note) or lost with its value (error). 0: nothing is lost, 1: something is, or a negative code, and nothing
+ * has changed. */
+int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error);
+
+/* The name of the layout in which a release ("vbox:5.2") writes the state's guest interface. */
+int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error);
+
 /* Write the state with the guest interface as it is now; nothing else changes, and without a change all bytes are those of the input, which must be a file
  * or memory. sink as in gim_output_write. */
 int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);

@@ -54,11 +54,14 @@ static const struct gim_row rows[] = {
 
 static const struct gim_frame frames[] = {{.name = "GIM", .rows = rows}};
 
+static const struct gim_release releases[] = {{5, 0, 1}, {5, 1, 2}, {5, 2, 3}, {6, 0, 4}, {0, 0, 0}};
+
 const struct gim_layout hv_layout_vbox = {
     .name = "vbox-hyperv",
     .format = "vbox",
     .first = 1,
     .last = 4,
+    .releases = releases,
     .frames = frames,
     .frame_count = 1,
 };

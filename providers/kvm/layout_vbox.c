@@ -17,11 +17,14 @@ static const struct gim_row rows[] = {
 
 static const struct gim_frame frames[] = {{.name = "GIM", .rows = rows}};
 
+static const struct gim_release releases[] = {{5, 0, 1}, {0, 0, 0}};
+
 const struct gim_layout kvm_layout_vbox = {
     .name = "vbox-kvm",
     .format = "vbox",
     .first = 1,
     .last = 1,
+    .releases = releases,
     .frames = frames,
     .frame_count = 1,
 };

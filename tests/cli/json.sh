@@ -41,6 +41,10 @@ call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json "$SAMPLES/kvm.sav" --unit GIM
 call set --json -o changed "$SAMPLES/kvm.sav" kvm.wall_clock=0x5000 'kvm.vcpu[1].flags=1'
+call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2
+call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2 --lossy
+call convert --json --dry-run "$SAMPLES/hyperv-1.sav" --to vbox:6.1
+call convert --json --dry-run "$SAMPLES/hyperv-1.sav" --to vbox:4.1
 call set --json -o other "$SAMPLES/kvm.sav" kvm.nosuch=1
 call dump --json "$SAMPLES/kvm.sav" --unit tm
 call dump --json "$SAMPLES/kvm.sav" --unit nosuch

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Converting the guest interface to another version of its layout: what it holds is encoded by the one and decoded again, and the two are compared. */
+#include "error.h"
+#include "state.h"
+#include "visit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONVERT_FILLED, CONVERT_DROPPED, CONVERT_LOST };
+
+static const struct gim_rule rules[] = {
+    [CONVERT_FILLED] = {"CONVERT-FILLED", GIM_NOTE, GIM_E_VALUE, 0, NULL, "the old layout did not hold the field: it gets its default"},
+    [CONVERT_DROPPED] = {"CONVERT-DROPPED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
+                         "the new layout does not hold the field, which had its default"},
+    [CONVERT_LOST] = {"CONVERT-LOST", GIM_ERROR, GIM_E_VALUE, 0, NULL, "the new layout does not hold the field, so that its value is lost"},
+};
+
+struct comparison {
+	const struct gim_state *other;
+	bool back; /* what is walked through is the new state */
+	gim_report_fn *report;
+	void *user;
+	bool lost;
+};
+
+static int keep_value(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+static bool at_default(const struct gim_value *value)
+{
+	return value->kind == GIM_VALUE_NUMBER ? value->number == value->field->reset : !value->length_bytes;
+}
+
+/* A field that only one of the two holds. */
+static int compare_leaf(void *user, const char *path, const struct gim_value *value)
+{
+	struct comparison *comparison = (struct comparison *)user;
+	struct gim_value other = {.presence = GIM_ABSENT};
+	(void)gim_state_visit(comparison->other, path, keep_value, &other, NULL);
+	if (value->presence == GIM_ABSENT || other.presence != GIM_ABSENT)
+		return 0;
+	const int rule = comparison->back ? CONVERT_FILLED : at_default(value) ? CONVERT_DROPPED : CONVERT_LOST;
+	char text[128];
+	(void)gim_value_text(value, text, sizeof(text));
+	comparison->lost |= rule == CONVERT_LOST;
+	static const char *const around[][2] = {{"filled with ", ""}, {"dropped, at its default ", ""}, {"", " is lost"}};
+	gim_report(comparison->report, comparison->user, &rules[rule], GIM_UNKNOWN, NULL, path, "%s%s%s", around[rule][0], text,
+	           around[rule][1]);
+	return 0;
+}
+
+/* FORMAT-PROVIDER-VERSION to its layout and version. */
+static const struct gim_layout *find_layout(const struct gim_provider *provider, const char *name, uint32_t *version)
+{
+	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++) {
+		const size_t length = strlen((*each)->name);
+		char *end;
+		if (strncmp((*each)->name, name, length) != 0 || name[length] != '-')
+			continue;
+		const unsigned long number = strtoul(name + length + 1, &end, 10);
+		if (end != name + length + 1 && !*end && number >= (*each)->first && number <= (*each)->last) {
+			*version = (uint32_t)number;
+			return *each;
+		}
+	}
+	return NULL;
+}
+
+static const struct gim_provider *provider_of(const struct gim_state *state)
+{
+	const struct gim_object *head = gim_state_find(state, &gim_record);
+	if (!head || !head->presence[offsetof(struct gim, provider)])
+		return NULL;
+	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		if ((*each)->vbox_id == id)
+			return *each;
+	return NULL;
+}
+
+int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error)
+{
+	const struct gim_provider *provider = provider_of(state);
+	const size_t format = strcspn(release, ":");
+	unsigned major, minor;
+	char rest;
+	if (sscanf(release, "%*[a-z]:%u.%u%c", &major, &minor, &rest) != 2)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no release: vbox:7.2 is one", release);
+	for (const struct gim_layout *const *each = provider ? provider->layouts : NULL; each && *each; each++) {
+		const struct gim_release *last = NULL;
+		if (strlen((*each)->format) != format || strncmp((*each)->format, release, format) != 0)
+			continue;
+		for (const struct gim_release *one = (*each)->releases; one && one->version; one++)
+			if (one->major < major || (one->major == major && one->minor <= minor))
+				last = one;
+		if (!last)
+			return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%s does not save this interface yet", release);
+		(void)snprintf(layout, size_bytes, "%s-%u", (*each)->name, last->version);
+		return 0;
+	}
+	/* None and Minimal save nothing, in every release that knows them. */
+	if (provider && !provider->record) {
+		(void)snprintf(layout, size_bytes, "%.*s-%s", (int)format, release, provider->name);
+		return 0;
+	}
+	return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "no layout of %s is known for this interface", release);
+}
+
+/* An old layout may say nothing of virtual processors, where the new one holds something of each: as many as other units say. */
+static int have_vcpus(struct gim_state *state, const struct gim_provider *provider, const struct gim_layout *layout, uint32_t version,
+                      struct gim_error *error)
+{
+	const struct gim_object *object = gim_state_find(state, provider->record);
+	for (const struct gim_row *row = layout->frames[0].rows; object && row->op != GIM_ROW_END; row++) {
+		if (row->op != GIM_ROW_EACH || row->count != GIM_COUNT_REST || version < row->since)
+			continue;
+		struct gim_list *list = (struct gim_list *)(void *)(object->data + row->offset);
+		if (!list->count && !state->codec.vcpus)
+			return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
+			                "no unit says how many vCPUs there are, and the layout holds something of each");
+		return list->count ? 0 : gim_list_grow(&state->arena, list, row->item, state->codec.vcpus, error);
+	}
+	return 0;
+}
+
+/* Let the state's objects be those of next. */
+static void adopt(struct gim_state *state, const struct gim_state *next)
+{
+	for (size_t i = 0; i < next->object_count; i++)
+		for (size_t own = 0; own < state->object_count; own++)
+			if (state->objects[own].record == next->objects[i].record)
+				state->objects[own] = next->objects[i];
+	state->layout_version = next->layout_version;
+}
+
+int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	const struct gim_provider *provider = provider_of(state);
+	const struct gim_layout *target;
+	struct gim_buffer payload = {.bytes = NULL};
+	uint32_t version = 0;
+	if (!provider)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
+	if (!provider->record)
+		return 0; /* the same in all layouts */
+	if (!(target = find_layout(provider, layout, &version))) {
+		const struct gim_layout *known = provider->layouts[0];
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no layout of %s: %s-%u to %s-%u are", layout, provider->name,
+		                known->name, known->first, known->name, known->last);
+	}
+	struct gim_codec codec = state->codec;
+	codec.version = version;
+	int result = have_vcpus(state, provider, target, version, error);
+	if (!result)
+		result = gim_unit_encode(state, &codec, &payload, error);
+	struct gim_state next = {.format = state->format, .codec = state->codec, .arena = state->arena};
+	if (!result)
+		result = gim_unit_decode(&next, &state->codec, 1, payload.bytes, payload.size, NULL, NULL, error);
+	state->arena = next.arena;
+	gim_buffer_free(&payload);
+	if (result)
+		return result;
+	struct comparison forth = {.other = &next, .report = report, .user = user};
+	struct comparison back = {.other = state, .back = true, .report = report, .user = user};
+	result = gim_object_visit(gim_state_find(state, provider->record), "", compare_leaf, &forth, error);
+	if (!result)
+		result = gim_object_visit(gim_state_find(&next, provider->record), "", compare_leaf, &back, error);
+	if (result)
+		return result;
+	adopt(state, &next);
+	return forth.lost;
+}
