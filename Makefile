@@ -8,6 +8,7 @@
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
+#   make interop     have the real VirtualBox load what we write, where it is set up
 #   make bench       measure, as ratios of one run
 #   make install uninstall dist clean
 #
@@ -47,7 +48,7 @@ STATIC := $(O)/libgimstate.a
 SHARED := $(O)/libgimstate.so.0
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check lint bench fuzz samples install uninstall dist clean
+.PHONY: all deps deps-ci demo check lint interop bench fuzz samples install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -112,6 +113,9 @@ check: all $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
+
+interop: all
+	@GIMSTATE=$(abspath $(BINARY)) tests/interop/virtualbox; status=$$?; [ $$status = 77 ] || exit $$status
 
 bench: all $(BENCHES:%=$(O)/%)
 	@for bench in $(BENCHES:%=$(O)/%); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
