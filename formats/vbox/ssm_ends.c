@@ -46,17 +46,22 @@ static int check_magic(const uint8_t *bytes, size_t size, enum ssm_version *vers
 	                (const char *)bytes + COMMON_BYTES);
 }
 
+void ssm_read_producer(struct ssm_header *header, struct gim_cursor *cursor)
+{
+	header->major = gim_cursor_u16(cursor);
+	header->minor = gim_cursor_u16(cursor);
+	header->build = gim_cursor_u32(cursor);
+	header->revision = gim_cursor_u32(cursor);
+	header->host_bits = gim_cursor_u8(cursor);
+	header->address_bytes = gim_cursor_u8(cursor);
+	header->pointer_bytes = gim_cursor_u8(cursor);
+}
+
 static int read_header_v2(struct ssm_stream *stream, const uint8_t *bytes, struct gim_error *error)
 {
 	struct ssm_header *header = &stream->header;
 	struct gim_cursor cursor = {.bytes = bytes, .size = SSM_HEADER_BYTES, .position = MAGIC_BYTES};
-	header->major = gim_cursor_u16(&cursor);
-	header->minor = gim_cursor_u16(&cursor);
-	header->build = gim_cursor_u32(&cursor);
-	header->revision = gim_cursor_u32(&cursor);
-	header->host_bits = gim_cursor_u8(&cursor);
-	header->address_bytes = gim_cursor_u8(&cursor);
-	header->pointer_bytes = gim_cursor_u8(&cursor);
+	ssm_read_producer(header, &cursor);
 	const uint8_t reserved = gim_cursor_u8(&cursor);
 	header->units = gim_cursor_u32(&cursor);
 	const uint32_t flags = gim_cursor_u32(&cursor), block = gim_cursor_u32(&cursor), crc = gim_cursor_u32(&cursor);

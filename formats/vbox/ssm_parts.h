@@ -27,6 +27,8 @@ int ssm_pass_on(struct ssm_stream *stream, struct gim_error *error, int code);
 /* The steps of ssm_open. */
 int ssm_begin(struct ssm_stream *stream, struct gim_input *input, struct gim_error *error);
 int ssm_read_header(struct ssm_stream *stream, struct gim_error *error);
+/* What wrote the file and on what host: product version to size of pointers. */
+void ssm_read_producer(struct ssm_header *header, struct gim_cursor *cursor);
 int ssm_check_producer(struct ssm_stream *stream, struct gim_error *error);
 /* The footer at the end of a file that can be seeked. */
 int ssm_find_footer(struct ssm_stream *stream, struct gim_error *error);

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "vbox/crc.h"
 #include "vbox/ssm_parts.h"
+#include "vbox/ssm_write.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,13 +102,13 @@ static uint32_t running_crc(const struct rewrite *rewrite)
 	return rewrite->stream.header.checksummed ? rewrite->crc : 0;
 }
 
-/* A structure with its CRC at crc_offset. */
-static int put_sealed(struct rewrite *rewrite, struct gim_buffer *buffer, size_t crc_offset, struct gim_error *error)
+/* Write what was built, and free it. */
+static int put_buffer(struct rewrite *rewrite, struct gim_buffer *buffer, struct gim_error *error)
 {
-	if (buffer->failed)
-		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	gim_buffer_patch(buffer, crc_offset, ssm_crc_without(buffer->bytes, buffer->size, crc_offset), 4);
-	return put(rewrite, buffer->bytes, buffer->size, error);
+	int result =
+	    buffer->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : put(rewrite, buffer->bytes, buffer->size, error);
+	gim_buffer_free(buffer);
+	return result;
 }
 
 /* The header at `offset` of the input, with place and sums as they are now. */
@@ -123,10 +124,9 @@ static int put_header(struct rewrite *rewrite, uint64_t offset, size_t size, str
 	if (!buffer.failed) {
 		gim_buffer_patch(&buffer, 8, rewrite->offset, 8);
 		gim_buffer_patch(&buffer, 16, running_crc(rewrite), 4);
+		gim_buffer_patch(&buffer, 20, ssm_crc_without(buffer.bytes, buffer.size, 20), 4);
 	}
-	result = put_sealed(rewrite, &buffer, 20, error);
-	gim_buffer_free(&buffer);
-	return result;
+	return put_buffer(rewrite, &buffer, error);
 }
 
 /* What follows a terminator's first two bytes. flags: as the terminator had them. */
@@ -142,33 +142,24 @@ static int put_terminator(struct rewrite *rewrite, uint32_t flags, uint64_t unit
 	return result;
 }
 
-/* A record's header as VirtualBox writes it: the size as UTF-8 stretched to 31 bits; blocks take the three-byte form. */
+/* The changed unit's records and terminator, in raw records of a block, as VirtualBox writes them. */
 static int put_payload(struct rewrite *rewrite, struct gim_error *error)
 {
+	enum { TERMINATOR = 1, RAW = 2 };
 	const struct ssm_change *change = rewrite->change;
 	const uint64_t start = rewrite->offset;
+	uint8_t head[8];
 	int result = 0;
 	for (size_t done = 0; !result && done < change->size;) {
 		const size_t left = change->size - done, size = left < RAW_RECORD_BYTES ? left : RAW_RECORD_BYTES;
-		uint8_t head[4] = {0x92, (uint8_t)size};
-		size_t length = 2;
-		if (size >= 0x800) {
-			head[1] = (uint8_t)(0xe0 | size >> 12);
-			head[2] = (uint8_t)(0x80 | (size >> 6 & 0x3f));
-			head[3] = (uint8_t)(0x80 | (size & 0x3f));
-			length = 4;
-		} else if (size >= 0x80) {
-			head[1] = (uint8_t)(0xc0 | size >> 6);
-			head[2] = (uint8_t)(0x80 | (size & 0x3f));
-			length = 3;
-		}
+		const size_t length = ssm_record_header(head, RAW, size);
 		result = put(rewrite, head, length, error);
 		if (!result)
 			result = put(rewrite, change->payload + done, size, error);
 		done += size;
 	}
 	if (!result)
-		result = put(rewrite, "\x91\x0e", 2, error);
+		result = put(rewrite, head, ssm_record_header(head, TERMINATOR, HELD_BYTES), error);
 	return result ? result : put_terminator(rewrite, rewrite->stream.header.checksummed, rewrite->offset - start + HELD_BYTES, error);
 }
 
@@ -201,33 +192,21 @@ static int put_directory(struct rewrite *rewrite, struct gim_error *error)
 {
 	const struct ssm_stream *stream = &rewrite->stream;
 	struct gim_buffer buffer = {.bytes = NULL};
-	gim_buffer_bytes(&buffer, ssm_directory_magic, 8);
-	gim_buffer_number(&buffer, 0, 4);
-	gim_buffer_number(&buffer, stream->directory_count, 4);
+	ssm_directory_begin(&buffer, stream->directory_count);
 	for (uint32_t i = 0; i < stream->directory_count; i++) {
 		const struct ssm_directory_entry *entry = &stream->directory[i];
 		const bool moved = entry->offset > rewrite->change->offset;
-		gim_buffer_number(&buffer, entry->offset + (moved ? (uint64_t)rewrite->shift : 0), 8);
-		gim_buffer_number(&buffer, entry->instance, 4);
-		gim_buffer_number(&buffer, entry->name_crc, 4);
+		ssm_directory_entry(&buffer, entry->offset + (moved ? (uint64_t)rewrite->shift : 0), entry->instance, entry->name_crc);
 	}
-	int result = put_sealed(rewrite, &buffer, 8, error);
-	gim_buffer_free(&buffer);
-	return result;
+	ssm_directory_seal(&buffer);
+	return put_buffer(rewrite, &buffer, error);
 }
 
 static int put_footer(struct rewrite *rewrite, struct gim_error *error)
 {
 	struct gim_buffer buffer = {.bytes = NULL};
-	gim_buffer_bytes(&buffer, "\nFooter", 8);
-	gim_buffer_number(&buffer, rewrite->offset, 8);
-	gim_buffer_number(&buffer, running_crc(rewrite), 4);
-	gim_buffer_number(&buffer, rewrite->stream.directory_count, 4);
-	gim_buffer_number(&buffer, 0, 4);
-	gim_buffer_number(&buffer, 0, 4);
-	int result = put_sealed(rewrite, &buffer, 28, error);
-	gim_buffer_free(&buffer);
-	return result;
+	ssm_footer(&buffer, rewrite->offset, running_crc(rewrite), rewrite->stream.directory_count);
+	return put_buffer(rewrite, &buffer, error);
 }
 
 static int rewrite_rest(struct rewrite *rewrite, struct gim_error *error)

@@ -42,13 +42,7 @@ int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error)
 	if (header->version == SSM_V1_1)
 		return 0;
 	cursor.position = 64;
-	header->major = gim_cursor_u16(&cursor);
-	header->minor = gim_cursor_u16(&cursor);
-	header->build = gim_cursor_u32(&cursor);
-	header->revision = gim_cursor_u32(&cursor);
-	header->host_bits = gim_cursor_u8(&cursor);
-	header->address_bytes = gim_cursor_u8(&cursor);
-	header->pointer_bytes = gim_cursor_u8(&cursor);
+	ssm_read_producer(header, &cursor);
 	return 0;
 }
 

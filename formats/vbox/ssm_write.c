@@ -2,7 +2,6 @@
 /* The 2.0 writer: a forward stream with a running CRC; offsets, terminators, directory and footer follow from what was written. */
 #include "vbox/ssm_write.h"
 
-#include "cursor.h"
 #include "error.h"
 #include "vbox/crc.h"
 #include "vbox/lzf.h"
@@ -48,18 +47,68 @@ static int put(struct ssm_writer *writer, const void *bytes, size_t size, struct
 	return 0;
 }
 
-/* Write a buffer whose CRC field stands at crc_offset, over the whole of it with that field zero; frees it. */
-static int put_sealed(struct ssm_writer *writer, struct gim_buffer *buffer, size_t crc_offset, struct gim_error *error)
+/* The CRC at crc_offset, over the whole of the structure with that field zero. */
+static void seal(struct gim_buffer *structure, size_t crc_offset)
 {
-	int result;
-	if (buffer->failed) {
-		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	} else {
-		gim_buffer_patch(buffer, crc_offset, gim_crc32(0, buffer->bytes, buffer->size), 4);
-		result = put(writer, buffer->bytes, buffer->size, error);
-	}
+	if (!structure->failed)
+		gim_buffer_patch(structure, crc_offset, gim_crc32(0, structure->bytes, structure->size), 4);
+}
+
+/* Write a structure and free it. */
+static int put_buffer(struct ssm_writer *writer, struct gim_buffer *buffer, struct gim_error *error)
+{
+	int result =
+	    buffer->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : put(writer, buffer->bytes, buffer->size, error);
 	gim_buffer_free(buffer);
 	return result;
+}
+
+static int put_sealed(struct ssm_writer *writer, struct gim_buffer *buffer, size_t crc_offset, struct gim_error *error)
+{
+	seal(buffer, crc_offset);
+	return put_buffer(writer, buffer, error);
+}
+
+size_t ssm_record_header(uint8_t *bytes, unsigned type, size_t size)
+{
+	size_t length = 1;
+	bytes[0] = (uint8_t)(0x90 | type);
+	while (size >= (length == 1 ? 0x80u : UINT64_C(1) << (5 * length + 1)))
+		length++;
+	for (size_t i = length; i > 1; i--, size >>= 6)
+		bytes[i] = (uint8_t)(0x80 | (size & 0x3f));
+	bytes[1] = (uint8_t)(length == 1 ? size : (0xff00u >> length & 0xff) | size);
+	return 1 + length;
+}
+
+void ssm_directory_begin(struct gim_buffer *directory, uint32_t entries)
+{
+	gim_buffer_bytes(directory, "\nDir\n\0\0", 8);
+	gim_buffer_number(directory, 0, 4);
+	gim_buffer_number(directory, entries, 4);
+}
+
+void ssm_directory_entry(struct gim_buffer *directory, uint64_t offset, uint32_t instance, uint32_t name_crc)
+{
+	gim_buffer_number(directory, offset, 8);
+	gim_buffer_number(directory, instance, 4);
+	gim_buffer_number(directory, name_crc, 4);
+}
+
+void ssm_directory_seal(struct gim_buffer *directory)
+{
+	seal(directory, 8);
+}
+
+void ssm_footer(struct gim_buffer *footer, uint64_t offset, uint32_t stream_crc, uint32_t entries)
+{
+	gim_buffer_bytes(footer, "\nFooter", 8);
+	gim_buffer_number(footer, offset, 8);
+	gim_buffer_number(footer, stream_crc, 4);
+	gim_buffer_number(footer, entries, 4);
+	gim_buffer_number(footer, 0, 4);
+	gim_buffer_number(footer, 0, 4);
+	seal(footer, 28);
 }
 
 static uint32_t running_crc(const struct ssm_writer *writer)
@@ -117,17 +166,10 @@ static int put_unit_header(struct ssm_writer *writer, const char *magic, const c
 	return put_sealed(writer, &header, 20, error);
 }
 
-/* A record's header: type, and the size as UTF-8 stretched to 31 bits, in its shortest form. */
 static int put_record_header(struct ssm_writer *writer, unsigned type, size_t size, struct gim_error *error)
 {
-	uint8_t bytes[8] = {(uint8_t)(0x90 | type)};
-	size_t length = 1;
-	while (size >= (length == 1 ? 0x80u : UINT64_C(1) << (5 * length + 1)))
-		length++;
-	for (size_t i = length; i > 1; i--, size >>= 6)
-		bytes[i] = (uint8_t)(0x80 | (size & 0x3f));
-	bytes[1] = (uint8_t)(length == 1 ? size : (0xff00u >> length & 0xff) | size);
-	return put(writer, bytes, 1 + length, error);
+	uint8_t bytes[8];
+	return put(writer, bytes, ssm_record_header(bytes, type, size), error);
 }
 
 static int put_raw(struct ssm_writer *writer, const void *bytes, size_t size, struct gim_error *error)
@@ -275,16 +317,13 @@ int ssm_writer_data(struct ssm_writer *writer, enum ssm_write_as as, const void 
 static int put_directory(struct ssm_writer *writer, struct gim_error *error)
 {
 	struct gim_buffer directory = {.bytes = NULL};
-	gim_buffer_bytes(&directory, "\nDir\n\0\0", 8);
-	gim_buffer_number(&directory, 0, 4);
-	gim_buffer_number(&directory, writer->entry_count, 4);
+	ssm_directory_begin(&directory, writer->entry_count);
 	for (uint32_t i = 0; i < writer->entry_count; i++) {
 		const struct entry *entry = &writer->entries[i];
-		gim_buffer_number(&directory, entry->offset, 8);
-		gim_buffer_number(&directory, entry->instance, 4);
-		gim_buffer_number(&directory, gim_crc32(0, entry->name, strlen(entry->name)), 4);
+		ssm_directory_entry(&directory, entry->offset, entry->instance, gim_crc32(0, entry->name, strlen(entry->name)));
 	}
-	return put_sealed(writer, &directory, 8, error);
+	ssm_directory_seal(&directory);
+	return put_buffer(writer, &directory, error);
 }
 
 int ssm_writer_finish(struct ssm_writer *writer, struct gim_error *error)
@@ -300,13 +339,8 @@ int ssm_writer_finish(struct ssm_writer *writer, struct gim_error *error)
 	if (result)
 		return result;
 	struct gim_buffer footer = {.bytes = NULL};
-	gim_buffer_bytes(&footer, "\nFooter", 8);
-	gim_buffer_number(&footer, writer->offset, 8);
-	gim_buffer_number(&footer, running_crc(writer), 4);
-	gim_buffer_number(&footer, writer->entry_count, 4);
-	gim_buffer_number(&footer, 0, 4);
-	gim_buffer_number(&footer, 0, 4);
-	return put_sealed(writer, &footer, 28, error);
+	ssm_footer(&footer, writer->offset, running_crc(writer), writer->entry_count);
+	return put_buffer(writer, &footer, error);
 }
 
 void ssm_writer_free(struct ssm_writer **writer)

@@ -3,7 +3,7 @@
 #ifndef GIM_SSM_WRITE_H
 #define GIM_SSM_WRITE_H
 
-#include "gimstate.h"
+#include "cursor.h"
 
 struct ssm_writer;
 
@@ -33,5 +33,19 @@ int ssm_writer_data(struct ssm_writer *writer, enum ssm_write_as as, const void 
 int ssm_writer_finish(struct ssm_writer *writer, struct gim_error *error);
 
 void ssm_writer_free(struct ssm_writer **writer);
+
+/*
+ * Parts of a file, for whoever writes one in another way.
+ */
+/* A record's header: type, and the size (at most 0x7fffffff) as UTF-8 stretched to 31 bits, in its shortest form. Returns its length, at most 7. */
+size_t ssm_record_header(uint8_t *bytes, unsigned type, size_t size);
+
+/* A directory is begun for so many entries, gets each of them, and is sealed with its CRC. */
+void ssm_directory_begin(struct gim_buffer *directory, uint32_t entries);
+void ssm_directory_entry(struct gim_buffer *directory, uint64_t offset, uint32_t instance, uint32_t name_crc);
+void ssm_directory_seal(struct gim_buffer *directory);
+
+/* A whole footer. */
+void ssm_footer(struct gim_buffer *footer, uint64_t offset, uint32_t stream_crc, uint32_t entries);
 
 #endif

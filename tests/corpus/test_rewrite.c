@@ -5,8 +5,6 @@
 #include "gimstate.h"
 #include "state.h"
 
-#include <dirent.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -113,24 +111,7 @@ static void check_file(const char *path)
 static void all_states(void **state)
 {
 	(void)state;
-	static const char *const folders[] = {"real", "writer", "old-format", "no-crc"};
-	unsigned count = 0;
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char path[PATH_MAX];
-		(void)snprintf(path, sizeof(path), "%s/virtualbox/%s", corpus_folder(), folders[i]);
-		DIR *folder = opendir(path);
-		const struct dirent *entry;
-		assert_non_null(folder);
-		while ((entry = readdir(folder))) {
-			const size_t length = strlen(entry->d_name);
-			if (length < 4 || strcmp(entry->d_name + length - 4, ".sav") != 0)
-				continue;
-			(void)snprintf(path, sizeof(path), "%s/virtualbox/%s/%s", corpus_folder(), folders[i], entry->d_name);
-			check_file(path);
-			count++;
-		}
-		(void)closedir(folder);
-	}
+	const unsigned count = corpus_each_state(check_file);
 	print_message("%u states\n", count);
 	assert_true(count > 40);
 }

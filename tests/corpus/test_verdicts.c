@@ -4,9 +4,7 @@
 
 #include "gimstate.h"
 
-#include <dirent.h>
 #include <jansson.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -163,29 +161,17 @@ static void damaged_states(void **state)
 	assert_true(refused > 3000 && agreed * 100 >= refused * 99);
 }
 
+static void assert_accepted(const char *path)
+{
+	if (gim_verify(path, NULL, NULL, NULL, NULL))
+		fail_msg("%s: refused", path);
+}
+
 /* What a release wrote is accepted. */
 static void sound_states(void **state)
 {
 	(void)state;
-	static const char *const folders[] = {"real", "writer", "old-format", "no-crc"};
-	unsigned count = 0;
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char path[PATH_MAX];
-		(void)snprintf(path, sizeof(path), "%s/virtualbox/%s", corpus_folder(), folders[i]);
-		DIR *folder = opendir(path);
-		const struct dirent *entry;
-		assert_non_null(folder);
-		while ((entry = readdir(folder))) {
-			const size_t length = strlen(entry->d_name);
-			if (length < 4 || strcmp(entry->d_name + length - 4, ".sav") != 0)
-				continue;
-			(void)snprintf(path, sizeof(path), "%s/virtualbox/%s/%s", corpus_folder(), folders[i], entry->d_name);
-			if (gim_verify(path, NULL, NULL, NULL, NULL))
-				fail_msg("%s: refused", path);
-			count++;
-		}
-		(void)closedir(folder);
-	}
+	const unsigned count = corpus_each_state(assert_accepted);
 	print_message("%u sound states\n", count);
 	assert_true(count > 40);
 }
