@@ -37,88 +37,32 @@ static bool check_each(const uint8_t *base, const struct gim_lzf_block *blocks, 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-enum { LANES = 8, GROUPS = 3 };
-
-typedef int32_t lanes __attribute__((vector_size(4 * LANES)));
-
-/* What is known of the blocks in the lanes of a group: all offsets count from base. */
-struct group {
-	lanes at, end, out, unpacked;
-	lanes wrong; /* negative: a copy from before the block's start */
-	lanes busy;  /* all ones, or zero for a lane without a block */
-};
-
+/* Blocks that no lane has begun. */
 struct queue {
 	const struct gim_lzf_block *next, *end;
 };
 
-static void start_lane(struct group *group, int lane, struct queue *queue)
-{
-	const bool busy = queue->next < queue->end;
-	const struct gim_lzf_block *block = queue->next;
-	group->at[lane] = busy ? (int32_t)block->at : 0;
-	group->end[lane] = busy ? (int32_t)(block->at + block->size) : 1;
-	group->unpacked[lane] = busy ? (int32_t)block->unpacked : 0;
-	group->out[lane] = 0;
-	group->wrong[lane] = 0;
-	group->busy[lane] = busy ? -1 : 0;
-	queue->next += busy;
-}
+#define LANES 8
+#define TARGET "avx2"
+#define NAMED(name) name##_avx2
+#define GATHER(base, at) _mm256_i32gather_epi32((const int *)(const void *)(base), (__m256i)(at), 1)
+#define NEGATIVE(vector) (unsigned)_mm256_movemask_ps((__m256)(vector))
+#include "vbox/lzf_lanes.inc"
 
-/* One control byte in each lane. */
-__attribute__((target("avx2"), always_inline)) static inline void step(struct group *group, const uint8_t *base)
-{
-	const lanes bytes = (lanes)_mm256_i32gather_epi32((const int *)(const void *)base, (__m256i)group->at, 1);
-	const lanes control = bytes & 0xff, second = bytes >> 8 & 0xff, third = bytes >> 16 & 0xff;
-	const lanes literal = control<0x20, far = control> 0xdf;
-	const lanes distance = (control & 0x1f) << 8 | (second & ~far) | (third & far);
-	group->wrong |= (group->out - distance - 1) & ~literal & group->busy;
-	group->out += ((control + 1) & literal) | (((control >> 5) + 2 + (second & far)) & ~literal);
-	group->at += (2 + (control & literal) - far) & group->busy;
-}
-
-/* Judge the lanes whose blocks are done, and give them new ones. False: one is not sound. */
-static bool turn_over(struct group *group, unsigned done, struct queue *queue)
-{
-	for (; done; done &= done - 1) {
-		const int lane = __builtin_ctz(done);
-		if (group->at[lane] != group->end[lane] || group->out[lane] != group->unpacked[lane] || group->wrong[lane] < 0)
-			return false;
-		start_lane(group, lane, queue);
-	}
-	return true;
-}
-
-__attribute__((target("avx2"))) static bool check_lanes(const uint8_t *base, const struct gim_lzf_block *blocks, size_t count)
-{
-	struct group groups[GROUPS];
-	struct queue queue = {blocks, blocks + count};
-	for (int g = 0; g < GROUPS; g++)
-		for (int lane = 0; lane < LANES; lane++)
-			start_lane(&groups[g], lane, &queue);
-	for (;;) {
-		lanes any, done[GROUPS];
-		do {
-			any = (lanes){0};
-			for (int g = 0; g < GROUPS; g++) {
-				step(&groups[g], base);
-				any |= done[g] = groups[g].at >= groups[g].end;
-			}
-		} while (!_mm256_movemask_epi8((__m256i)any));
-		int busy = 0;
-		for (int g = 0; g < GROUPS; g++) {
-			if (!turn_over(&groups[g], (unsigned)_mm256_movemask_ps((__m256)done[g]), &queue))
-				return false;
-			busy |= _mm256_movemask_ps((__m256)groups[g].busy);
-		}
-		if (!busy)
-			return true;
-	}
-}
+#define LANES 16
+#define TARGET "avx512f"
+#define NAMED(name) name##_avx512
+#define GATHER(base, at) _mm512_i32gather_epi32((__m512i)(at), (const void *)(base), 1)
+#define NEGATIVE(vector) (unsigned)_mm512_cmplt_epi32_mask((__m512i)(vector), _mm512_setzero_si512())
+#include "vbox/lzf_lanes.inc"
 
 bool gim_lzf_check(const uint8_t *base, const struct gim_lzf_block *blocks, size_t count)
 {
-	return __builtin_cpu_supports("avx2") && count >= LANES ? check_lanes(base, blocks, count) : check_each(base, blocks, count);
+	if (count >= 16 && __builtin_cpu_supports("avx512f"))
+		return check_avx512(base, blocks, count);
+	if (count >= 8 && __builtin_cpu_supports("avx2"))
+		return check_avx2(base, blocks, count);
+	return check_each(base, blocks, count);
 }
 #else
 bool gim_lzf_check(const uint8_t *base, const struct gim_lzf_block *blocks, size_t count)

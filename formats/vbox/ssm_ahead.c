@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS_MAX = 7, SMALL_FILE_BYTES = 4 * SSM_SLICE_BYTES, PIECE_BYTES = 128 * 1024, BLOCKS_MAX = 8192 };
+enum { WORKERS_MAX = 7, SMALL_FILE_BYTES = 2 * SSM_SLICE_BYTES, PIECE_BYTES = 128 * 1024, BLOCKS_MAX = 8192 };
 
 enum slice_state {
 	FREE,    /* nobody needs it */

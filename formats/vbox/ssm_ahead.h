@@ -8,7 +8,7 @@
 
 #include "input.h"
 
-enum { SSM_SLICE_BYTES = 2 << 20, SSM_SLICES = 6, SSM_AHEAD_BYTES = SSM_SLICE_BYTES * SSM_SLICES, SSM_PEEK_MAX = 64 * 1024 };
+enum { SSM_SLICE_BYTES = 4 << 20, SSM_SLICES = 4, SSM_AHEAD_BYTES = SSM_SLICE_BYTES * SSM_SLICES, SSM_PEEK_MAX = 64 * 1024 };
 
 struct ssm_ahead;
 

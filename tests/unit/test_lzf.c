@@ -261,7 +261,7 @@ static void what_is_encoded_decodes(void **unused)
 /* Without decoding: blocks of all sizes in one go, sound ones, and with one of them damaged anywhere. */
 static void checking_says_what_decoding_says(void **unused)
 {
-	enum { BLOCKS = 50, ROOM = BLOCK + BLOCK / 32 + 1 };
+	enum { BLOCKS = 50, FEW = 12, ROOM = BLOCK + BLOCK / 32 + 1 };
 	static uint8_t page[BLOCK], packed[BLOCKS * ROOM + GIM_LZF_SLACK], back[BLOCK];
 	struct gim_lzf_block blocks[BLOCKS];
 	unsigned refused = 0;
@@ -284,6 +284,9 @@ static void checking_says_what_decoding_says(void **unused)
 			const bool good = decode(packed + block->at, block->size, block->unpacked, back);
 			assert_int_equal(gim_lzf_check(packed, blocks, BLOCKS), good);
 			assert_int_equal(gim_lzf_check(packed, block, 1), good);
+			/* Few blocks are followed in another way than many. */
+			const struct gim_lzf_block *few = block < &blocks[BLOCKS - FEW] ? block : &blocks[BLOCKS - FEW];
+			assert_int_equal(gim_lzf_check(packed, few, FEW), good);
 			refused += !good;
 			*byte = old;
 		}

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { SAMPLE_MAX = 8192, LARGE_RECORD = 1 << 20, LARGE_RECORDS = 6 };
+enum { SAMPLE_MAX = 8192, LARGE_RECORD = 1 << 20, LARGE_RECORDS = 24 };
 
 struct heard {
 	unsigned errors, warnings, with_offset;
@@ -99,7 +99,7 @@ static int collect(void *user, const void *bytes, size_t size)
 static const struct ssm_write_options options = {
     .major = 7, .minor = 2, .build = 4, .revision = 170995, .host_bits = 64, .address_bytes = 8, .pointer_bytes = 8, .checksummed = true};
 
-/* Three units of memory with LZF and zero records, 6 MiB of raw ones in the second. */
+/* Three units of memory with LZF and zero records, 24 MiB of raw ones in the second. */
 static void write_large(struct gim_buffer *file)
 {
 	static uint8_t record[LARGE_RECORD], block[4096];
