@@ -2,6 +2,7 @@
 /* verify finds every truncation and every flipped bit, says each damaged place once and where it is, and goes on behind it. */
 #include "gimstate.h"
 #include "state.h"
+#include "vbox/crc.h"
 #include "vbox/ssm_write.h"
 
 #include <setjmp.h>
@@ -232,12 +233,42 @@ static void many_findings(void **unused)
 	gim_buffer_free(&file);
 }
 
+/* A unit whose name begins with its end is walked over like any other: it once sent the walk back to the start, for ever. */
+static void unit_with_an_empty_name(void **unused)
+{
+	static const uint8_t zeros[4];
+	struct ssm_write_options plain = options;
+	struct gim_buffer file = {.bytes = NULL};
+	struct ssm_writer *writer = NULL;
+	struct gim_state *state = NULL;
+	struct gim_unit unit = {.offset = 0};
+	unsigned count = 0;
+	(void)unused;
+	plain.checksummed = false;
+	assert_int_equal(ssm_writer_new(&plain, collect, &file, &writer, NULL), 0);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(ssm_writer_unit(writer, "abc", i, 1, GIM_PASS_FINAL, NULL), 0);
+	assert_int_equal(ssm_writer_finish(writer, NULL), 0);
+	ssm_writer_free(&writer);
+	const size_t second = find(&file, "\nUnit\n\0", 8, 72), whole = 44 + 4;
+	file.bytes[second + 44] = 0;
+	memcpy(file.bytes + second + 20, zeros, 4);
+	gim_buffer_patch(&file, second + 20, gim_crc32(0, file.bytes + second, whole), 4);
+	assert_int_equal(gim_state_open_memory(file.bytes, file.size, &state, NULL), 0);
+	while (count < 10 && gim_unit_next(state, &unit, NULL) == 1)
+		count++;
+	assert_int_equal(count, 3);
+	gim_state_free(&state);
+	gim_buffer_free(&file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(every_truncation),     cmocka_unit_test(every_bit),
-	    cmocka_unit_test(each_place_once),      cmocka_unit_test(directory_that_disagrees),
-	    cmocka_unit_test(threads_and_progress), cmocka_unit_test(many_findings),
+	    cmocka_unit_test(every_truncation),        cmocka_unit_test(every_bit),
+	    cmocka_unit_test(each_place_once),         cmocka_unit_test(directory_that_disagrees),
+	    cmocka_unit_test(threads_and_progress),    cmocka_unit_test(many_findings),
+	    cmocka_unit_test(unit_with_an_empty_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
