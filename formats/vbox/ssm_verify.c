@@ -58,7 +58,7 @@ static void found(struct verify *verify, const struct gim_error *error)
 	char name[64] = "";
 	if (verify->unit)
 		(void)snprintf(name, sizeof(name), "%s/%u", verify->unit->name, verify->unit->instance);
-	verify->damaged = error->rule != &vbox_rules[SSM_UNIT_RUNNING_CRC];
+	verify->damaged = true;
 	if (news)
 		put(verify, error->rule, error->offset, *name ? name : NULL, NULL, error->text);
 }
@@ -187,6 +187,7 @@ static int verify_units(struct verify *verify, struct gim_error *error)
 		int more = ssm_next(stream, &unit, &stop);
 		if (!more)
 			return 1;
+		verify->damaged &= more < 0; /* its header's sum told of all that stands before it */
 		int result = more < 0 ? more : read_unit(verify, &unit, &stop);
 		if (result && !is_finding(&stop))
 			return fail(error, &stop);
