@@ -80,13 +80,7 @@ static int write_file(struct gim_state *state, const char *file, const struct op
 	if (gim_output_new(options->output, options->force, &output, error))
 		return error->code;
 	sink->output = output;
-	int result = write_payload(state, options, sink, error);
-	if (result && result != GIM_E_STOPPED) {
-		gim_output_discard(&output);
-		return result;
-	}
-	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
-	return gim_output_commit(&output, error);
+	return output_end(output, write_payload(state, options, sink, error), error);
 }
 
 static int extract(const char *file, const struct options *options, struct sink *sink, struct gim_error *error)

@@ -411,15 +411,20 @@ bool input_is(const char *input, const char *path)
 	return there && !stat(path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+int output_end(struct gim_output *output, int result, struct gim_error *error)
+{
+	if (result && result != GIM_E_STOPPED) {
+		gim_output_discard(&output);
+		return result;
+	}
+	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
+	return gim_output_commit(&output, error);
+}
+
 int output_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error)
 {
 	struct gim_output *output;
 	if (gim_output_new(path, replace, &output, error))
 		return error->code;
-	if (gim_state_write(state, gim_output_write, output, error) && error->code != GIM_E_STOPPED) {
-		gim_output_discard(&output);
-		return error->code;
-	}
-	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
-	return gim_output_commit(&output, error);
+	return output_end(output, gim_state_write(state, gim_output_write, output, error), error);
 }

@@ -51,6 +51,9 @@ json_t *size_json(uint64_t size);
 /* Is the file `path` the input itself ("-": standard input), under whatever name? */
 bool input_is(const char *input, const char *path);
 
+/* Commit what was written to output, or forget it when writing failed by another's fault; frees it. result: what the writing returned. */
+int output_end(struct gim_output *output, int result, struct gim_error *error);
+
 /* Write the state, with what was changed in it, to the file path. */
 int output_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error);
 

@@ -25,13 +25,6 @@ struct comparison {
 	bool lost;
 };
 
-static int keep_value(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(struct gim_value *)user = *value;
-	return 0;
-}
-
 static bool at_default(const struct gim_value *value)
 {
 	return value->kind == GIM_VALUE_NUMBER ? value->number == value->field->reset : !value->length_bytes;
@@ -41,8 +34,7 @@ static bool at_default(const struct gim_value *value)
 static int compare_leaf(void *user, const char *path, const struct gim_value *value)
 {
 	struct comparison *comparison = (struct comparison *)user;
-	struct gim_value other = {.presence = GIM_ABSENT};
-	(void)gim_state_visit(comparison->other, path, keep_value, &other, NULL);
+	const struct gim_value other = gim_state_value(comparison->other, path);
 	if (value->presence == GIM_ABSENT || other.presence != GIM_ABSENT)
 		return 0;
 	const int rule = comparison->back ? CONVERT_FILLED : at_default(value) ? CONVERT_DROPPED : CONVERT_LOST;
@@ -72,21 +64,9 @@ static const struct gim_layout *find_layout(const struct gim_provider *provider,
 	return NULL;
 }
 
-static const struct gim_provider *provider_of(const struct gim_state *state)
-{
-	const struct gim_object *head = gim_state_find(state, &gim_record);
-	if (!head || !head->presence[offsetof(struct gim, provider)])
-		return NULL;
-	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
-	for (const struct gim_provider *const *each = gim_providers; *each; each++)
-		if ((*each)->vbox_id == id)
-			return *each;
-	return NULL;
-}
-
 int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error)
 {
-	const struct gim_provider *provider = provider_of(state);
+	const struct gim_provider *provider = gim_unit_provider(state);
 	const size_t format = strcspn(release, ":");
 	unsigned major, minor;
 	char rest;
@@ -141,7 +121,7 @@ static void adopt(struct gim_state *state, const struct gim_state *next)
 
 int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	const struct gim_provider *provider = provider_of(state);
+	const struct gim_provider *provider = gim_unit_provider(state);
 	const struct gim_layout *target;
 	struct gim_buffer payload = {.bytes = NULL};
 	uint32_t version = 0;

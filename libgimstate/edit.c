@@ -196,22 +196,14 @@ struct comparison {
 	struct gim_error *error;
 };
 
-static int keep_value(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(struct gim_value *)user = *value;
-	return 0;
-}
-
 /* Was this leaf written as it is? What is derived, or has no room in the layout, was not. */
 static int compare_leaf(void *user, const char *path, const struct gim_value *value)
 {
 	const struct comparison *comparison = (const struct comparison *)user;
-	struct gim_value again = {.presence = GIM_ABSENT};
 	if (value->presence == GIM_ABSENT)
 		return 0;
-	if (!gim_state_visit(comparison->again, path, keep_value, &again, NULL) && again.presence == value->presence &&
-	    again.kind == value->kind &&
+	const struct gim_value again = gim_state_value(comparison->again, path);
+	if (again.presence == value->presence && again.kind == value->kind &&
 	    (value->kind == GIM_VALUE_NUMBER ? again.number == value->number
 	                                     : again.length_bytes == value->length_bytes &&
 	                                           (!value->length_bytes || !memcmp(again.bytes, value->bytes, value->length_bytes))))

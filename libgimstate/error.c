@@ -71,6 +71,13 @@ int gim_fail_rule(struct gim_error *error, const struct gim_rule *rule, uint64_t
 	return rule->code;
 }
 
+int gim_fail_as(struct gim_error *error, const struct gim_error *own)
+{
+	if (error && !error->code)
+		*error = *own;
+	return own->code;
+}
+
 int gim_fail_errno(struct gim_error *error, const char *format, ...)
 {
 	int reason = errno;

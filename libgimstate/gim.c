@@ -40,6 +40,14 @@ static const struct gim_provider *provider_by_id(uint32_t id)
 	return NULL;
 }
 
+const struct gim_provider *gim_unit_provider(const struct gim_state *state)
+{
+	const struct gim_object *head = gim_state_find(state, &gim_record);
+	if (!head || !head->presence[offsetof(struct gim, provider)])
+		return NULL;
+	return provider_by_id(((const struct gim *)(const void *)head->data)->provider);
+}
+
 static const struct gim_layout *layout_of(const struct gim_provider *provider, const char *format)
 {
 	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++)

@@ -192,6 +192,20 @@ void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, 
 	report(user, &finding);
 }
 
+static int keep_value(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+struct gim_value gim_state_value(const struct gim_state *state, const char *path)
+{
+	struct gim_value value = {.presence = GIM_ABSENT};
+	(void)gim_state_visit(state, path, keep_value, &value, NULL);
+	return value;
+}
+
 /* The record that a path's first component names, among all that there are; *parts: what decodes it. */
 static const struct gim_record *top_record(const struct gim_format *format, const char *path, size_t length, unsigned *parts)
 {

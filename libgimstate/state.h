@@ -57,6 +57,9 @@ const struct gim_object *gim_state_find(const struct gim_state *state, const str
 /* The same for text; copied to the arena. */
 int gim_store_text(struct gim_state *state, struct gim_object *object, size_t offset, const char *text, struct gim_error *error);
 
+/* The leaf at path; absent when there is none. */
+struct gim_value gim_state_value(const struct gim_state *state, const char *path);
+
 /* Pass a finding on; report may be NULL. */
 void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path,
                 const char *format, ...) __attribute__((format(printf, 7, 8)));
@@ -136,6 +139,9 @@ extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
  * error stays. */
 int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint32_t unit_version, const uint8_t *bytes, size_t size,
                     gim_report_fn *report, void *user, struct gim_error *error);
+
+/* The provider that the decoded head names; NULL when there is none. */
+const struct gim_provider *gim_unit_provider(const struct gim_state *state);
 
 /* Append the payload of the GIM unit that the state's objects describe. */
 int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error);

@@ -121,23 +121,23 @@ static void *work(void *argument)
 int ssm_ahead_new(struct gim_input *input, unsigned threads, gim_progress_fn *progress, void *progress_user, struct ssm_ahead **ahead,
                   struct gim_error *error)
 {
-	struct ssm_ahead *new = calloc(1, sizeof(*new));
-	if (!new || !(new->straddling = malloc(SSM_PEEK_MAX))) {
-		free(new);
+	struct ssm_ahead *made = calloc(1, sizeof(*made));
+	if (!made || !(made->straddling = malloc(SSM_PEEK_MAX))) {
+		free(made);
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	}
-	new->input = input;
-	new->progress = progress;
-	new->progress_user = progress_user;
-	(void)pthread_mutex_init(&new->lock, NULL);
-	(void)pthread_cond_init(&new->changed, NULL);
+	made->input = input;
+	made->progress = progress;
+	made->progress_user = progress_user;
+	(void)pthread_mutex_init(&made->lock, NULL);
+	(void)pthread_cond_init(&made->changed, NULL);
 	if (!input->seekable || input->memory || input->size < SMALL_FILE_BYTES)
 		threads = 1;
 	/* A thread that the system refuses is one fewer, not a failure. */
-	while (new->worker_count + 1 < threads &&new->worker_count < WORKERS_MAX &&
-	       !pthread_create(&new->workers[new->worker_count], NULL, work, new))
-		new->worker_count++;
-	*ahead = new;
+	while (made->worker_count + 1 < threads && made->worker_count < WORKERS_MAX &&
+	       !pthread_create(&made->workers[made->worker_count], NULL, work, made))
+		made->worker_count++;
+	*ahead = made;
 	return 0;
 }
 
@@ -174,9 +174,7 @@ static int need(struct ssm_ahead *ahead, uint64_t number, struct slice **slice, 
 			(void)pthread_cond_wait(&ahead->changed, &ahead->lock);
 	(void)pthread_mutex_unlock(&ahead->lock);
 	ahead->holds_first |= number == ahead->first && !(*slice)->error.code;
-	if ((*slice)->error.code && error && !error->code)
-		*error = (*slice)->error;
-	return (*slice)->error.code;
+	return (*slice)->error.code ? gim_fail_as(error, &(*slice)->error) : 0;
 }
 
 /* Leave the first slice behind. */

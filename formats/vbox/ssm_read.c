@@ -21,8 +21,7 @@ int ssm_pass_on(struct ssm_stream *stream, struct gim_error *error, int code)
 	stream->objection = (struct gim_error)GIM_ERROR_INIT;
 	if (stream->complain)
 		return stream->complain(stream->complain_user, &own), 0;
-	if (error && !error->code)
-		*error = own;
+	(void)gim_fail_as(error, &own);
 	return code;
 }
 

@@ -38,20 +38,6 @@ static int put(struct rewrite *rewrite, const void *bytes, size_t size, struct g
 	return 0;
 }
 
-int ssm_copy(struct gim_input *input, gim_sink_fn *sink, void *user, struct gim_error *error)
-{
-	uint8_t *piece = malloc(PIECE_BYTES);
-	size_t got = PIECE_BYTES;
-	int result = piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	for (uint64_t at = 0; !result && got == PIECE_BYTES; at += got) {
-		result = gim_input_read(input, at, piece, PIECE_BYTES, &got, error);
-		if (!result && got && sink(user, piece, got))
-			result = gim_fail(error, GIM_E_STOPPED, at, "the output does not take more bytes");
-	}
-	free(piece);
-	return result;
-}
-
 /* The file up to `end`, as it is. */
 static int copy_head(struct rewrite *rewrite, uint64_t end, struct gim_error *error)
 {
@@ -69,6 +55,12 @@ static int copy_head(struct rewrite *rewrite, uint64_t end, struct gim_error *er
 	}
 	free(piece);
 	return result;
+}
+
+int ssm_copy(struct gim_input *input, gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	struct rewrite rewrite = {.stream = {.input = input}, .sink = sink, .user = user};
+	return copy_head(&rewrite, input->size, error);
 }
 
 /* The reader passes records on: all but the last bytes, which may be a terminator's, go out. */

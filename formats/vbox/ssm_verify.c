@@ -32,7 +32,8 @@ struct verify {
 	uint8_t *payload;            /* of PAYLOAD_MAX bytes, once a unit needs it */
 	uint64_t final_units;
 	bool damaged;                 /* something in the bytes since the last sound CRC was reported already */
-	const struct gim_error *stop; /* why a payload's reading ended, while it is judged and nobody was told */
+	const struct gim_error *stop; /* why a payload's reading ended, while it is judged */
+	bool told;                    /* that was reported already */
 };
 
 /*
@@ -74,9 +75,9 @@ static void judge(void *user, const struct gim_finding *finding)
 	struct verify *verify = (struct verify *)user;
 	const uint64_t offset = finding->offset == GIM_UNKNOWN ? verify->unit->offset : finding->offset;
 	const bool later = !finding->rule->status || finding->rule->code == GIM_E_TRUNCATED;
-	if (verify->stop && later) {
+	if (verify->stop && later && !verify->told) {
 		found(verify, verify->stop);
-		verify->stop = NULL;
+		verify->told = true;
 	}
 	put(verify, finding->rule, offset, finding->unit, finding->path, finding->text);
 }
@@ -87,17 +88,10 @@ static bool is_finding(const struct gim_error *error)
 	return error->rule;
 }
 
-static int fail(struct gim_error *error, const struct gim_error *own)
-{
-	if (error && !error->code)
-		*error = *own;
-	return own->code;
-}
-
 /*
  * Units.
  */
-/* Read a payload whose content is judged; a finding that ends it is reported. */
+/* Read a payload whose content is judged. */
 static int read_judged(struct verify *verify, struct gim_error *stop)
 {
 	struct ssm_stream *stream = &verify->stream;
@@ -111,34 +105,22 @@ static int read_judged(struct verify *verify, struct gim_error *stop)
 		size += got;
 	}
 	stream->complain = complain;
-	if (!result && got) { /* longer than anything that is judged */
-		result = ssm_skip(stream, stop);
-		if (result && is_finding(stop))
-			found(verify, stop);
-		return result;
-	}
+	if (!result && got)
+		return ssm_skip(stream, stop); /* longer than anything that is judged */
 	if (result && !is_finding(stop))
 		return result;
 	const bool whole = !result || stop->rule == &vbox_rules[SSM_TERMINATOR] || stop->rule == &vbox_rules[SSM_TERMINATOR_CRC];
 	verify->stop = result ? stop : NULL;
 	vbox_judge_unit(&verify->state, verify->unit, verify->payload, size, whole, judge, verify);
-	if (verify->stop)
-		found(verify, stop);
 	verify->stop = NULL;
 	return result;
 }
 
-/* Read through a unit; a finding that ends it is reported. */
 static int read_unit(struct verify *verify, const struct gim_unit *unit, struct gim_error *stop)
 {
 	verify->unit = unit;
 	verify->final_units += unit->pass == GIM_PASS_FINAL && strcmp(unit->name, "SSMLiveControl") != 0;
-	if (vbox_unit_judged(&verify->state, unit))
-		return read_judged(verify, stop);
-	int result = ssm_skip(&verify->stream, stop);
-	if (result && is_finding(stop))
-		found(verify, stop);
-	return result;
+	return vbox_unit_judged(&verify->state, unit) ? read_judged(verify, stop) : ssm_skip(&verify->stream, stop);
 }
 
 /* Does a unit header or the end of units begin at bytes? It says its own offset, so chance is no concern. */
@@ -184,14 +166,15 @@ static int verify_units(struct verify *verify, struct gim_error *error)
 		struct gim_error stop = GIM_ERROR_INIT;
 		const uint64_t start = stream->position;
 		verify->unit = NULL;
+		verify->told = false;
 		int more = ssm_next(stream, &unit, &stop);
 		if (!more)
 			return 1;
 		verify->damaged &= more < 0; /* its header's sum told of all that stands before it */
 		int result = more < 0 ? more : read_unit(verify, &unit, &stop);
 		if (result && !is_finding(&stop))
-			return fail(error, &stop);
-		if (more < 0)
+			return gim_fail_as(error, &stop);
+		if (result && !verify->told)
 			found(verify, &stop);
 		if (result) {
 			if (stream->position == start)
@@ -271,7 +254,7 @@ static int verify_end(struct verify *verify, bool footer_known, struct gim_error
 	if (!result)
 		return 0;
 	if (!is_finding(&stop))
-		return fail(error, &stop);
+		return gim_fail_as(error, &stop);
 	if (footer_known || stop.rule->status != vbox_rules[SSM_FOOTER].status)
 		found(verify, &stop);
 	return 0;
@@ -364,11 +347,11 @@ static int verify_opening(struct verify *verify, bool *footer_known, struct gim_
 	if (result && is_finding(&stop))
 		return found(verify, &stop), 1;
 	if (result)
-		return fail(error, &stop);
+		return gim_fail_as(error, &stop);
 	if (stream->header.version == SSM_V2_0 && stream->input->seekable) {
 		result = ssm_find_footer(stream, &stop);
 		if (result && !is_finding(&stop))
-			return fail(error, &stop);
+			return gim_fail_as(error, &stop);
 		*footer_known = !result;
 		if (result)
 			found(verify, &stop);

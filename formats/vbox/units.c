@@ -135,8 +135,7 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 		                  PAYLOAD_LIMIT);
 	if (result) {
 		gim_error_unit(&own, unit->name, unit->instance);
-		if (error && !error->code)
-			*error = own;
+		(void)gim_fail_as(error, &own);
 	}
 	return result;
 }
@@ -323,8 +322,7 @@ static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bo
 	if (!fatal || decoding->result)
 		return;
 	decoding->result = result;
-	if (decoding->error && !decoding->error->code)
-		*decoding->error = *own;
+	(void)gim_fail_as(decoding->error, own);
 }
 
 static void store_host_os(struct gim_state *state, const char *host_os)
