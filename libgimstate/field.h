@@ -359,6 +359,33 @@ struct gim_codec {
 };
 
 /*
+ * CPUID.
+ *
+ * A row says which register of which leaf shows the guest a word of a provider's record. The runtime answers CPUID by it, and whoever changes such a word in a
+ * saved state finds by it where the saved leaves show it too.
+ */
+enum gim_cpuid_register { GIM_EAX, GIM_EBX, GIM_ECX, GIM_EDX };
+
+struct gim_cpuid_row {
+	uint32_t leaf;                   /* 0 ends a table; leaves are in rising order, and have no subleaves */
+	uint8_t reg;                     /* enum gim_cpuid_register */
+	const struct gim_record *record; /* the provider's, whose struct holds the member */
+	uint32_t offset;                 /* of the member, a uint32_t, in that struct */
+};
+
+/* A leaf's register shows a member: CPUID(0x40000003, GIM_EAX, hv_state, features.base). */
+#define CPUID(leaf_, reg_, type, member)                                                                                                   \
+	{                                                                                                                                  \
+		.leaf = leaf_, .reg = reg_, .record = &type##_record,                                                                      \
+		.offset = _Generic(GIM_MEMBER(type, member), uint32_t                                                                      \
+		                   : offsetof(struct type, member))                                                                        \
+	}
+#define END_CPUID                                                                                                                          \
+	{                                                                                                                                  \
+		.leaf = 0                                                                                                                  \
+	}
+
+/*
  * Decode bytes by rows into objects (the roots; a row finds its object by record). What was decoded before an error stays, marked stored. *used: bytes
  * that rows covered, so that the rest is undecoded; *version: the layout version met. Byte strings are copied to arena. The error's offset is
  * within bytes; its path names the field.

@@ -108,6 +108,7 @@ struct gim_provider {
 	uint32_t vbox_id;                        /* provider id in VirtualBox's GIM unit */
 	const struct gim_record *record;         /* NULL: it saves nothing */
 	const struct gim_layout *const *layouts; /* NULL-terminated */
+	const struct gim_cpuid_row *cpuid;       /* which leaves show words of the record; NULL: none do */
 };
 
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */

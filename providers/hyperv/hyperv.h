@@ -75,5 +75,6 @@ extern const struct gim_name hv_names_debug_reply[];
 void hv_explain_guest_os(uint64_t id, char *text, size_t size);
 
 extern const struct gim_layout hv_layout_vbox;
+extern const struct gim_cpuid_row hv_cpuid[];
 
 #endif

@@ -115,4 +115,5 @@ const struct gim_provider gim_provider_hyperv = {
     .vbox_id = 2,
     .record = &hv_state_record,
     .layouts = layouts,
+    .cpuid = hv_cpuid,
 };

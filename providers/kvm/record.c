@@ -112,4 +112,5 @@ const struct gim_provider gim_provider_kvm = {
     .vbox_id = 3,
     .record = &kvm_state_record,
     .layouts = layouts,
+    .cpuid = kvm_cpuid,
 };

@@ -344,6 +344,57 @@ static void layout_tables(void **unused)
 	assert_int_equal(findings, 0);
 }
 
+/*
+ * CPUID.
+ */
+static void check_cpuid_row(const struct gim_provider *provider, const struct gim_cpuid_row *row)
+{
+	static const char *const registers[] = {"eax", "ebx", "ecx", "edx"};
+	uint32_t left = 0;
+	const struct gim_field *field = leaf_at(row->record, row->offset, &left);
+	char begins[32];
+	if (row->record != provider->record || !field || field->kind != GIM_U32 || row->reg > GIM_EDX || row->leaf >> 28 != 4) {
+		complain(provider->name, "cpuid", "a row that is no word of the record in a leaf of a hypervisor");
+		return;
+	}
+	(void)snprintf(begins, sizeof(begins), "CPUID 0x%08x %s:", row->leaf, registers[row->reg]);
+	if (strncmp(field->help, begins, strlen(begins)) != 0)
+		complain(provider->name, field->name, "its help names another leaf or register than its row of CPUID");
+	for (const struct gim_cpuid_row *other = provider->cpuid; other < row; other++) {
+		if (other->offset == row->offset || (other->leaf == row->leaf && other->reg == row->reg))
+			complain(provider->name, field->name, "two rows of CPUID for it");
+		if (other->leaf > row->leaf)
+			complain(provider->name, field->name, "leaves out of order");
+	}
+}
+
+/* Every word that says it is a leaf's has its row. */
+static unsigned words_of_cpuid(const struct gim_record *record)
+{
+	unsigned words = 0;
+	for (uint32_t f = 0; record && f < record->field_count; f++)
+		words += record->fields[f].record ? words_of_cpuid(record->fields[f].record)
+		                                  : !strncmp(record->fields[f].help, "CPUID ", strlen("CPUID "));
+	return words;
+}
+
+static void cpuid_tables(void **unused)
+{
+	(void)unused;
+	findings = 0;
+	unsigned all = 0;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
+		unsigned rows = 0;
+		for (const struct gim_cpuid_row *row = (*each)->cpuid; row && row->leaf; row++, rows++)
+			check_cpuid_row(*each, row);
+		if (rows != words_of_cpuid((*each)->record))
+			complain((*each)->name, "cpuid", "a feature word without its row");
+		all += rows;
+	}
+	assert_true(all >= 7);
+	assert_int_equal(findings, 0);
+}
+
 /* A new object has the reset values that its rows give, and nothing is stored. */
 static void fresh_objects(void **unused)
 {
@@ -371,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(record_tables),
 	    cmocka_unit_test(layout_tables),
+	    cmocka_unit_test(cpuid_tables),
 	    cmocka_unit_test(fresh_objects),
 	};
 	return cmocka_run_group_tests(tests, collect_all, NULL);
