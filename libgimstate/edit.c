@@ -253,8 +253,9 @@ int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, stru
 	const bool changed = !result && (before.size != after.size || memcmp(before.bytes, after.bytes, after.size) != 0);
 	if (!result) /* also when it is the same: what was set may be derived, and have no place in it */
 		result = check_payload(state, unit.version, &after, error);
+	const struct gim_change change = {unit.offset, after.bytes, after.size};
 	if (!result)
-		result = state->format->write(state, changed ? after.bytes : NULL, after.size, sink, user, error);
+		result = state->format->write(state, &change, changed, sink, user, error);
 	gim_buffer_free(&before);
 	gim_buffer_free(&after);
 	return result;

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 * 1024 };
+enum { BUFFER_BYTES = 256 * 1024, AHEAD_BYTES = 8 << 20 };
 
 struct gim_output {
 	char *path, *temporary;
@@ -19,7 +19,8 @@ struct gim_output {
 	bool replace;
 	uint8_t *buffer;
 	size_t buffered;
-	int failed; /* errno of the first refused write, 0: none */
+	uint64_t written, begun; /* begun: what the disk was told to write already */
+	int failed;              /* errno of the first refused write, 0: none */
 };
 
 void gim_output_discard(struct gim_output **output)
@@ -78,6 +79,15 @@ int gim_output_new(const char *path, bool replace, struct gim_output **output, s
 	return result;
 }
 
+/* The disk works while we do, so that the sync at the end need not wait for all of it. Only a hint. */
+static void begin_writing(struct gim_output *output)
+{
+	if (output->written - output->begun < AHEAD_BYTES)
+		return;
+	(void)sync_file_range(output->fd, (off_t)output->begun, (off_t)(output->written - output->begun), SYNC_FILE_RANGE_WRITE);
+	output->begun = output->written;
+}
+
 static int write_all(struct gim_output *output, const uint8_t *bytes, size_t size)
 {
 	while (size && !output->failed) {
@@ -87,8 +97,10 @@ static int write_all(struct gim_output *output, const uint8_t *bytes, size_t siz
 		if (count > 0) {
 			bytes += count;
 			size -= (size_t)count;
+			output->written += (uint64_t)count;
 		}
 	}
+	begin_writing(output);
 	return output->failed;
 }
 

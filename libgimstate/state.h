@@ -64,6 +64,13 @@ struct gim_value gim_state_value(const struct gim_state *state, const char *path
 void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path,
                 const char *format, ...) __attribute__((format(printf, 7, 8)));
 
+/* A unit that is written with another payload. */
+struct gim_change {
+	uint64_t offset; /* of the unit's header in the input */
+	const uint8_t *payload;
+	size_t size;
+};
+
 /*
  * A container format: one file or folder under formats/, listed in formats[] (registry.c).
  */
@@ -84,8 +91,9 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
-	/* Write the container with this payload in its GIM unit (NULL: as it is) and everything else as it is. The input can be seeked. NULL: cannot be written. */
-	int (*write)(struct gim_state *state, const uint8_t *gim_payload, size_t size, gim_sink_fn *sink, void *user,
+	/* Write the container with these changes (in the order of their units; 0: the bytes of the input) and everything else as it is. The input can be seeked.
+	 * NULL: cannot be written. */
+	int (*write)(struct gim_state *state, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
 	             struct gim_error *error);
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,

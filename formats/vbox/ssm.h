@@ -63,6 +63,7 @@ struct ssm_stream {
 	bool in_unit, finished;
 	uint64_t data_offset, unit_end; /* unit_end: of 1.x, which says the size in advance */
 	uint64_t payload_bytes;         /* handed out so far */
+	uint32_t running_crc;           /* of 2.0: what its header says of the file up to it */
 	uint32_t raw_left;              /* bytes of a raw record still to come */
 	uint8_t *block;                 /* an unpacked LZF or zero record */
 	size_t block_at, block_size;
@@ -71,7 +72,7 @@ struct ssm_stream {
 	z_stream *inflate;
 	bool no_end_unit; /* the units ended at the directory */
 
-	gim_sink_fn *tap; /* gets the bytes of records as they are read; NULL: nobody does */
+	gim_sink_fn *tap; /* gets the bytes of records as they are passed over, and packed ones are not unpacked; NULL: nobody does */
 	void *tap_user;
 
 	/* Only while verifying: the whole file is read once, and what can be passed over is complained of. */

@@ -225,7 +225,7 @@ static int next_v2(struct ssm_stream *stream, struct gim_unit *unit, struct gim_
 		return result;
 	if (header.end)
 		return end_units(stream, unit, &header, error);
-	stream->crc = header.running_crc;
+	stream->crc = stream->running_crc = header.running_crc;
 	result = ssm_take(stream, SSM_UNIT_HEADER_BYTES + header.name_size, &bytes, "a unit header", error);
 	stream->in_unit = true;
 	stream->finished = false;
@@ -326,7 +326,7 @@ static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_
 		return ssm_object(stream, error, SSM_UNPACK, at, "a record of %u bytes that would expand to %zu", size, unpacked);
 	if (zero && !stream->skipping)
 		memset(stream->block, 0, unpacked);
-	if (!zero && !put_off(stream, size - 1, unpacked) && !gim_lzf_decode(bytes + 1, size - 1, stream->block, unpacked))
+	if (!zero && !stream->tap && !put_off(stream, size - 1, unpacked) && !gim_lzf_decode(bytes + 1, size - 1, stream->block, unpacked))
 		result = ssm_object(stream, error, SSM_UNPACK, at, "LZF data that does not expand to %zu bytes", unpacked);
 	stream->block_at = 0;
 	stream->block_size = result ? 0 : unpacked;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A rewrite goes through the units with the reader, which hands every byte of records that it passes to the copy; only a terminator's CRC, a
- * unit header's place and sums, the directory's places and the footer are made anew.
+ * A rewrite goes through the units with the reader, and copies the records that it has passed; only a terminator's CRC, a unit header's place and
+ * sums, the directory's places and the footer are made anew.
  */
 #include "vbox/ssm_rewrite.h"
 
@@ -13,20 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_BYTES = 64 * 1024, RAW_RECORD_BYTES = 4096, HELD_BYTES = SSM_TERMINATOR_BYTES - 2 };
+enum { PIECE_BYTES = 256 * 1024, RAW_RECORD_BYTES = 4096, TERMINATOR_REST = SSM_TERMINATOR_BYTES - 2 };
 
 struct rewrite {
 	struct ssm_stream stream;
-	const struct ssm_change *change;
+	const struct gim_change *changes;
+	size_t count, done; /* of changes */
+	uint64_t *shifts;   /* how far what stands behind each changed unit moves, modulo 2^64 */
 	gim_sink_fn *sink;
 	void *user;
-	uint64_t offset; /* of what is written next */
-	uint32_t crc;    /* of all that was written */
-	int64_t shift;   /* how far what stands behind the changed unit moves */
-	/* The reader's last bytes wait, since a terminator is to be changed. */
-	uint8_t held[HELD_BYTES];
-	size_t held_size;
-	int failed;
+	uint64_t offset;         /* of what is written next */
+	uint32_t crc;            /* of all that was written */
+	uint8_t *piece;          /* on its way from the input to the output */
+	uint64_t copied, passed; /* of the input: how far it was copied, and how far the reader is */
+	struct gim_error *error; /* of the copying that the reader has started */
+	int failed;              /* how that failed; 0: it did not */
 };
 
 static int put(struct rewrite *rewrite, const void *bytes, size_t size, struct gim_error *error)
@@ -38,54 +39,48 @@ static int put(struct rewrite *rewrite, const void *bytes, size_t size, struct g
 	return 0;
 }
 
-/* The file up to `end`, as it is. */
-static int copy_head(struct rewrite *rewrite, uint64_t end, struct gim_error *error)
+/* The input from `copied` up to `end`, as it is. */
+static int copy(struct rewrite *rewrite, uint64_t end, struct gim_error *error)
 {
-	uint8_t *piece = malloc(PIECE_BYTES);
-	int result = piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	while (!result && rewrite->offset < end) {
-		const uint64_t left = end - rewrite->offset;
+	int result = 0;
+	while (!result && rewrite->copied < end) {
+		const uint64_t left = end - rewrite->copied;
 		const size_t want = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
 		size_t got;
-		result = gim_input_read(rewrite->stream.input, rewrite->offset, piece, want, &got, error);
+		result = gim_input_read(rewrite->stream.input, rewrite->copied, rewrite->piece, want, &got, error);
 		if (!result && got < want)
-			result = ssm_fail(error, SSM_END_OF_FILE, rewrite->offset + got, "the file became shorter");
+			result = ssm_fail(error, SSM_END_OF_FILE, rewrite->copied + got, "the file became shorter");
 		if (!result)
-			result = put(rewrite, piece, want, error);
+			result = put(rewrite, rewrite->piece, want, error);
+		rewrite->copied += want;
 	}
-	free(piece);
 	return result;
+}
+
+static int begin(struct rewrite *rewrite, struct gim_error *error)
+{
+	rewrite->piece = malloc(PIECE_BYTES);
+	return rewrite->piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 }
 
 int ssm_copy(struct gim_input *input, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
 	struct rewrite rewrite = {.stream = {.input = input}, .sink = sink, .user = user};
-	return copy_head(&rewrite, input->size, error);
+	int result = begin(&rewrite, error);
+	if (!result)
+		result = copy(&rewrite, input->size, error);
+	free(rewrite.piece);
+	return result;
 }
 
-/* The reader passes records on: all but the last bytes, which may be a terminator's, go out. */
-static int take(void *user, const void *bytes, size_t size)
+/* The reader passes records on, and once there is a piece of them it is copied: then it is still in memory. What may be a terminator's rest waits. */
+static int pass(void *user, const void *bytes, size_t size)
 {
 	struct rewrite *rewrite = (struct rewrite *)user;
-	uint8_t together[2 * HELD_BYTES];
-	if (rewrite->held_size + size <= HELD_BYTES) {
-		memcpy(rewrite->held + rewrite->held_size, bytes, size);
-		rewrite->held_size += size;
-		return 0;
-	}
-	if (size >= HELD_BYTES) {
-		rewrite->failed |= put(rewrite, rewrite->held, rewrite->held_size, NULL);
-		rewrite->failed |= put(rewrite, bytes, size - HELD_BYTES, NULL);
-		memcpy(rewrite->held, (const uint8_t *)bytes + size - HELD_BYTES, HELD_BYTES);
-		rewrite->held_size = HELD_BYTES;
-	} else {
-		memcpy(together, rewrite->held, rewrite->held_size);
-		memcpy(together + rewrite->held_size, bytes, size);
-		const size_t all = rewrite->held_size + size;
-		rewrite->failed |= put(rewrite, together, all - HELD_BYTES, NULL);
-		memcpy(rewrite->held, together + all - HELD_BYTES, HELD_BYTES);
-		rewrite->held_size = HELD_BYTES;
-	}
+	(void)bytes;
+	rewrite->passed += size;
+	if (rewrite->passed - rewrite->copied >= PIECE_BYTES + TERMINATOR_REST)
+		rewrite->failed = copy(rewrite, rewrite->copied + PIECE_BYTES, rewrite->error);
 	return rewrite->failed;
 }
 
@@ -134,11 +129,10 @@ static int put_terminator(struct rewrite *rewrite, uint32_t flags, uint64_t unit
 	return result;
 }
 
-/* The changed unit's records and terminator, in raw records of a block, as VirtualBox writes them. */
-static int put_payload(struct rewrite *rewrite, struct gim_error *error)
+/* A changed unit's records and terminator, in raw records of a block, as VirtualBox writes them. */
+static int put_payload(struct rewrite *rewrite, const struct gim_change *change, struct gim_error *error)
 {
 	enum { TERMINATOR = 1, RAW = 2 };
-	const struct ssm_change *change = rewrite->change;
 	const uint64_t start = rewrite->offset;
 	uint8_t head[8];
 	int result = 0;
@@ -151,33 +145,62 @@ static int put_payload(struct rewrite *rewrite, struct gim_error *error)
 		done += size;
 	}
 	if (!result)
-		result = put(rewrite, head, ssm_record_header(head, TERMINATOR, HELD_BYTES), error);
-	return result ? result : put_terminator(rewrite, rewrite->stream.header.checksummed, rewrite->offset - start + HELD_BYTES, error);
+		result = put(rewrite, head, ssm_record_header(head, TERMINATOR, TERMINATOR_REST), error);
+	return result ? result
+	              : put_terminator(rewrite, rewrite->stream.header.checksummed, rewrite->offset - start + TERMINATOR_REST, error);
+}
+
+static int copy_records(struct rewrite *rewrite, struct gim_error *error)
+{
+	struct ssm_stream *stream = &rewrite->stream;
+	uint8_t rest[TERMINATOR_REST];
+	size_t got;
+	rewrite->copied = rewrite->passed = stream->data_offset;
+	rewrite->error = error;
+	stream->tap = pass;
+	stream->tap_user = rewrite;
+	int result = ssm_skip(stream, error);
+	stream->tap = NULL;
+	if (rewrite->failed)
+		result = rewrite->failed;
+	if (!result)
+		result = copy(rewrite, stream->position - TERMINATOR_REST, error);
+	if (!result)
+		result = gim_input_read(stream->input, rewrite->copied, rest, sizeof(rest), &got, error);
+	if (!result && got < sizeof(rest))
+		result = ssm_fail(error, SSM_END_OF_FILE, rewrite->copied + got, "the file became shorter");
+	struct gim_cursor cursor = {.bytes = rest, .size = sizeof(rest)};
+	const uint32_t flags = result ? 0 : gim_cursor_u16(&cursor);
+	(void)gim_cursor_u32(&cursor);
+	return result ? result : put_terminator(rewrite, flags, stream->position - stream->data_offset, error);
 }
 
 /* The unit whose header the reader has just read. */
 static int rewrite_unit(struct rewrite *rewrite, const struct gim_unit *unit, struct gim_error *error)
 {
 	struct ssm_stream *stream = &rewrite->stream;
+	const struct gim_change *change = rewrite->done < rewrite->count ? &rewrite->changes[rewrite->done] : NULL;
 	int result = put_header(rewrite, unit->offset, (size_t)(stream->data_offset - unit->offset), error);
 	if (result)
 		return result;
-	if (unit->offset == rewrite->change->offset) {
-		result = ssm_skip(stream, error);
-		return result ? result : put_payload(rewrite, error);
-	}
-	rewrite->held_size = 0;
-	stream->tap = take;
-	stream->tap_user = rewrite;
+	if (!change || unit->offset < change->offset)
+		return copy_records(rewrite, error);
+	if (unit->offset > change->offset)
+		return gim_fail(error, GIM_E_ARGUMENT, change->offset, "no unit that could be changed begins here");
 	result = ssm_skip(stream, error);
-	stream->tap = NULL;
-	if (!result && rewrite->failed)
-		result = gim_fail(error, GIM_E_STOPPED, rewrite->offset, "the output does not take more bytes");
-	struct gim_cursor cursor = {.bytes = rewrite->held, .size = HELD_BYTES};
-	const uint32_t flags = gim_cursor_u16(&cursor);
-	(void)gim_cursor_u32(&cursor);
-	const uint64_t unit_size = gim_cursor_u64(&cursor);
-	return result ? result : put_terminator(rewrite, flags, unit_size, error);
+	if (!result)
+		result = put_payload(rewrite, change, error);
+	rewrite->shifts[rewrite->done++] = rewrite->offset - stream->position;
+	return result;
+}
+
+/* Where what stood at `offset` of the input has come to. */
+static uint64_t moved(const struct rewrite *rewrite, uint64_t offset)
+{
+	size_t before = 0;
+	while (before < rewrite->count && rewrite->changes[before].offset < offset)
+		before++;
+	return before ? offset + rewrite->shifts[before - 1] : offset;
 }
 
 static int put_directory(struct rewrite *rewrite, struct gim_error *error)
@@ -187,8 +210,7 @@ static int put_directory(struct rewrite *rewrite, struct gim_error *error)
 	ssm_directory_begin(&buffer, stream->directory_count);
 	for (uint32_t i = 0; i < stream->directory_count; i++) {
 		const struct ssm_directory_entry *entry = &stream->directory[i];
-		const bool moved = entry->offset > rewrite->change->offset;
-		ssm_directory_entry(&buffer, entry->offset + (moved ? (uint64_t)rewrite->shift : 0), entry->instance, entry->name_crc);
+		ssm_directory_entry(&buffer, moved(rewrite, entry->offset), entry->instance, entry->name_crc);
 	}
 	ssm_directory_seal(&buffer);
 	return put_buffer(rewrite, &buffer, error);
@@ -201,17 +223,34 @@ static int put_footer(struct rewrite *rewrite, struct gim_error *error)
 	return put_buffer(rewrite, &buffer, error);
 }
 
+/*
+ * Every CRC that is made anew would hide that what it covers was damaged. From the first changed unit on the reader compares all of them; what stands
+ * before is only copied, and has the CRC that the unit's header says.
+ */
+static int check_head(struct rewrite *rewrite, uint32_t stored, struct gim_error *error)
+{
+	if (!rewrite->stream.header.checksummed || rewrite->crc == stored)
+		return 0;
+	return ssm_fail(error, SSM_UNIT_RUNNING_CRC, rewrite->offset + 16,
+	                "the file up to here has another CRC than 0x%08x, so that it is damaged before this unit", stored);
+}
+
 static int rewrite_rest(struct rewrite *rewrite, struct gim_error *error)
 {
 	struct ssm_stream *stream = &rewrite->stream;
 	struct gim_unit unit;
 	int more, result = 0;
-	ssm_seek(stream, rewrite->change->offset);
+	bool first = true;
+	ssm_seek(stream, rewrite->changes->offset);
 	while (!result && (more = ssm_next(stream, &unit, error))) {
-		result = more < 0 ? more : rewrite_unit(rewrite, &unit, error);
-		if (unit.offset == rewrite->change->offset)
-			rewrite->shift = (int64_t)(rewrite->offset - stream->position);
+		result = more < 0 ? more : first ? check_head(rewrite, stream->running_crc, error) : 0;
+		first = false;
+		if (!result)
+			result = rewrite_unit(rewrite, &unit, error);
 	}
+	if (!result && rewrite->done < rewrite->count)
+		result =
+		    gim_fail(error, GIM_E_ARGUMENT, rewrite->changes[rewrite->done].offset, "no unit that could be changed begins here");
 	if (!result && !stream->no_end_unit)
 		result = put_header(rewrite, stream->position - SSM_END_BYTES, SSM_END_BYTES, error);
 	if (!result)
@@ -219,17 +258,25 @@ static int rewrite_rest(struct rewrite *rewrite, struct gim_error *error)
 	return result ? result : put_footer(rewrite, error);
 }
 
-int ssm_rewrite(struct gim_input *input, const struct ssm_change *change, gim_sink_fn *sink, void *user, struct gim_error *error)
+int ssm_rewrite(struct gim_input *input, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
+                struct gim_error *error)
 {
-	struct rewrite rewrite = {.change = change, .sink = sink, .user = user};
+	struct rewrite rewrite = {.changes = changes, .count = count, .sink = sink, .user = user};
 	int result = ssm_open(&rewrite.stream, input, error);
+	if (!result)
+		result = begin(&rewrite, error);
+	rewrite.shifts = calloc(count, sizeof(*rewrite.shifts));
+	if (!result && !rewrite.shifts)
+		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	if (!result && rewrite.stream.header.version != SSM_V2_0)
 		result = gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                  "units of container 1.x cannot be changed in place; convert it to container 2.0 first");
 	if (!result)
-		result = copy_head(&rewrite, change->offset, error);
+		result = copy(&rewrite, changes->offset, error);
 	if (!result)
 		result = rewrite_rest(&rewrite, error);
+	free(rewrite.shifts);
+	free(rewrite.piece);
 	ssm_close(&rewrite.stream);
 	return result;
 }

@@ -189,15 +189,10 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
-static int vbox_write(struct gim_state *state, const uint8_t *gim_payload, size_t size, gim_sink_fn *sink, void *user,
+static int vbox_write(struct gim_state *state, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
                       struct gim_error *error)
 {
-	struct gim_unit unit;
-	if (!gim_payload)
-		return ssm_copy(&state->input, sink, user, error);
-	int result = vbox_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
-	const struct ssm_change change = {unit.offset, gim_payload, size};
-	return result ? result : ssm_rewrite(&state->input, &change, sink, user, error);
+	return count ? ssm_rewrite(&state->input, changes, count, sink, user, error) : ssm_copy(&state->input, sink, user, error);
 }
 
 const struct gim_format gim_format_vbox = {
