@@ -250,6 +250,196 @@ int gim_output_commit(struct gim_output **output, struct gim_error *error);
 void gim_output_discard(struct gim_output **output);
 
 /*
+ * The runtime core: a machine that offers its guest one interface, and brings a saved one to life.
+ *
+ * The embedder runs the vCPUs; the machine answers what the interface defines: MSRs, CPUID leaves, hypercalls, pages, timers, clocks. It has no
+ * threads, no globals and no time of its own: the same calls at the same times give the same answers. A machine is used by one thread at a time;
+ * different machines are independent.
+ *
+ * Life: new (configure), init, init_completed, [load, load_done], then accesses, advance, save, reset, relocate in any order, free.
+ */
+struct gim_machine;
+
+/* How a guest's access ended; no error of ours, so there is no struct gim_error. */
+enum gim_access {
+	GIM_ACCESS_DONE,     /* answered */
+	GIM_ACCESS_NOT_OURS, /* the interface has no such MSR, leaf or page: the embedder answers */
+	GIM_ACCESS_GP,       /* raise #GP(0) in the guest */
+	GIM_ACCESS_UD,       /* raise #UD in the guest */
+};
+
+/* What opens an MSR or a hypercall. */
+enum gim_gating {
+	GIM_GATING_WORDS,    /* the CPUID words that the guest was shown, as a real hypervisor does */
+	GIM_GATING_PRODUCER, /* also what the state's producer serves without showing it (VirtualBox: all that it has) */
+};
+
+struct gim_setting {
+	const char *key; /* of the provider, e.g. "vendor"; an unknown one is refused */
+	const char *value;
+};
+
+struct gim_machine_config {
+	const char *provider;      /* "none", "minimal", "hyperv", "kvm" */
+	uint32_t provider_version; /* 0: the newest, resolved at once */
+	uint32_t vcpus;            /* 1 to 1024, ids 0 to vcpus - 1 */
+	uint64_t tsc_hz;           /* of the guest's TSC */
+	uint64_t apic_hz;          /* of the APIC timer; 0: 1 GHz */
+	uint64_t ram_bytes;        /* of ordinary RAM from address 0, a multiple of 4096 */
+	void *ram; /* the embedder's, of ram_bytes; NULL: the machine's own, zeroed, unless the host has memory_read and _write */
+	enum gim_gating gating; /* of a machine without a state; loading a VirtualBox layout sets GIM_GATING_PRODUCER, unless keep_gating */
+	bool keep_gating;
+	const struct gim_setting *settings; /* setting_count of them */
+	size_t setting_count;
+};
+
+/* A range of vCPUs' translations that a hypercall asks to flush; a callback's argument. */
+struct gim_flush {
+	uint32_t vcpu;          /* that asks */
+	const uint64_t *vcpus;  /* set of the vCPUs concerned, bit n % 64 of word n / 64 */
+	uint64_t address_space; /* CR3 value; all_spaces: any */
+	bool all_spaces, global_too;
+	const uint64_t *ranges; /* TLFS: page address with the number of further pages in the low 12 bits; count 0: everything */
+	uint32_t range_count;
+};
+
+/* What a guest says that crashes; a callback's argument. */
+struct gim_crash {
+	uint32_t vcpu;
+	uint64_t parameters[5];
+	const char *message; /* length bytes, not terminated; NULL when it gave none */
+	size_t message_bytes;
+	bool no_dump;
+};
+
+/* A page that the interface lays over guest memory: read-only, 4096 bytes. */
+struct gim_page {
+	const char *name;     /* e.g. "hyperv.hypercall_page" */
+	uint64_t gpa;         /* GIM_UNKNOWN: not mapped */
+	const uint8_t *bytes; /* live: changes until the next callback are seen */
+};
+
+/*
+ * What the embedder offers. Each may be NULL; the comment says what happens then. They are called from within calls to the machine, and must not call it.
+ */
+struct gim_host {
+	void *user;
+	/* The guest's TSC now; never goes back. NULL: the built-in clock, moved by gim_machine_step. */
+	uint64_t (*tsc)(void *user);
+	/* Nanoseconds since 1970. NULL: those of the built-in clock. */
+	uint64_t (*utc_ns)(void *user);
+	/* Guest-physical memory without the machine's pages; non-zero when a byte of it is no ordinary RAM. Both or none; NULL: config.ram. */
+	int (*memory_read)(void *user, uint64_t gpa, void *bytes, size_t size_bytes);
+	int (*memory_write)(void *user, uint64_t gpa, const void *bytes, size_t size_bytes);
+	/* Raise an edge-triggered interrupt at a vCPU's local APIC; auto_eoi: there will be no EOI. NULL: the built-in local APIC, with gim_machine_interrupt. */
+	void (*interrupt)(void *user, uint32_t vcpu, uint8_t vector, bool auto_eoi);
+	/* The local APIC's registers, by their offset (0x80 TPR, 0xb0 EOI, 0x300 ICR as 64 bits); non-zero refuses: #GP. Go with interrupt. */
+	int (*apic_read)(void *user, uint32_t vcpu, uint32_t offset, uint64_t *value);
+	int (*apic_write)(void *user, uint32_t vcpu, uint32_t offset, uint64_t value);
+	/* A vCPU that halts shall run (KVM's kick). NULL: nothing. */
+	void (*wake)(void *user, uint32_t vcpu);
+	/* The guest asks for a reset; the embedder calls gim_machine_reset when all vCPUs stand. */
+	void (*reset)(void *user);
+	void (*crash)(void *user, const struct gim_crash *crash);
+	/* TLB flushes. NULL: they succeed and do nothing. */
+	void (*flush)(void *user, const struct gim_flush *flush);
+	/* A page was mapped, moved, changed or unmapped. */
+	void (*page)(void *user, const struct gim_page *page);
+	/* Time that a vCPU ran, and that it wanted to run and could not, in ns. NULL: it always runs. */
+	uint64_t (*vcpu_ran_ns)(void *user, uint32_t vcpu);
+	uint64_t (*vcpu_waited_ns)(void *user, uint32_t vcpu);
+	/* The debugger's transport: send a packet; receive one (at most size_bytes), 0: there is none. NULL: no debugger. Return bytes, or negative. */
+	int64_t (*debug_send)(void *user, const void *bytes, size_t size_bytes);
+	int64_t (*debug_receive)(void *user, void *bytes, size_t size_bytes);
+	/* A sentence for the log. */
+	void (*log)(void *user, enum gim_severity severity, const char *text);
+};
+
+/* Configure: everything is checked, nothing runs yet. host is copied. *machine is the caller's: gim_machine_free. */
+int gim_machine_new(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,
+                    struct gim_error *error);
+/* The provider comes to life; then, after the embedder's own devices did, what depends on them (frequencies, pages' device). */
+int gim_machine_init(struct gim_machine *machine, struct gim_error *error);
+int gim_machine_init_completed(struct gim_machine *machine, struct gim_error *error);
+/* The emulated device that carries the interface's pages is there; before it, a guest cannot enable one. Between init and init_completed. */
+int gim_machine_register_device(struct gim_machine *machine, struct gim_error *error);
+/* End it. NULL and a pointer to NULL are fine. */
+void gim_machine_free(struct gim_machine **machine);
+
+/* Take over a state's guest interface (decoded here when it was not yet). Refused, with VirtualBox's status in error->rule: another provider, versions that nobody wrote, another
+ * number of vCPUs, pages of another size, a payload too short or too long. report gets what the state's layout could not hold and what that became. A failure
+ * leaves the machine as it was. Pages are rewritten and clocks go on only with load_done. */
+int gim_machine_load(struct gim_machine *machine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
+int gim_machine_load_done(struct gim_machine *machine, struct gim_error *error);
+/* The machine's whole state as a native one (docs/gimstate-json.md): every field stored. *state is the caller's: gim_state_free. */
+int gim_machine_save(struct gim_machine *machine, struct gim_state **state, struct gim_error *error);
+/* Back to what it was after init; pages are unmapped, and time goes on. */
+int gim_machine_reset(struct gim_machine *machine, struct gim_error *error);
+/* config.ram has moved in the host; its content is the same. */
+int gim_machine_relocate(struct gim_machine *machine, void *ram, struct gim_error *error);
+
+/* A guest's accesses. vcpu: its id. cpuid fills regs with eax, ebx, ecx, edx; a leaf that the interface does not define is NOT_OURS. */
+enum gim_access gim_machine_rdmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t *value);
+enum gim_access gim_machine_wrmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t value);
+enum gim_access gim_machine_cpuid(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+
+/* The registers of a hypercall, changed to what they are after it. */
+struct gim_registers {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, r8;
+	uint64_t xmm[12]; /* xmm0 to xmm5, the low word first */
+	uint8_t cpl;
+	bool real_mode, long_mode; /* long_mode: 64-bit code */
+};
+enum gim_access gim_machine_hypercall(struct gim_machine *machine, uint32_t vcpu, struct gim_registers *registers);
+
+/* Guest-physical memory as the guest sees it: with the machine's pages; what is written to those is ignored. */
+int gim_machine_read(struct gim_machine *machine, uint64_t gpa, void *bytes, size_t size_bytes, struct gim_error *error);
+int gim_machine_write(struct gim_machine *machine, uint64_t gpa, const void *bytes, size_t size_bytes, struct gim_error *error);
+/* The index-th page; false: there are no more. */
+bool gim_machine_page(const struct gim_machine *machine, unsigned index, struct gim_page *page);
+
+/* The TSC at which something is due; GIM_UNKNOWN: nothing is. Then, or later, advance does it. */
+uint64_t gim_machine_deadline(const struct gim_machine *machine);
+void gim_machine_advance(struct gim_machine *machine);
+/* Move the built-in clock by so many TSC ticks, doing what falls due at its own time. */
+void gim_machine_step(struct gim_machine *machine, uint64_t ticks);
+
+/* The built-in local APIC: the vector that the vCPU takes now, which is then in service; negative: none. With the embedder's own APIC: tell of an EOI. */
+int gim_machine_interrupt(struct gim_machine *machine, uint32_t vcpu);
+void gim_machine_eoi(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
+
+/* A vCPU is about to run, or stopped running (KVM's steal time and preempted flag). */
+void gim_machine_run(struct gim_machine *machine, uint32_t vcpu, bool running);
+
+/* Visit the counters: name ("hypercalls", "msr.HV_X64_MSR_EOM.writes") and value; those of value 0 too. Or as JSON, a new reference. */
+typedef int gim_counter_fn(void *user, const char *name, uint64_t value);
+int gim_machine_counters(const struct gim_machine *machine, gim_counter_fn *counter, void *user);
+int gim_machine_counters_json(const struct gim_machine *machine, struct json_t **json, struct gim_error *error);
+
+/* Visit the MSRs of the interface, in order of number: number, the specification's name, the path of the state's field ("" when none), may the guest read and write it now. */
+typedef int gim_msr_fn(void *user, uint32_t msr, const char *name, const char *path, bool readable, bool writable);
+int gim_machine_msrs(const struct gim_machine *machine, uint32_t vcpu, gim_msr_fn *visit, void *user);
+
+/* The debugger's transport has data: the guest's pending byte is set. */
+void gim_machine_debug_ready(struct gim_machine *machine);
+
+/*
+ * Hyper-V from the embedder's side: what a device of a virtual bus does. GIM_E_ARGUMENT where the provider is another one.
+ */
+enum gim_connection_kind { GIM_CONNECTION_MESSAGE, GIM_CONNECTION_EVENT };
+/* What HvPostMessage or HvSignalEvent to this connection id reach: a vCPU's SINT, and an event's flag number. vcpu GIM_NO_VCPU takes the connection away. */
+#define GIM_NO_VCPU UINT32_MAX
+int gim_machine_connect(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint, uint16_t flag,
+                        struct gim_error *error);
+/* Send a message (at most 240 bytes) to a SINT, set an event flag, or only raise the SINT. Returns the TLFS status (0: success). */
+uint16_t gim_machine_post(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint32_t type, const void *payload, size_t size_bytes);
+uint16_t gim_machine_signal(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint16_t flag);
+uint16_t gim_machine_raise(struct gim_machine *machine, uint32_t vcpu, uint8_t sint);
+
+/* KVM: a page that the vCPU wants is not there (ready false), or has come (true). 0: the guest was told; 1: it cannot be told now; it faults or waits. */
+int gim_machine_async_fault(struct gim_machine *machine, uint32_t vcpu, uint32_t token, bool ready);
+
+/*
  * Verify.
  */
 struct gim_verify_options {

@@ -117,6 +117,7 @@ struct gim_provider {
 	const struct gim_record *record;         /* NULL: it saves nothing */
 	const struct gim_layout *const *layouts; /* NULL-terminated */
 	const struct gim_cpuid_row *cpuid;       /* which leaves show words of the record; NULL: none do */
+	const struct gim_runtime *runtime;       /* how it lives (machine.h) */
 };
 
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The runtime core from inside: the machine, what it offers to providers, and what a provider must offer to live in it. */
+#ifndef GIM_MACHINE_H
+#define GIM_MACHINE_H
+
+#include "arena.h"
+#include "state.h"
+
+struct gim_machine;
+
+/*
+ * Gates: what opens an MSR or a hypercall to the guest.
+ */
+struct gim_gate {
+	uint16_t offset; /* in the provider's struct, of the CPUID word that the guest was shown: a uint32_t */
+	uint32_t mask;   /* all of these bits must be set; 0: always open */
+};
+#define GATE(type, member, bit)                                                                                                            \
+	{                                                                                                                                  \
+		.offset = offsetof(struct type, member), .mask = 1u << (bit)                                                               \
+	}
+bool gim_gate_open(const struct gim_machine *machine, const struct gim_gate *gate);
+
+/*
+ * MSRs: a row for each, or for several of one kind in a row.
+ */
+enum {
+	GIM_MSR_READ = 1,
+	GIM_MSR_WRITE = 2,
+	GIM_MSR_VCPU = 4,   /* each vCPU has its own: the member is one of the vCPU's struct */
+	GIM_MSR_VBOX = 8,   /* VirtualBox serves it without a bit: open under GIM_GATING_PRODUCER */
+	GIM_MSR_STATE = 16, /* only kept: no effect beyond reading back what was written */
+};
+
+struct gim_msr_row {
+	uint32_t first, count, stride;   /* numbers first + i * stride, i < count; count 0 is 1, stride 0 is 1 */
+	const char *name;                /* the specification's, e.g. "HV_X64_MSR_SINT"; those of several end with their index */
+	const struct gim_record *record; /* whose member holds it, NULL: none does; with GIM_MSR_VCPU the list item's */
+	uint32_t offset, width, step;    /* of the member, and from one index to the next */
+	struct gim_gate gate[2];         /* both must be open */
+	uint64_t reserved;               /* bits that must be written as 0, else #GP */
+	uint8_t flags;
+	/* What plain loading and storing of the member does not do; NULL: nothing. index: i of the number. write may change *value before it is stored, or store
+	 * it itself and return GIM_ACCESS_NOT_OURS for "done, do not store". */
+	enum gim_access (*read)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
+	enum gim_access (*write)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
+	const char *note; /* where VirtualBox or KVM differs */
+};
+#define GIM_MSR_MEMBER(type, member)                                                                                                       \
+	.record = &type##_record, .offset = offsetof(struct type, member), .width = (uint8_t)GIM_WIDTH_OF(GIM_MEMBER(type, member))
+
+/*
+ * What a provider offers to the machine (struct gim_provider's runtime).
+ */
+struct gim_setting_row {
+	const char *key, *help;
+	/* Parse into the provider's memory; refuse with a sentence. */
+	int (*set)(struct gim_machine *machine, const char *value, struct gim_error *error);
+};
+
+struct gim_runtime {
+	uint32_t newest_version;                /* what provider version 0 stands for */
+	const struct gim_setting_row *settings; /* ended by a NULL key; may be NULL */
+	const struct gim_msr_row *msrs;         /* ended by a NULL name; may be NULL */
+	uint32_t list_offset;                   /* of the per-vCPU list in the provider's struct; its item's record is list_item */
+	const struct gim_record *list_item;     /* NULL: it has none */
+	size_t machine_bytes, vcpu_bytes;       /* memory of the provider's own, zeroed, for the machine and for each vCPU */
+	const char *const *page_names;          /* of its pages, as gim_machine_page says them; NULL-terminated, may be NULL */
+	const char *const *counter_names;       /* of its own counters (gim_count); NULL-terminated, may be NULL */
+
+	/* Each may be NULL. */
+	int (*configure)(struct gim_machine *machine,
+	                 struct gim_error *error); /* after the settings: check them, set the words that the guest is shown */
+	int (*init)(struct gim_machine *machine, struct gim_error *error);
+	int (*init_completed)(struct gim_machine *machine, struct gim_error *error);
+	/* The object is the loaded state's (presence says what its layout held); derive what is absent, and report it. */
+	int (*loaded)(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user,
+	              struct gim_error *error);
+	int (*load_done)(struct gim_machine *machine, struct gim_error *error);
+	/* Bring members that follow from time and queues up to date; the object is copied after it. */
+	int (*save)(struct gim_machine *machine, struct gim_error *error);
+	void (*reset)(struct gim_machine *machine); /* after the members that have an MSR row went to their record's reset values */
+	void (*term)(struct gim_machine *machine);
+	enum gim_access (*cpuid)(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+	enum gim_access (*hypercall)(struct gim_machine *machine, uint32_t vcpu, struct gim_registers *registers);
+	/* The TSC at which it has something to do (GIM_UNKNOWN: nothing), and doing what is due at `tsc`. */
+	uint64_t (*deadline)(const struct gim_machine *machine);
+	void (*advance)(struct gim_machine *machine, uint64_t tsc);
+	void (*eoi)(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
+	void (*run)(struct gim_machine *machine, uint32_t vcpu, bool running);
+	void (*debug_ready)(struct gim_machine *machine);
+};
+
+/*
+ * What the machine offers to providers.
+ */
+enum gim_phase { GIM_PHASE_NEW, GIM_PHASE_INIT, GIM_PHASE_COMPLETED, GIM_PHASE_LOADED, GIM_PHASE_RUNNING };
+
+#define GIM_PAGES_MAX 4
+#define GIM_PAGE_BYTES 4096
+
+struct gim_overlay {
+	const char *name;
+	uint64_t gpa; /* GIM_UNKNOWN: not mapped */
+	uint8_t *bytes;
+};
+
+struct gim_machine {
+	struct gim_machine_config config; /* settings are not kept */
+	struct gim_host host;
+	const struct gim_provider *provider;
+	enum gim_phase phase;
+	enum gim_gating gating;
+	bool device; /* registered: pages can be enabled */
+	uint32_t vcpus;
+	uint64_t tsc_hz;
+	struct gim_arena arena;
+	struct gim_object object; /* the provider's record: its registers live here */
+	uint8_t *vcpu_data;       /* the items of its per-vCPU list, vcpu_size bytes each */
+	size_t vcpu_size;
+	void *own;         /* runtime.machine_bytes */
+	uint8_t *vcpu_own; /* runtime.vcpu_bytes each */
+	struct gim_overlay pages[GIM_PAGES_MAX];
+	struct gim_lapic *lapics; /* NULL: the embedder's */
+	uint8_t *ram;             /* flat RAM, or NULL: the host's callbacks */
+	bool ram_owned;
+	uint64_t clock_tsc;  /* the built-in clock */
+	uint16_t *msr_index; /* from an MSR number to its row; machine_msr.c */
+	uint64_t *counters;
+	struct gim_machine_tables *tables; /* of the core's own: machine.c */
+};
+
+static inline void *gim_machine_own(const struct gim_machine *machine)
+{
+	return machine->own;
+}
+/* The vCPU's item of the provider's list, and the provider's own memory for it. */
+static inline void *gim_machine_vcpu(const struct gim_machine *machine, uint32_t vcpu)
+{
+	return machine->vcpu_data + (size_t)vcpu * machine->vcpu_size;
+}
+void *gim_machine_vcpu_own(const struct gim_machine *machine, uint32_t vcpu);
+
+/* Now, in TSC ticks and in ns since 1970. */
+uint64_t gim_machine_tsc(const struct gim_machine *machine);
+uint64_t gim_machine_utc_ns(const struct gim_machine *machine);
+
+/* RAM below all pages; non-zero when a byte of it is no ordinary RAM, and then nothing was written. */
+int gim_ram_read(struct gim_machine *machine, uint64_t gpa, void *bytes, size_t size);
+int gim_ram_write(struct gim_machine *machine, uint64_t gpa, const void *bytes, size_t size);
+/* Is [gpa, gpa + size) ordinary RAM? */
+bool gim_ram_is(struct gim_machine *machine, uint64_t gpa, size_t size);
+int gim_ram_zero_page(struct gim_machine *machine, uint64_t gpa);
+
+/* Lay page `index` (of runtime.page_names) over guest memory, or move it there. GIM_E_ARGUMENT: the device is not registered, or gpa is not aligned, no RAM, or under another page.
+ * What was below shows again when it goes. The content is written to overlay->bytes before, and gim_page_changed tells the embedder of later changes. */
+int gim_page_map(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error);
+void gim_page_unmap(struct gim_machine *machine, unsigned index);
+void gim_page_changed(struct gim_machine *machine, unsigned index);
+
+/* Raise a vCPU's interrupt: the embedder's local APIC or the built-in one. */
+void gim_machine_raise_vector(struct gim_machine *machine, uint32_t vcpu, uint8_t vector, bool auto_eoi);
+int gim_apic_read(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t *value);
+int gim_apic_write(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t value);
+
+/* One more of runtime.counter_names[index]. */
+void gim_count(struct gim_machine *machine, unsigned index, uint64_t amount);
+void gim_log(struct gim_machine *machine, enum gim_severity severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* (a * b) >> 64, (a << 64) / b for a < b, and a * b / c, rounded down: what scaled clocks are made of. */
+__extension__ typedef unsigned __int128 gim_u128;
+static inline uint64_t gim_mul_high(uint64_t a, uint64_t b)
+{
+	return (uint64_t)(((gim_u128)a * b) >> 64);
+}
+static inline uint64_t gim_div_high(uint64_t a, uint64_t b)
+{
+	return (uint64_t)(((gim_u128)a << 64) / b);
+}
+static inline uint64_t gim_mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+	return (uint64_t)((gim_u128)a * b / c);
+}
+
+#endif
