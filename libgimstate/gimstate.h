@@ -283,7 +283,7 @@ struct gim_machine_config {
 	const char *provider;      /* "none", "minimal", "hyperv", "kvm" */
 	uint32_t provider_version; /* 0: the newest, resolved at once */
 	uint32_t vcpus;            /* 1 to 1024, ids 0 to vcpus - 1 */
-	uint64_t tsc_hz;           /* of the guest's TSC */
+	uint64_t tsc_hz;           /* of the guest's TSC: above 10 MHz, at most 1 THz */
 	uint64_t apic_hz;          /* of the APIC timer; 0: 1 GHz */
 	uint64_t ram_bytes;        /* of ordinary RAM from address 0, a multiple of 4096 */
 	void *ram; /* the embedder's, of ram_bytes; NULL: the machine's own, zeroed, unless the host has memory_read and _write */
@@ -336,7 +336,7 @@ struct gim_host {
 	/* The local APIC's registers, by their offset (0x80 TPR, 0xb0 EOI, 0x300 ICR as 64 bits); non-zero refuses: #GP. Go with interrupt. */
 	int (*apic_read)(void *user, uint32_t vcpu, uint32_t offset, uint64_t *value);
 	int (*apic_write)(void *user, uint32_t vcpu, uint32_t offset, uint64_t value);
-	/* A vCPU that halts shall run (KVM's kick). NULL: nothing. */
+	/* A vCPU that halts shall run: KVM's kick, and an interrupt at the built-in local APIC. NULL: nothing. */
 	void (*wake)(void *user, uint32_t vcpu);
 	/* The guest asks for a reset; the embedder calls gim_machine_reset when all vCPUs stand. */
 	void (*reset)(void *user);
@@ -366,19 +366,13 @@ int gim_machine_register_device(struct gim_machine *machine, struct gim_error *e
 /* End it. NULL and a pointer to NULL are fine. */
 void gim_machine_free(struct gim_machine **machine);
 
-/* Take over a state's guest interface (decoded here when it was not yet). Refused, with VirtualBox's status in error->rule: another provider, versions that nobody wrote, another
- * number of vCPUs, pages of another size, a payload too short or too long. report gets what the state's layout could not hold and what that became. A failure
- * leaves the machine as it was. Pages are rewritten and clocks go on only with load_done. */
-int gim_machine_load(struct gim_machine *machine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
-int gim_machine_load_done(struct gim_machine *machine, struct gim_error *error);
-/* The machine's whole state as a native one (docs/gimstate-json.md): every field stored. *state is the caller's: gim_state_free. */
-int gim_machine_save(struct gim_machine *machine, struct gim_state **state, struct gim_error *error);
 /* Back to what it was after init; pages are unmapped, and time goes on. */
 int gim_machine_reset(struct gim_machine *machine, struct gim_error *error);
 /* config.ram has moved in the host; its content is the same. */
 int gim_machine_relocate(struct gim_machine *machine, void *ram, struct gim_error *error);
 
-/* A guest's accesses. vcpu: its id. cpuid fills regs with eax, ebx, ecx, edx; a leaf that the interface does not define is NOT_OURS. */
+/* A guest's accesses. vcpu: its id. cpuid fills regs with eax, ebx, ecx, edx; a leaf that the interface does not define is NOT_OURS, leaf 1 too, whose ecx bit 31
+ * says that there is a hypervisor. Outside its phases a machine answers nothing. */
 enum gim_access gim_machine_rdmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t *value);
 enum gim_access gim_machine_wrmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t value);
 enum gim_access gim_machine_cpuid(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
@@ -404,7 +398,8 @@ void gim_machine_advance(struct gim_machine *machine);
 /* Move the built-in clock by so many TSC ticks, doing what falls due at its own time. */
 void gim_machine_step(struct gim_machine *machine, uint64_t ticks);
 
-/* The built-in local APIC: the vector that the vCPU takes now, which is then in service; negative: none. With the embedder's own APIC: tell of an EOI. */
+/* The built-in local APIC: the vector that the vCPU takes now, which is then in service; negative: none. eoi: the guest ended the interrupt in service; with the
+ * embedder's own APIC, that of `vector`. */
 int gim_machine_interrupt(struct gim_machine *machine, uint32_t vcpu);
 void gim_machine_eoi(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
 

@@ -4,6 +4,7 @@
 #define GIM_MACHINE_H
 
 #include "arena.h"
+#include "scale.h"
 #include "state.h"
 
 struct gim_machine;
@@ -33,15 +34,15 @@ enum {
 };
 
 struct gim_msr_row {
-	uint32_t first, count, stride;   /* numbers first + i * stride, i < count; count 0 is 1, stride 0 is 1 */
-	const char *name;                /* the specification's, e.g. "HV_X64_MSR_SINT"; those of several end with their index */
+	uint32_t first, count, stride; /* numbers first + i * stride, i < count; count 0 is 1, stride 0 is 1 */
+	const char *name; /* the specification's, e.g. "HV_X64_MSR_SINT#": the first # stands for the index of one of several */
 	const struct gim_record *record; /* whose member holds it, NULL: none does; with GIM_MSR_VCPU the list item's */
-	uint32_t offset, width, step;    /* of the member, and from one index to the next */
+	uint32_t offset, width, step;    /* of the member; bytes from one index to the next, 0: width */
 	struct gim_gate gate[2];         /* both must be open */
 	uint64_t reserved;               /* bits that must be written as 0, else #GP */
 	uint8_t flags;
-	/* What plain loading and storing of the member does not do; NULL: nothing. index: i of the number. write may change *value before it is stored, or store
-	 * it itself and return GIM_ACCESS_NOT_OURS for "done, do not store". */
+	/* What plain loading and storing of the member does not do; NULL: nothing. index: i of the number. read finds the member (or 0) in *value. write may change
+	 * *value before it is stored, or store it itself and return GIM_ACCESS_NOT_OURS for "done, do not store". */
 	enum gim_access (*read)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 	enum gim_access (*write)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 	const char *note; /* where VirtualBox or KVM differs */
@@ -67,6 +68,7 @@ struct gim_runtime {
 	size_t machine_bytes, vcpu_bytes;       /* memory of the provider's own, zeroed, for the machine and for each vCPU */
 	const char *const *page_names;          /* of its pages, as gim_machine_page says them; NULL-terminated, may be NULL */
 	const char *const *counter_names;       /* of its own counters (gim_count); NULL-terminated, may be NULL */
+	const char *const *vcpu_counter_names;  /* of those that each vCPU has (gim_count_vcpu); NULL-terminated, may be NULL */
 
 	/* Each may be NULL. */
 	int (*configure)(struct gim_machine *machine,
@@ -81,14 +83,25 @@ struct gim_runtime {
 	int (*save)(struct gim_machine *machine, struct gim_error *error);
 	void (*reset)(struct gim_machine *machine); /* after the members that have an MSR row went to their record's reset values */
 	void (*term)(struct gim_machine *machine);
+	/* What the provider's table of CPUID rows does not show; regs are zero, and the rows' words are laid over them afterwards. */
 	enum gim_access (*cpuid)(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 	enum gim_access (*hypercall)(struct gim_machine *machine, uint32_t vcpu, struct gim_registers *registers);
-	/* The TSC at which it has something to do (GIM_UNKNOWN: nothing), and doing what is due at `tsc`. */
+	/* The TSC at which it has something to do (GIM_UNKNOWN: nothing), and doing what is due at `tsc`, after which the deadline is a later one. */
 	uint64_t (*deadline)(const struct gim_machine *machine);
 	void (*advance)(struct gim_machine *machine, uint64_t tsc);
 	void (*eoi)(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
+	/* Of the built-in local APIC: it is about to look for an interrupt; and has put one in service, while others wait or not. */
+	void (*interrupt_wanted)(struct gim_machine *machine, uint32_t vcpu);
+	void (*interrupt_taken)(struct gim_machine *machine, uint32_t vcpu, uint8_t vector, bool others_wait);
 	void (*run)(struct gim_machine *machine, uint32_t vcpu, bool running);
 	void (*debug_ready)(struct gim_machine *machine);
+	/* As the public functions of these names. */
+	int (*connect)(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint, uint16_t flag,
+	               struct gim_error *error);
+	uint16_t (*post)(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint32_t type, const void *payload, size_t size);
+	uint16_t (*signal)(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint16_t flag);
+	uint16_t (*raise)(struct gim_machine *machine, uint32_t vcpu, uint8_t sint);
+	int (*async_fault)(struct gim_machine *machine, uint32_t vcpu, uint32_t token, bool ready);
 };
 
 /*
@@ -105,8 +118,18 @@ struct gim_overlay {
 	uint8_t *bytes;
 };
 
+/* An MSR of the index (machine_msr.c). */
+struct gim_msr_entry {
+	uint32_t number, index;
+	const struct gim_msr_row *row;
+	uint64_t reads, writes, faults;
+};
+
+enum { GIM_DEBUG_COUNTERS = 4 };
+extern const char *const gim_debug_counter_names[GIM_DEBUG_COUNTERS];
+
 struct gim_machine {
-	struct gim_machine_config config; /* settings are not kept */
+	struct gim_machine_config config; /* resolved: no 0 that stands for a default; settings are not kept */
 	struct gim_host host;
 	const struct gim_provider *provider;
 	enum gim_phase phase;
@@ -121,14 +144,23 @@ struct gim_machine {
 	void *own;         /* runtime.machine_bytes */
 	uint8_t *vcpu_own; /* runtime.vcpu_bytes each */
 	struct gim_overlay pages[GIM_PAGES_MAX];
+	unsigned page_count;
 	struct gim_lapic *lapics; /* NULL: the embedder's */
 	uint8_t *ram;             /* flat RAM, or NULL: the host's callbacks */
 	bool ram_owned;
-	uint64_t clock_tsc;  /* the built-in clock */
-	uint16_t *msr_index; /* from an MSR number to its row; machine_msr.c */
-	uint64_t *counters;
-	struct gim_machine_tables *tables; /* of the core's own: machine.c */
+	uint64_t clock_tsc;                     /* the built-in clock */
+	uint64_t clock_since_tsc, clock_utc_ns; /* when its TSC was this, its UTC was that */
+	struct gim_msr_entry *msrs;
+	unsigned msr_count;
+	uint16_t *msr_slots; /* hashed: 1 + the entry's number */
+	bool newest;         /* the version was given as 0 */
+	uint64_t hypercalls, debug_counters[GIM_DEBUG_COUNTERS];
+	uint64_t *counters; /* runtime.counter_names, then runtime.vcpu_counter_names for each vCPU */
+	unsigned counter_count, vcpu_counter_count;
 };
+
+/* May the guest have its answer? Before all is set up, and while a state is half loaded, it may not. */
+bool gim_machine_runs(struct gim_machine *machine);
 
 static inline void *gim_machine_own(const struct gim_machine *machine)
 {
@@ -163,23 +195,12 @@ void gim_machine_raise_vector(struct gim_machine *machine, uint32_t vcpu, uint8_
 int gim_apic_read(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t *value);
 int gim_apic_write(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t value);
 
-/* One more of runtime.counter_names[index]. */
+/* So much more of runtime.counter_names[index], or of a vCPU's runtime.vcpu_counter_names[index]. */
 void gim_count(struct gim_machine *machine, unsigned index, uint64_t amount);
+void gim_count_vcpu(struct gim_machine *machine, uint32_t vcpu, unsigned index, uint64_t amount);
+/* Send a packet to the debugger, receive one: bytes, 0: there is none, negative: it failed, or there is no transport to send to. Counted. */
+int64_t gim_debug_send(struct gim_machine *machine, const void *bytes, size_t size);
+int64_t gim_debug_receive(struct gim_machine *machine, void *bytes, size_t size);
 void gim_log(struct gim_machine *machine, enum gim_severity severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* (a * b) >> 64, (a << 64) / b for a < b, and a * b / c, rounded down: what scaled clocks are made of. */
-__extension__ typedef unsigned __int128 gim_u128;
-static inline uint64_t gim_mul_high(uint64_t a, uint64_t b)
-{
-	return (uint64_t)(((gim_u128)a * b) >> 64);
-}
-static inline uint64_t gim_div_high(uint64_t a, uint64_t b)
-{
-	return (uint64_t)(((gim_u128)a << 64) / b);
-}
-static inline uint64_t gim_mul_div(uint64_t a, uint64_t b, uint64_t c)
-{
-	return (uint64_t)((gim_u128)a * b / c);
-}
 
 #endif

@@ -146,7 +146,7 @@ struct gim_value gim_object_value(const struct gim_object *object, const struct 
 	return value;
 }
 
-static const struct gim_field *field_at(const struct gim_record *record, size_t offset)
+const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset)
 {
 	for (uint32_t f = 0; f < record->field_count; f++)
 		if (offset >= record->fields[f].offset && offset - record->fields[f].offset < record->fields[f].size)
@@ -154,12 +154,18 @@ static const struct gim_field *field_at(const struct gim_record *record, size_t 
 	return NULL;
 }
 
+const struct gim_field *gim_record_leaf(const struct gim_record *record, size_t offset)
+{
+	const struct gim_field *field = gim_record_field(record, offset);
+	return field && field->kind == GIM_SUB ? gim_record_leaf(field->record, (offset - field->offset) % field->width) : field;
+}
+
 void gim_object_path(const struct gim_object *object, size_t offset, char *path, size_t size)
 {
 	const struct gim_record *record = object->record;
 	size_t used = (size_t)snprintf(path, size, "%s", record->name);
 	const struct gim_field *field;
-	while (record && used < size && (field = field_at(record, offset))) {
+	while (record && used < size && (field = gim_record_field(record, offset))) {
 		used += (size_t)snprintf(path + used, size - used, ".%s", field->name);
 		offset -= field->offset;
 		if (field->count && used < size) {

@@ -12,6 +12,10 @@ int gim_object_visit(const struct gim_object *object, const char *rest, gim_visi
 typedef int gim_leaf_fn(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index);
 int gim_object_leaves(const struct gim_object *object, const char *rest, gim_leaf_fn *leaf, void *user, struct gim_error *error);
 
+/* The row of the member in which byte `offset` of a record's struct lies, and of the leaf, inside sub-records; NULL: none. */
+const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset);
+const struct gim_field *gim_record_leaf(const struct gim_record *record, size_t offset);
+
 /* A number member of width 1, 2, 4 or 8, in the machine's byte order. */
 uint64_t gim_number_load(const uint8_t *data, unsigned width);
 void gim_number_store(uint8_t *data, unsigned width, uint64_t number);
