@@ -10,7 +10,7 @@ enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_NO_ANSWER = 2 };
 
 /* The options of a call. */
 struct options {
-	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run;
+	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact;
 	const char *unit, *output, *layout, *field, *to;
 };
 
@@ -47,6 +47,7 @@ int run_extract(const struct options *options, int count, char **operands);
 int run_get(const struct options *options, int count, char **operands);
 int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);
+int run_diff(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);
 

@@ -61,6 +61,13 @@ static const struct option_row convert_options[] = {
     END,
 };
 
+static const struct option_row diff_options[] = {
+    {"all", 'a', AT(all), NULL, "show also what is no difference: clocks that went on, defaults, how the states are written"},
+    {"exact", 'x', AT(exact), NULL, "all of that is a difference too"},
+    JSON,
+    END,
+};
+
 static const struct option_row fields_options[] = {
     {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
     JSON,
@@ -79,6 +86,7 @@ const struct command commands[] = {
     {"set", "FILE PATH=VALUE...", "change fields, and write the state with them", set_options, 2, -1, run_set},
     {"convert", "IN [OUT]", "write the state in another layout, and say what that fills, drops and loses", convert_options, 1, 2,
      run_convert},
+    {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
     {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
     {NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -306,6 +306,11 @@ char *value_text(const struct gim_value *value)
 	return render(gim_value_text, value);
 }
 
+char *value_meaning(const struct gim_value *value)
+{
+	return render(gim_value_meaning, value);
+}
+
 /* Where the next component of a path ends, from byte `at` on. */
 static size_t component_end(const char *path, size_t at)
 {
@@ -380,7 +385,7 @@ int fields_put(void *user, const char *path, const struct gim_value *value)
 	free(fields->previous);
 	fields->previous = strdup(path);
 	fields->stored++;
-	char *text = render(gim_value_text, value), *meaning = render(gim_value_meaning, value);
+	char *text = value_text(value), *meaning = value_meaning(value);
 	if (text && meaning) {
 		printf("%s = %s", path, text);
 		if (fields->meanings && *meaning) {

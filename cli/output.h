@@ -99,5 +99,7 @@ void fields_end(struct fields *fields);
 
 /* A value as text, all of it; free it. NULL when memory is out. */
 char *value_text(const struct gim_value *value);
+/* What it means, likewise. */
+char *value_meaning(const struct gim_value *value);
 
 #endif

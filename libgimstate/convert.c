@@ -25,11 +25,6 @@ struct comparison {
 	bool lost;
 };
 
-static bool at_default(const struct gim_value *value)
-{
-	return value->kind == GIM_VALUE_NUMBER ? value->number == value->field->reset : !value->length_bytes;
-}
-
 /* A field that only one of the two holds. */
 static int compare_leaf(void *user, const char *path, const struct gim_value *value)
 {
@@ -37,7 +32,7 @@ static int compare_leaf(void *user, const char *path, const struct gim_value *va
 	const struct gim_value other = gim_state_value(comparison->other, path);
 	if (value->presence == GIM_ABSENT || other.presence != GIM_ABSENT)
 		return 0;
-	const int rule = comparison->back ? CONVERT_FILLED : at_default(value) ? CONVERT_DROPPED : CONVERT_LOST;
+	const int rule = comparison->back ? CONVERT_FILLED : gim_value_at_default(value) ? CONVERT_DROPPED : CONVERT_LOST;
 	char text[128];
 	(void)gim_value_text(value, text, sizeof(text));
 	comparison->lost |= rule == CONVERT_LOST;

@@ -48,6 +48,13 @@ enum gim_show {
 	GIM_PNG,    /* of a byte string: its size; extract gives it */
 };
 
+/* What a change of the field says when two states are compared. */
+enum gim_change_kind {
+	GIM_CHANGE_GUEST, /* the guest's state is another */
+	GIM_CHANGE_CLOCK, /* the reading of a clock: that it went on says nothing */
+	GIM_CHANGE_FORM,  /* by whom and how the state was written; the guest never sees it */
+};
+
 /* One value's name. Tables end with a NULL name. */
 struct gim_name {
 	uint64_t value;
@@ -81,6 +88,8 @@ struct gim_field {
 	uint16_t width; /* bytes of one element */
 	uint8_t kind;   /* enum gim_kind */
 	uint8_t show;   /* enum gim_show */
+	uint8_t change; /* enum gim_change_kind */
+	bool key; /* of a list's item: with the other keys it says which item it is, wherever it stands; without keys the index does */
 };
 
 struct gim_record {

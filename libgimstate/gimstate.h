@@ -198,6 +198,56 @@ size_t gim_value_meaning(const struct gim_value *value, char *text, size_t size_
  * decoded). A new reference, the caller's. */
 int gim_state_json(const struct gim_state *state, const char *names, struct json_t **json, struct gim_error *error);
 
+/* One value in its JSON form. A new reference, the caller's; NULL when memory is out. */
+struct json_t *gim_value_json(const struct gim_value *value);
+
+/*
+ * Diff: two states field by field, whatever containers and layouts they are in.
+ */
+enum gim_difference_kind {
+	/* Differences of the guest. */
+	GIM_DIFF_CHANGED, /* both hold it, with other values */
+	GIM_DIFF_ONLY_A,  /* only the first state holds it, and not at its default: a field, an item of a list, a record of the interface */
+	GIM_DIFF_ONLY_B,
+	GIM_DIFF_BACK, /* a clock that reads less in the second state */
+	/* These count only with exact. */
+	GIM_DIFF_CLOCK,   /* a clock that went on */
+	GIM_DIFF_DEFAULT, /* one state's layout cannot hold it, and the other has its default */
+	GIM_DIFF_FORM,    /* by whom and how the state was written */
+	GIM_DIFF_ORDER,   /* a list with the same items in another order */
+	GIM_DIFF_APART,   /* a record beside the interface (guest, vbox) of which one state says nothing */
+	GIM_DIFF_KINDS
+};
+
+struct gim_difference {
+	enum gim_difference_kind kind;
+	bool counts;
+	const char *path;              /* a field's; of a list, an item or a record where they differ as a whole */
+	const char *key;               /* which item it is in, of a list whose order says nothing: "leaf 0x1, subleaf 0x0"; or "" */
+	const struct gim_value *a, *b; /* NULL where a whole list, item or record differs */
+};
+
+struct gim_diff_options {
+	const char *path; /* only what is at or below it; NULL: all */
+	bool exact;       /* every kind counts */
+};
+
+struct gim_diff_counts {
+	uint64_t of[GIM_DIFF_KINDS]; /* differences by kind */
+	uint64_t steps;              /* leaves compared and items matched: grows with the size of the states, and no faster */
+};
+
+/* Called once a difference, in table order; all pointers live only during the call; non-zero stops. */
+typedef int gim_difference_fn(void *user, const struct gim_difference *difference);
+
+/* Compare what was decoded of two states. options, counts and visit may be NULL. 0: no difference that counts, 1: some, or a negative code, or
+ * what visit returned. */
+int gim_state_diff(const struct gim_state *a, const struct gim_state *b, const struct gim_diff_options *options, gim_difference_fn *visit,
+                   void *user, struct gim_diff_counts *counts, struct gim_error *error);
+
+/* A kind's name, e.g. "only-a". Never NULL. */
+const char *gim_difference_name(enum gim_difference_kind kind);
+
 /*
  * The tables themselves.
  */

@@ -424,14 +424,15 @@ static const struct gim_field guest_paging_fields[] = {
 RECORD(guest_paging, "paging", "how the vCPU's addresses are translated");
 
 static const struct gim_field guest_private_fields[] = {
-    FIELD(guest_private, context, .help = "VirtualBox's own register context with its markers; zeros since raw mode is gone"),
-    FIELD(guest_private, use_flags, .help = "VirtualBox's use of the processor; recalculated on load"),
-    FIELD(guest_private, changed_flags, .help = "what VirtualBox had to bring up to date; a hint"),
+    FIELD(guest_private, context, .change = GIM_CHANGE_FORM,
+          .help = "VirtualBox's own register context with its markers; zeros since raw mode is gone"),
+    FIELD(guest_private, use_flags, .change = GIM_CHANGE_FORM, .help = "VirtualBox's use of the processor; recalculated on load"),
+    FIELD(guest_private, changed_flags, .change = GIM_CHANGE_FORM, .help = "what VirtualBox had to bring up to date; a hint"),
 };
 RECORD(guest_private, "private", "what the producer keeps for itself");
 
 static const struct gim_field guest_vcpu_fields[] = {
-    FIELD(guest_vcpu, tsc, .help = "time stamp counter"),
+    FIELD(guest_vcpu, tsc, .change = GIM_CHANGE_CLOCK, .help = "time stamp counter"),
     FIELD(guest_vcpu, rip, .help = "instruction pointer", .reset = 0xfff0),
     FIELD(guest_vcpu, rflags, .bits = bits_rflags, .help = "flags", .reset = 2),
     FIELD(guest_vcpu, rax, .help = "general register"),
@@ -496,8 +497,8 @@ static const struct gim_field guest_cpuid_words_fields[] = {
 RECORD(guest_cpuid_words, "words", "what CPUID returns");
 
 static const struct gim_field guest_cpuid_fields[] = {
-    FIELD(guest_cpuid, leaf, .help = "leaf"),
-    FIELD(guest_cpuid, subleaf, .help = "subleaf"),
+    FIELD(guest_cpuid, leaf, .key = true, .help = "leaf"),
+    FIELD(guest_cpuid, subleaf, .key = true, .help = "subleaf"),
     FIELD(guest_cpuid, subleaf_mask, .help = "bits of ecx that are compared with the subleaf; 0: it has none"),
     FIELD(guest_cpuid, eax, .help = "eax"),
     FIELD(guest_cpuid, ebx, .help = "ebx"),
@@ -511,8 +512,8 @@ static const struct gim_field guest_fields[] = {
     FIELD(guest, vcpus, .show = GIM_DEC, .help = "number of vCPUs"),
     FIELD(guest, ram_bytes, .show = GIM_SIZE, .help = "size of the RAM"),
     FIELD(guest, tsc_hz, .show = GIM_HZ, .help = "frequency of the time stamp counter"),
-    FIELD(guest, virtual_ns, .show = GIM_NS, .help = "virtual time: how long the guest ran"),
-    FIELD(guest, virtual_sync_ns, .show = GIM_NS, .help = "virtual-sync time: the clock of timer devices"),
+    FIELD(guest, virtual_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .help = "virtual time: how long the guest ran"),
+    FIELD(guest, virtual_sync_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .help = "virtual-sync time: the clock of timer devices"),
     LIST(guest, vcpu, guest_vcpu, .help = "per vCPU"),
     LIST(guest, cpuid, guest_cpuid, .help = "CPUID leaves as the guest sees them"),
     SUB(guest, cpuid_default, guest_cpuid_words, .help = "what unknown leaves return"),

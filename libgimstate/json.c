@@ -71,6 +71,11 @@ static json_t *json_leaf(const struct gim_value *value)
 	return value->width_bytes == 8 ? json_hex(value->number) : json_integer((json_int_t)value->number);
 }
 
+json_t *gim_value_json(const struct gim_value *value)
+{
+	return json_leaf(value);
+}
+
 static json_t *json_object_of(const struct gim_object *object);
 
 static json_t *json_element(const struct gim_object *object, const struct gim_field *field, uint32_t index)

@@ -146,6 +146,11 @@ struct gim_value gim_object_value(const struct gim_object *object, const struct 
 	return value;
 }
 
+bool gim_value_at_default(const struct gim_value *value)
+{
+	return value->kind == GIM_VALUE_NUMBER ? value->number == value->field->reset : !value->length_bytes;
+}
+
 const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset)
 {
 	for (uint32_t f = 0; f < record->field_count; f++)

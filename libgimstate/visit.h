@@ -16,6 +16,9 @@ int gim_object_leaves(const struct gim_object *object, const char *rest, gim_lea
 const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset);
 const struct gim_field *gim_record_leaf(const struct gim_record *record, size_t offset);
 
+/* Is it the field's reset value, or an empty text? Presence does not matter. */
+bool gim_value_at_default(const struct gim_value *value);
+
 /* A number member of width 1, 2, 4 or 8, in the machine's byte order. */
 uint64_t gim_number_load(const uint8_t *data, unsigned width);
 void gim_number_store(uint8_t *data, unsigned width, uint64_t number);

@@ -3,34 +3,34 @@
 #include "units.h"
 
 static const struct gim_field vbox_property_fields[] = {
-    FIELD(vbox_property, name, .show = GIM_STRING, .help = "name"),
-    FIELD(vbox_property, value, .show = GIM_STRING, .help = "value"),
+    FIELD(vbox_property, name, .key = true, .show = GIM_STRING, .help = "name"),
+    FIELD(vbox_property, value, .change = GIM_CHANGE_FORM, .show = GIM_STRING, .help = "value"),
 };
 RECORD(vbox_property, "property", "a property of the program that wrote the state");
 
 static const struct gim_field vbox_device_fields[] = {
-    FIELD(vbox_device, index, .show = GIM_DEC, .help = "position in the list"),
-    FIELD(vbox_device, name, .show = GIM_STRING, .help = "kind of device"),
-    FIELD(vbox_device, instance, .show = GIM_DEC, .help = "which one of its kind"),
+    FIELD(vbox_device, index, .change = GIM_CHANGE_FORM, .show = GIM_DEC, .help = "position in the list"),
+    FIELD(vbox_device, name, .key = true, .show = GIM_STRING, .help = "kind of device"),
+    FIELD(vbox_device, instance, .key = true, .show = GIM_DEC, .help = "which one of its kind"),
 };
 RECORD(vbox_device, "device", "an emulated device");
 
 static const struct gim_field vbox_rom_fields[] = {
-    FIELD(vbox_rom, id, .show = GIM_DEC, .help = "number that page records use"),
+    FIELD(vbox_rom, id, .change = GIM_CHANGE_FORM, .show = GIM_DEC, .help = "number that page records use"),
     FIELD(vbox_rom, device, .show = GIM_STRING, .help = "always empty"),
     FIELD(vbox_rom, instance, .show = GIM_DEC, .help = "always 0"),
     FIELD(vbox_rom, region, .show = GIM_DEC, .help = "always 0"),
-    FIELD(vbox_rom, description, .show = GIM_STRING, .help = "name by which a loader finds it"),
+    FIELD(vbox_rom, description, .key = true, .show = GIM_STRING, .help = "name by which a loader finds it"),
     FIELD(vbox_rom, gpa, .show = GIM_ADDRESS, .help = "where it is mapped"),
     FIELD(vbox_rom, size, .show = GIM_SIZE, .help = "its size"),
 };
 RECORD(vbox_rom, "rom", "a ROM");
 
 static const struct gim_field vbox_mmio2_fields[] = {
-    FIELD(vbox_mmio2, id, .show = GIM_DEC, .help = "number that page records use"),
-    FIELD(vbox_mmio2, device, .show = GIM_STRING, .help = "device it belongs to"),
-    FIELD(vbox_mmio2, instance, .show = GIM_DEC, .help = "which one of its kind"),
-    FIELD(vbox_mmio2, region, .show = GIM_DEC, .help = "number of the device's region"),
+    FIELD(vbox_mmio2, id, .change = GIM_CHANGE_FORM, .show = GIM_DEC, .help = "number that page records use"),
+    FIELD(vbox_mmio2, device, .key = true, .show = GIM_STRING, .help = "device it belongs to"),
+    FIELD(vbox_mmio2, instance, .key = true, .show = GIM_DEC, .help = "which one of its kind"),
+    FIELD(vbox_mmio2, region, .key = true, .show = GIM_DEC, .help = "number of the device's region"),
     FIELD(vbox_mmio2, description, .show = GIM_STRING, .help = "name"),
     FIELD(vbox_mmio2, size, .show = GIM_SIZE, .help = "its size"),
 };
@@ -38,7 +38,7 @@ RECORD(vbox_mmio2, "mmio2", "memory of a device");
 
 static const struct gim_field vbox_folder_fields[] = {
     FIELD(vbox_folder, name_size, .show = GIM_DEC, .help = "length of the name and its end"),
-    FIELD(vbox_folder, name, .show = GIM_STRING, .help = "name that the guest sees"),
+    FIELD(vbox_folder, name, .key = true, .show = GIM_STRING, .help = "name that the guest sees"),
     FIELD(vbox_folder, path_size, .show = GIM_DEC, .help = "length of the path and its end"),
     FIELD(vbox_folder, path, .show = GIM_STRING, .help = "folder on the host"),
     FIELD(vbox_folder, writable, .show = GIM_BOOL, .max = 1, .help = "the guest may write to it"),
@@ -95,17 +95,18 @@ RECORD(vbox_cpum, "cpum", "of the processor manager");
 static const struct gim_field vbox_tm_fields[] = {
     FIELD(vbox_tm, virtual_hz, .show = GIM_HZ, .reset = 1000000000, .help = "ticks of virtual time; always nanoseconds"),
     FIELD(vbox_tm, sync_offset_ns, .show = GIM_NS, .help = "how far virtual-sync time lags behind virtual time"),
-    FIELD(vbox_tm, sync_given_up_ns, .show = GIM_NS, .help = "part of the lag that will not be caught up"),
-    FIELD(vbox_tm, catchup_previous_ns, .show = GIM_NS, .help = "virtual time when the lag was last looked at"),
+    FIELD(vbox_tm, sync_given_up_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .help = "part of the lag that will not be caught up"),
+    FIELD(vbox_tm, catchup_previous_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .help = "virtual time when the lag was last looked at"),
     FIELD(vbox_tm, catchup, .show = GIM_BOOL, .max = 1, .help = "virtual-sync time is catching up"),
     FIELD(vbox_tm, real_hz, .show = GIM_HZ, .reset = 1000, .help = "ticks of real time; always milliseconds"),
 };
 RECORD(vbox_tm, "tm", "of the time manager");
 
 static const struct gim_field vbox_pgm_fields[] = {
-    FIELD(vbox_pgm, mapping_fixed, .show = GIM_BOOL, .max = 1, .help = "raw mode's mappings were fixed; 0 since 7.0"),
-    FIELD(vbox_pgm, mapping_address, .help = "guest address of those mappings"),
-    FIELD(vbox_pgm, mapping_bytes, .show = GIM_SIZE, .help = "size of those mappings"),
+    FIELD(vbox_pgm, mapping_fixed, .change = GIM_CHANGE_FORM, .show = GIM_BOOL, .max = 1,
+          .help = "raw mode's mappings were fixed; 0 since 7.0"),
+    FIELD(vbox_pgm, mapping_address, .change = GIM_CHANGE_FORM, .help = "guest address of those mappings"),
+    FIELD(vbox_pgm, mapping_bytes, .change = GIM_CHANGE_FORM, .show = GIM_SIZE, .help = "size of those mappings"),
     FIELD(vbox_pgm, ballooned_pages, .show = GIM_DEC, .help = "pages that the guest gave back"),
     FIELD(vbox_pgm, hole_bytes, .show = GIM_SIZE, .reset = 0x20000000, .help = "size of the hole in RAM below 4 GiB"),
     FIELD(vbox_pgm, ram_bytes, .show = GIM_SIZE, .help = "size of the RAM"),
@@ -147,10 +148,10 @@ static const struct gim_field vbox_display_fields[] = {
 RECORD(vbox_display, "display", "of the display");
 
 static const struct gim_field vbox_hm_fields[] = {
-    FIELD(vbox_hm, patch_memory, .help = "guest address of the memory for patches"),
-    FIELD(vbox_hm, patch_free, .help = "first free byte of it"),
-    FIELD(vbox_hm, patch_bytes, .show = GIM_SIZE, .help = "size of it"),
-    FIELD(vbox_hm, patches, .show = GIM_DEC, .help = "number of patches"),
+    FIELD(vbox_hm, patch_memory, .change = GIM_CHANGE_FORM, .help = "guest address of the memory for patches"),
+    FIELD(vbox_hm, patch_free, .change = GIM_CHANGE_FORM, .help = "first free byte of it"),
+    FIELD(vbox_hm, patch_bytes, .change = GIM_CHANGE_FORM, .show = GIM_SIZE, .help = "size of it"),
+    FIELD(vbox_hm, patches, .change = GIM_CHANGE_FORM, .show = GIM_DEC, .help = "number of patches"),
 };
 RECORD(vbox_hm, "hm", "of the hardware-assisted execution manager");
 

@@ -21,12 +21,13 @@ static const struct gim_field hv_features_fields[] = {
 RECORD(hv_features, "features", "CPUID words as the guest was shown them");
 
 static const struct gim_field hv_page_fields[] = {
-    FIELD(hv_page, index, .show = GIM_DEC, .help = "number of VirtualBox's MMIO2 region: 0 hypercall page, 1 TSC page"),
-    FIELD(hv_page, raw_mode, .show = GIM_BOOL, .max = 1, .help = "mapped for raw-mode execution too; always 0"),
+    FIELD(hv_page, index, .change = GIM_CHANGE_FORM, .show = GIM_DEC,
+          .help = "number of VirtualBox's MMIO2 region: 0 hypercall page, 1 TSC page"),
+    FIELD(hv_page, raw_mode, .change = GIM_CHANGE_FORM, .show = GIM_BOOL, .max = 1, .help = "mapped for raw-mode execution too; always 0"),
     FIELD(hv_page, size, .show = GIM_SIZE, .reset = 0x1000, .help = "size of the region; loaders take 4096 only"),
     FIELD(hv_page, gpa, .show = GIM_ADDRESS, .reset = UINT64_MAX, .help = "guest-physical address of the page",
           .note = "survives disabling: an address with the MSR's enable bit clear is normal; a reset makes it none"),
-    FIELD(hv_page, description, .show = GIM_STRING, .help = "VirtualBox's name of the region"),
+    FIELD(hv_page, description, .change = GIM_CHANGE_FORM, .show = GIM_STRING, .help = "VirtualBox's name of the region"),
 };
 RECORD(hv_page, "page", "a page that the hypervisor lays over guest memory");
 
@@ -62,7 +63,7 @@ static const struct gim_field hv_vp_fields[] = {
     FIELD(hv_vp, vp_assist, .bits = hv_bits_page_msr, .source = "TLFS, virtual processors",
           .help = "MSR 0x40000073: virtual processor assist page"),
     SUBS(hv_vp, stimer, hv_stimer, .help = "synthetic timers 0 to 3"),
-    FIELD(hv_vp, runtime, .show = GIM_DEC, .source = "TLFS, virtual processors",
+    FIELD(hv_vp, runtime, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, virtual processors",
           .help = "MSR 0x40000010: time the virtual processor ran, in units of 100 ns"),
 };
 RECORD(hv_vp, "vp", "a virtual processor's part");
@@ -101,7 +102,7 @@ static const struct gim_field hv_state_fields[] = {
     LIST(hv_state, vp, hv_vp, .help = "per virtual processor"),
     SUB(hv_state, crash, hv_crash, .help = "what a crashing guest reported"),
     SUB(hv_state, reenlightenment, hv_reenlightenment, .help = "notification of migrations to nested hypervisors"),
-    FIELD(hv_state, time_ref_count, .show = GIM_DEC, .source = "TLFS, timers",
+    FIELD(hv_state, time_ref_count, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, timers",
           .help = "MSR 0x40000020: reference time, in units of 100 ns"),
 };
 RECORD(hv_state, "hyperv", "the Hyper-V interface");

@@ -98,7 +98,8 @@ static const struct gim_field kvm_state_fields[] = {
     FIELD(kvm_state, wall_clock, .show = GIM_ADDRESS, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d00 or 0x11: guest-physical address of the wall clock"),
     SUB(kvm_state, features, kvm_features, .help = "CPUID words as the guest was shown them"),
-    FIELD(kvm_state, clock_ns, .show = GIM_NS, .source = "KVM api.rst, KVM_GET_CLOCK", .help = "kvmclock of the VM"),
+    FIELD(kvm_state, clock_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .source = "KVM api.rst, KVM_GET_CLOCK",
+          .help = "kvmclock of the VM"),
     FIELD(kvm_state, clock_reliable, .show = GIM_BOOL, .max = 1, .help = "the clock was read from the host, not from guest memory"),
 };
 RECORD(kvm_state, "kvm", "the KVM interface");

@@ -34,6 +34,10 @@ for state in "$SAMPLES"/*.sav; do
 	call verify --ndjson "$state"
 	call get --json "$state" gim hyperv kvm source.size_bytes 'hyperv.vp[0].sint'
 done
+call diff --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/hyperv-1.sav"
+call diff --json --all "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav"
+call diff --json --exact "$SAMPLES/kvm.sav" "$SAMPLES/kvm-live.sav" guest.vcpus
+call diff --json "$SAMPLES/kvm.sav" nothing
 call fields --json
 call fields --json hyperv.features
 call fields --json --layout vbox-hyperv-2
