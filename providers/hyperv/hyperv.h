@@ -9,7 +9,10 @@
 struct hv_features {
 	uint32_t base, partition, power, misc; /* leaf 0x40000003 */
 	uint32_t hints;                        /* leaf 0x40000004 */
+	uint32_t spin_retries;                 /* leaf 0x40000004 ebx */
 	uint32_t host;                         /* leaf 0x40000006 */
+	uint32_t nested;                       /* leaf 0x4000000a */
+	uint32_t syndbg;                       /* leaf 0x40000082 */
 };
 
 /* A page that the hypervisor lays over guest memory. */
@@ -22,12 +25,17 @@ struct hv_page {
 
 /* The debug transport. */
 struct hv_debug {
-	uint64_t pending_buffer, send_buffer, receive_buffer, status;
+	uint64_t pending_buffer, send_buffer, receive_buffer, status, control, options;
 	uint32_t reply, bootp_xid, guest_ip4;
 	uint16_t udp_guest_dst_port, udp_guest_src_port;
 };
 
 struct hv_stimer {
+	uint64_t config, count;
+};
+
+/* The timer that counts only while the virtual processor runs. */
+struct hv_unhalted_timer {
 	uint64_t config, count;
 };
 
@@ -40,6 +48,7 @@ struct hv_vp {
 	uint64_t vp_assist;
 	struct hv_stimer stimer[HV_STIMERS];
 	uint64_t runtime;
+	struct hv_unhalted_timer unhalted_timer;
 };
 
 struct hv_crash {
@@ -55,20 +64,23 @@ struct hv_state {
 	struct hv_features features;
 	struct hv_page hypercall_page, tsc_page;
 	uint32_t tsc_sequence;
+	uint64_t tsc_scale, tsc_offset;
 	struct hv_debug debug;
 	struct gim_list vp;
 	struct hv_crash crash;
 	struct hv_reenlightenment reenlightenment;
-	uint64_t time_ref_count;
+	uint64_t time_ref_count, tsc_invariant_control;
 };
 
-extern const struct gim_record hv_features_record, hv_page_record, hv_debug_record, hv_stimer_record, hv_vp_record, hv_crash_record,
-    hv_reenlightenment_record, hv_state_record;
+extern const struct gim_record hv_features_record, hv_page_record, hv_debug_record, hv_stimer_record, hv_unhalted_timer_record,
+    hv_vp_record, hv_crash_record, hv_reenlightenment_record, hv_state_record;
 
 /* Names of bits and values (names.c). */
-extern const struct gim_bit hv_bits_base[], hv_bits_partition[], hv_bits_power[], hv_bits_misc[], hv_bits_hints[], hv_bits_host[];
+extern const struct gim_bit hv_bits_base[], hv_bits_partition[], hv_bits_power[], hv_bits_misc[], hv_bits_hints[], hv_bits_host[],
+    hv_bits_nested[], hv_bits_syndbg[];
 extern const struct gim_bit hv_bits_hypercall[], hv_bits_page_msr[], hv_bits_scontrol[], hv_bits_sint[], hv_bits_stimer[],
-    hv_bits_debug_status[], hv_bits_crash_control[], hv_bits_reenlightenment[], hv_bits_emulation_control[], hv_bits_emulation_status[];
+    hv_bits_debug_status[], hv_bits_debug_control[], hv_bits_debug_options[], hv_bits_crash_control[], hv_bits_reenlightenment[],
+    hv_bits_emulation_control[], hv_bits_emulation_status[], hv_bits_unhalted_timer[], hv_bits_tsc_invariant[];
 extern const struct gim_name hv_names_debug_reply[];
 
 /* What a guest OS id says: vendor, system, version (guest_os.c). */

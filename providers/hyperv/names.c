@@ -132,6 +132,22 @@ const struct gim_bit hv_bits_host[] = {
     END_BITS,
 };
 
+/* TLFS, feature discovery: CPUID 0x4000000a */
+const struct gim_bit hv_bits_nested[] = {
+    BITS(0, 8, "evmcs_low", "lowest version of the enlightened VMCS"),
+    BITS(8, 8, "evmcs_high", "highest version of the enlightened VMCS"),
+    FLAG(17, "direct_flush", "a nested guest's flush hypercalls are handled directly"),
+    FLAG(18, "guest_physical_flush", "flushes of guest-physical address spaces"),
+    FLAG(19, "msr_bitmap", "the enlightened MSR bitmap"),
+    FLAG(20, "combined_ve", "virtualization exceptions combined with page faults"),
+    FLAG(21, "debugctl", "IA32_DEBUGCTL of a nested guest"),
+    FLAG(22, "enlightened_tlb", "the enlightened TLB of AMD processors"),
+    END_BITS,
+};
+
+/* TLFS, synthetic debugger: CPUID 0x40000082 */
+const struct gim_bit hv_bits_syndbg[] = {FLAG(1, "kernel_debugging", "the guest's kernel may use the synthetic debugger"), END_BITS};
+
 const struct gim_bit hv_bits_hypercall[] = {
     FLAG(0, "enabled", "the hypercall page is in place"),
     FLAG(1, "locked", "the MSR is locked until a reset"),
@@ -169,6 +185,15 @@ const struct gim_bit hv_bits_debug_status[] = {
     END_BITS,
 };
 
+const struct gim_bit hv_bits_debug_control[] = {
+    FLAG(0, "send", "send what the send buffer holds"),
+    FLAG(1, "receive", "receive into the receive buffer"),
+    BITS(16, 16, "send_bytes", "length of what is to be sent"),
+    END_BITS,
+};
+
+const struct gim_bit hv_bits_debug_options[] = {FLAG(2, "hypercalls", "debug by hypercalls instead of MSRs"), END_BITS};
+
 const struct gim_bit hv_bits_crash_control[] = {
     BITS(58, 3, "pre_os_id", "which firmware or loader crashed"),
     FLAG(61, "no_dump", "no crash dump will be written"),
@@ -187,6 +212,14 @@ const struct gim_bit hv_bits_reenlightenment[] = {
 const struct gim_bit hv_bits_emulation_control[] = {FLAG(0, "enabled", "emulate the old TSC frequency after a migration"), END_BITS};
 
 const struct gim_bit hv_bits_emulation_status[] = {FLAG(0, "in_progress", "TSC accesses are being emulated"), END_BITS};
+
+const struct gim_bit hv_bits_unhalted_timer[] = {
+    BITS(0, 8, "vector", "interrupt vector; 2 is the NMI"),
+    FLAG(8, "enabled", "the timer runs"),
+    END_BITS,
+};
+
+const struct gim_bit hv_bits_tsc_invariant[] = {FLAG(0, "exposed", "CPUID tells the guest that the TSC is invariant"), END_BITS};
 
 const struct gim_name hv_names_debug_reply[] = {
     {0, "udp", "plain UDP data"},

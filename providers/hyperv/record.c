@@ -15,8 +15,14 @@ static const struct gim_field hv_features_fields[] = {
           .help = "CPUID 0x40000003 edx: further features"),
     FIELD(hv_features, hints, .show = GIM_FLAGS, .bits = hv_bits_hints, .source = "TLFS, feature discovery",
           .help = "CPUID 0x40000004 eax: recommendations to the guest"),
+    FIELD(hv_features, spin_retries, .show = GIM_DEC, .source = "TLFS, feature discovery",
+          .help = "CPUID 0x40000004 ebx: how often to try a spin lock before telling the hypervisor; all ones: never"),
     FIELD(hv_features, host, .show = GIM_FLAGS, .bits = hv_bits_host, .source = "TLFS, feature discovery",
           .help = "CPUID 0x40000006 eax: hardware features that the hypervisor uses"),
+    FIELD(hv_features, nested, .bits = hv_bits_nested, .source = "TLFS, feature discovery",
+          .help = "CPUID 0x4000000a eax: what a nested hypervisor may use"),
+    FIELD(hv_features, syndbg, .show = GIM_FLAGS, .bits = hv_bits_syndbg, .source = "TLFS, synthetic debugger",
+          .help = "CPUID 0x40000082 eax: the synthetic debugger"),
 };
 RECORD(hv_features, "features", "CPUID words as the guest was shown them");
 
@@ -39,6 +45,10 @@ static const struct gim_field hv_debug_fields[] = {
           .source = "TLFS, synthetic debugger"),
     FIELD(hv_debug, status, .bits = hv_bits_debug_status, .help = "MSR 0x400000F2: result of the last transfer",
           .source = "TLFS, synthetic debugger"),
+    FIELD(hv_debug, control, .bits = hv_bits_debug_control, .help = "MSR 0x400000F1: the last transfer asked for",
+          .source = "TLFS, synthetic debugger"),
+    FIELD(hv_debug, options, .bits = hv_bits_debug_options, .help = "MSR 0x400000FF: how the guest shall debug",
+          .source = "TLFS, synthetic debugger"),
     FIELD(hv_debug, reply, .show = GIM_ENUM, .names = hv_names_debug_reply, .max = 6, .help = "what the transport answers next"),
     FIELD(hv_debug, bootp_xid, .help = "transaction id of the guest's DHCP request, as it was on the wire"),
     FIELD(hv_debug, guest_ip4, .show = GIM_IP4, .help = "the debugged guest's IPv4 address"),
@@ -53,6 +63,13 @@ static const struct gim_field hv_stimer_fields[] = {
 };
 RECORD(hv_stimer, "stimer", "a synthetic timer");
 
+static const struct gim_field hv_unhalted_timer_fields[] = {
+    FIELD(hv_unhalted_timer, config, .bits = hv_bits_unhalted_timer, .source = "TLFS, timers",
+          .help = "MSR 0x40000114: configuration of the time-unhalted timer"),
+    FIELD(hv_unhalted_timer, count, .source = "TLFS, timers", .help = "MSR 0x40000115: its period, in units of 100 ns"),
+};
+RECORD(hv_unhalted_timer, "unhalted_timer", "the timer that counts only while the virtual processor runs");
+
 static const struct gim_field hv_vp_fields[] = {
     FIELD(hv_vp, scontrol, .bits = hv_bits_scontrol, .source = "TLFS, SynIC", .help = "MSR 0x40000080: SynIC control",
           .note = "KVM sets bit 0 when the SynIC is activated"),
@@ -65,6 +82,7 @@ static const struct gim_field hv_vp_fields[] = {
     SUBS(hv_vp, stimer, hv_stimer, .help = "synthetic timers 0 to 3"),
     FIELD(hv_vp, runtime, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, virtual processors",
           .help = "MSR 0x40000010: time the virtual processor ran, in units of 100 ns"),
+    SUB(hv_vp, unhalted_timer, hv_unhalted_timer, .help = "the timer that counts only while the virtual processor runs"),
 };
 RECORD(hv_vp, "vp", "a virtual processor's part");
 
@@ -98,12 +116,17 @@ static const struct gim_field hv_state_fields[] = {
     SUB(hv_state, tsc_page, hv_page, .help = "where VirtualBox put the reference TSC page"),
     FIELD(hv_state, tsc_sequence, .show = GIM_DEC, .source = "TLFS, timers", .help = "sequence of the reference TSC page",
           .note = "always 0 since VirtualBox 5.0: the saver looks at memory that is never filled"),
+    FIELD(hv_state, tsc_scale, .source = "TLFS, timers", .help = "scale of the reference time: units of 100 ns a TSC tick, times 2^64"),
+    FIELD(hv_state, tsc_offset, .source = "TLFS, timers",
+          .help = "offset of the reference time, signed, in units of 100 ns: it is (TSC * scale >> 64) + offset"),
     SUB(hv_state, debug, hv_debug, .help = "the debug transport"),
     LIST(hv_state, vp, hv_vp, .help = "per virtual processor"),
     SUB(hv_state, crash, hv_crash, .help = "what a crashing guest reported"),
     SUB(hv_state, reenlightenment, hv_reenlightenment, .help = "notification of migrations to nested hypervisors"),
     FIELD(hv_state, time_ref_count, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, timers",
           .help = "MSR 0x40000020: reference time, in units of 100 ns"),
+    FIELD(hv_state, tsc_invariant_control, .bits = hv_bits_tsc_invariant, .source = "TLFS, timers",
+          .help = "MSR 0x40000118: the guest relies on the TSC's constant rate"),
 };
 RECORD(hv_state, "hyperv", "the Hyper-V interface");
 
