@@ -28,10 +28,13 @@ struct hv_debug {
 	uint64_t pending_buffer, send_buffer, receive_buffer, status, control, options;
 	uint32_t reply, bootp_xid, guest_ip4;
 	uint16_t udp_guest_dst_port, udp_guest_src_port;
+	uint8_t guest_mac[6];
 };
 
+/* A synthetic timer: what the TLFS saves of one. */
 struct hv_stimer {
-	uint64_t config, count;
+	uint64_t config, count, adjustment, expiration;
+	uint32_t undelivered;
 };
 
 /* The timer that counts only while the virtual processor runs. */
@@ -51,6 +54,21 @@ struct hv_vp {
 	struct hv_unhalted_timer unhalted_timer;
 };
 
+/* A message that waits for its slot. */
+struct hv_message {
+	uint64_t origin;
+	struct gim_text payload;
+	uint32_t vp, type;
+	uint8_t sint;
+};
+
+/* What a guest's HvPostMessage or HvSignalEvent reaches. */
+struct hv_connection {
+	uint32_t id, vp;
+	uint16_t flag;
+	uint8_t sint, kind; /* enum gim_connection_kind */
+};
+
 struct hv_crash {
 	uint64_t p0, p1, p2, p3, p4, control;
 };
@@ -66,14 +84,14 @@ struct hv_state {
 	uint32_t tsc_sequence;
 	uint64_t tsc_scale, tsc_offset;
 	struct hv_debug debug;
-	struct gim_list vp;
+	struct gim_list vp, message, connection;
 	struct hv_crash crash;
 	struct hv_reenlightenment reenlightenment;
 	uint64_t time_ref_count, tsc_invariant_control;
 };
 
 extern const struct gim_record hv_features_record, hv_page_record, hv_debug_record, hv_stimer_record, hv_unhalted_timer_record,
-    hv_vp_record, hv_crash_record, hv_reenlightenment_record, hv_state_record;
+    hv_vp_record, hv_message_record, hv_connection_record, hv_crash_record, hv_reenlightenment_record, hv_state_record;
 
 /* Names of bits and values (names.c). */
 extern const struct gim_bit hv_bits_base[], hv_bits_partition[], hv_bits_power[], hv_bits_misc[], hv_bits_hints[], hv_bits_host[],
@@ -81,7 +99,7 @@ extern const struct gim_bit hv_bits_base[], hv_bits_partition[], hv_bits_power[]
 extern const struct gim_bit hv_bits_hypercall[], hv_bits_page_msr[], hv_bits_scontrol[], hv_bits_sint[], hv_bits_stimer[],
     hv_bits_debug_status[], hv_bits_debug_control[], hv_bits_debug_options[], hv_bits_crash_control[], hv_bits_reenlightenment[],
     hv_bits_emulation_control[], hv_bits_emulation_status[], hv_bits_unhalted_timer[], hv_bits_tsc_invariant[];
-extern const struct gim_name hv_names_debug_reply[];
+extern const struct gim_name hv_names_debug_reply[], hv_names_connection[];
 
 /* What a guest OS id says: vendor, system, version (guest_os.c). */
 void hv_explain_guest_os(uint64_t id, char *text, size_t size);

@@ -231,3 +231,9 @@ const struct gim_name hv_names_debug_reply[] = {
     {6, "arp_reply_sent", "the ARP reply was sent"},
     {0, NULL, NULL},
 };
+
+const struct gim_name hv_names_connection[] = {
+    {GIM_CONNECTION_MESSAGE, "message", "HvPostMessage"},
+    {GIM_CONNECTION_EVENT, "event", "HvSignalEvent"},
+    {0, NULL, NULL},
+};

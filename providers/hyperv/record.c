@@ -54,12 +54,19 @@ static const struct gim_field hv_debug_fields[] = {
     FIELD(hv_debug, guest_ip4, .show = GIM_IP4, .help = "the debugged guest's IPv4 address"),
     FIELD(hv_debug, udp_guest_dst_port, .show = GIM_PORT, .help = "UDP port that the guest sends to"),
     FIELD(hv_debug, udp_guest_src_port, .show = GIM_PORT, .help = "UDP port that the guest sends from"),
+    FIELD(hv_debug, guest_mac, .help = "the debugged guest's Ethernet address"),
 };
 RECORD(hv_debug, "debug", "the debug transport");
 
 static const struct gim_field hv_stimer_fields[] = {
     FIELD(hv_stimer, config, .bits = hv_bits_stimer, .source = "TLFS, timers", .help = "MSR 0x400000B0 + 2n: timer configuration"),
     FIELD(hv_stimer, count, .source = "TLFS, timers", .help = "MSR 0x400000B1 + 2n: expiry or period, in units of 100 ns"),
+    FIELD(hv_stimer, adjustment, .show = GIM_DEC, .source = "TLFS, timers",
+          .help = "how long after its time the next expiration is signalled, to catch up, in units of 100 ns"),
+    FIELD(hv_stimer, expiration, .show = GIM_DEC, .source = "TLFS, timers",
+          .help = "reference time of the next expiration, or of the one that waits; 0: the timer stands"),
+    FIELD(hv_stimer, undelivered, .show = GIM_BOOL, .max = 1, .source = "TLFS, timers",
+          .help = "an expiration's message waits for its slot"),
 };
 RECORD(hv_stimer, "stimer", "a synthetic timer");
 
@@ -85,6 +92,25 @@ static const struct gim_field hv_vp_fields[] = {
     SUB(hv_vp, unhalted_timer, hv_unhalted_timer, .help = "the timer that counts only while the virtual processor runs"),
 };
 RECORD(hv_vp, "vp", "a virtual processor's part");
+
+static const struct gim_field hv_message_fields[] = {
+    FIELD(hv_message, vp, .show = GIM_DEC, .source = "TLFS, SynIC", .help = "virtual processor that it is for"),
+    FIELD(hv_message, sint, .show = GIM_DEC, .max = HV_SINTS - 1, .source = "TLFS, SynIC", .help = "SINT that it is for"),
+    FIELD(hv_message, type, .source = "TLFS, SynIC", .help = "the sender's type; bit 31 is the hypervisor's"),
+    FIELD(hv_message, origin, .source = "TLFS, SynIC", .help = "port that it came through; 0: none"),
+    FIELD(hv_message, payload, .source = "TLFS, SynIC", .help = "at most 240 bytes"),
+};
+RECORD(hv_message, "message", "a message that waits for its slot");
+
+static const struct gim_field hv_connection_fields[] = {
+    FIELD(hv_connection, kind, .show = GIM_ENUM, .names = hv_names_connection, .max = 1, .source = "TLFS, SynIC",
+          .help = "what can be sent through it"),
+    FIELD(hv_connection, id, .source = "TLFS, SynIC", .help = "connection id that the guest names"),
+    FIELD(hv_connection, vp, .show = GIM_DEC, .source = "TLFS, SynIC", .help = "virtual processor that it reaches"),
+    FIELD(hv_connection, sint, .show = GIM_DEC, .max = HV_SINTS - 1, .source = "TLFS, SynIC", .help = "SINT that it reaches"),
+    FIELD(hv_connection, flag, .show = GIM_DEC, .max = 2047, .source = "TLFS, SynIC", .help = "event flag that it sets"),
+};
+RECORD(hv_connection, "connection", "what a guest's HvPostMessage or HvSignalEvent reaches");
 
 static const struct gim_field hv_crash_fields[] = {
     FIELD(hv_crash, p0, .source = "TLFS, guest crash MSRs", .help = "MSR 0x40000100: parameter 0, by Windows the bug check code"),
@@ -121,6 +147,8 @@ static const struct gim_field hv_state_fields[] = {
           .help = "offset of the reference time, signed, in units of 100 ns: it is (TSC * scale >> 64) + offset"),
     SUB(hv_state, debug, hv_debug, .help = "the debug transport"),
     LIST(hv_state, vp, hv_vp, .help = "per virtual processor"),
+    LIST(hv_state, message, hv_message, .help = "messages that wait for their slots, those of a SINT in their order"),
+    LIST(hv_state, connection, hv_connection, .help = "what the guest's HvPostMessage and HvSignalEvent reach"),
     SUB(hv_state, crash, hv_crash, .help = "what a crashing guest reported"),
     SUB(hv_state, reenlightenment, hv_reenlightenment, .help = "notification of migrations to nested hypervisors"),
     FIELD(hv_state, time_ref_count, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, timers",
