@@ -37,7 +37,7 @@ LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson libdeflate zlib) -pthread
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c)
-TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c))
+TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
@@ -98,6 +98,12 @@ $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/repl
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
 
+# The command with a shim between it and the system calls that it writes files by.
+FAULTS := open openat write fsync fchmod close linkat renameat renameat2
+$(O)/tests/faults/gimstate: $(CLI_OBJECTS) $(O)/tests/faults/shim.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
 deps:
 	@tests/tools/need $(DEPS)
 
@@ -108,7 +114,7 @@ DEMO := samples/hyperv-4.sav
 demo: all
 	$(BINARY) dump $(DEMO)
 
-check: all $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
+check: all $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 lint: all

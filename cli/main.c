@@ -130,7 +130,9 @@ static void occupy_standard_descriptors(void)
 
 int main(int count, char **words)
 {
-	(void)signal(SIGPIPE, SIG_IGN); /* a closed output is an error, told like any other */
+	/* A closed output is an error, told like any other, and so is a file that may not become so large. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	occupy_standard_descriptors();
 	output_start();
 	const int status = run(count, words);

@@ -288,13 +288,14 @@ int gim_layout_of_release(const struct gim_state *state, const char *release, ch
  * or memory. sink as in gim_output_write. */
 int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);
 
-/* A file that is written: its name stands for the old one until commit has made the new one last. replace: the name may stand for a file
- * already, whose mode is kept. *output is the caller's: commit or discard. */
+/* A file that is written: its name stands for the old one, or for none, until commit has made the new one last, whatever happens in between. replace: the name
+ * may stand for a file already, whose mode is kept (and whose owner, where that is allowed). A symbolic link is refused, not followed. *output is the
+ * caller's: commit or discard. */
 struct gim_output;
 int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error);
 /* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit. */
 int gim_output_write(void *output, const void *bytes, size_t size_bytes);
-/* Make it last, and free; on failure the temporary is gone and the old file is whole. */
+/* Make it last, and free. On failure no temporary is left, and the old file is whole; or the new one, when only its folder could not be synced. */
 int gim_output_commit(struct gim_output **output, struct gim_error *error);
 /* Forget it, and free. NULL and a pointer to NULL are fine. */
 void gim_output_discard(struct gim_output **output);

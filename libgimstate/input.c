@@ -31,7 +31,7 @@ int gim_input_open(struct gim_input *input, const char *path, struct gim_error *
 {
 	if (!strcmp(path, "-"))
 		return gim_input_open_fd(input, STDIN_FILENO, error);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
 	if (fd < 0)
 		return gim_fail_errno(error, "cannot open it");
 	int result = gim_input_open_fd(input, fd, error);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Writing a file so that its name always stands for the whole old one or the whole new one: a temporary beside it, synced, renamed. */
+/*
+ * Writing a file so that its name always stands for the whole old one or the whole new one: the new one is written without a name (or, where the
+ * filesystem cannot do that, under one of its own), synced, and renamed. All names are looked up in the folder as it was opened, so that nobody can
+ * lead them elsewhere by a symbolic link.
+ */
 #include "error.h"
 
 #include <errno.h>
@@ -8,14 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 * 1024, AHEAD_BYTES = 8 << 20 };
+enum { BUFFER_BYTES = 256 * 1024, AHEAD_BYTES = 8 << 20, NEW_FILE_MODE = 0666, NAME_ATTEMPTS = 16 };
 
 struct gim_output {
-	char *path, *temporary;
-	int fd;
+	char *path;         /* as it was given, for sentences */
+	char *copy, *name;  /* name: the last component of copy */
+	int folder, fd;     /* fd -1: closed */
+	char temporary[32]; /* its name while it has one, or "" */
 	bool replace;
 	uint8_t *buffer;
 	size_t buffered;
@@ -27,50 +34,147 @@ void gim_output_discard(struct gim_output **output)
 {
 	if (!output || !*output)
 		return;
-	if ((*output)->fd >= 0) {
+	if ((*output)->fd >= 0)
 		(void)close((*output)->fd);
-		(void)unlink((*output)->temporary);
-	}
+	if (*(*output)->temporary)
+		(void)unlinkat((*output)->folder, (*output)->temporary, 0);
+	if ((*output)->folder >= 0)
+		(void)close((*output)->folder);
 	free((*output)->buffer);
-	free((*output)->temporary);
+	free((*output)->copy);
 	free((*output)->path);
 	free(*output);
 	*output = NULL;
 }
 
-static int check_target(const char *path, bool replace, struct gim_error *error)
+/*
+ * The name.
+ */
+static int refuse(struct gim_error *error, const char *path, const char *why)
+{
+	return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s %s", path, why);
+}
+
+/* A symbolic link is neither replaced, which would cut off the file it stands for, nor followed, which may lead anywhere. */
+static int check_target(const struct gim_output *output, bool *exists, mode_t *mode, struct gim_error *error)
 {
 	struct stat status;
-	if (!*path)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "an empty name is no file");
-	if (lstat(path, &status))
+	*mode = NEW_FILE_MODE;
+	*exists = !fstatat(output->folder, output->name, &status, AT_SYMLINK_NOFOLLOW);
+	if (!*exists)
 		return 0;
 	if (S_ISDIR(status.st_mode))
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is a directory; name a file in it", path);
+		return refuse(error, output->path, "is a directory; name a file in it");
+	if (S_ISLNK(status.st_mode))
+		return refuse(error, output->path, "is a symbolic link; name the file that it stands for");
 	if (!S_ISREG(status.st_mode))
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no regular file; name one", path);
-	if (!replace)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s exists; --force overwrites it", path);
+		return refuse(error, output->path, "is no regular file; name one");
+	if (!output->replace)
+		return refuse(error, output->path, "exists; --force overwrites it");
+	*mode = status.st_mode & 0777;
 	return 0;
+}
+
+static int open_folder(struct gim_output *output, struct gim_error *error)
+{
+	char *copy = strdup(output->path);
+	if (!copy)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	const char *folder = dirname(copy);
+	output->folder = (int)TEMP_FAILURE_RETRY(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const int reason = errno;
+	free(copy);
+	errno = reason;
+	return output->folder < 0 ? gim_fail_errno(error, "cannot open the folder of %s", output->path) : 0;
+}
+
+/* A name that nothing in the folder has; the next attempt takes another one. */
+static bool choose_temporary(struct gim_output *output)
+{
+	uint64_t random;
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return false;
+	(void)snprintf(output->temporary, sizeof(output->temporary), ".gimstate-%016llx", (unsigned long long)random);
+	return true;
+}
+
+static int open_named(struct gim_output *output, mode_t mode, struct gim_error *error)
+{
+	for (unsigned attempt = 0; attempt < NAME_ATTEMPTS && choose_temporary(output); attempt++) {
+		output->fd = (int)TEMP_FAILURE_RETRY(
+		    openat(output->folder, output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+		if (output->fd >= 0)
+			return 0;
+		output->temporary[0] = '\0'; /* it is not ours */
+		if (errno != EEXIST)
+			break;
+	}
+	return gim_fail_errno(error, "cannot create a file beside %s", output->path);
+}
+
+/* A file without a name goes away with us, however we end; it gets one through /proc. */
+static int open_temporary(struct gim_output *output, mode_t mode, struct gim_error *error)
+{
+	if (!access("/proc/self/fd", X_OK)) {
+		output->fd = (int)TEMP_FAILURE_RETRY(openat(output->folder, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
+		if (output->fd >= 0)
+			return 0;
+		if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+			return gim_fail_errno(error, "cannot create a file beside %s", output->path);
+	}
+	return open_named(output, mode, error);
+}
+
+static int name_temporary(struct gim_output *output, struct gim_error *error)
+{
+	char self[64];
+	if (*output->temporary)
+		return 0;
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", output->fd);
+	for (unsigned attempt = 0; attempt < NAME_ATTEMPTS && choose_temporary(output); attempt++) {
+		if (!linkat(AT_FDCWD, self, output->folder, output->temporary, AT_SYMLINK_FOLLOW))
+			return 0;
+		output->temporary[0] = '\0';
+		if (errno != EEXIST)
+			break;
+	}
+	return gim_fail_errno(error, "cannot create a file beside %s", output->path);
+}
+
+/*
+ * Writing.
+ */
+static int prepare(struct gim_output *output, struct gim_error *error)
+{
+	bool exists;
+	mode_t mode;
+	int result = open_folder(output, error);
+	if (!result)
+		result = check_target(output, &exists, &mode, error);
+	return result ? result : open_temporary(output, mode, error);
 }
 
 int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error)
 {
-	int result = check_target(path, replace, error);
-	if (result)
-		return result;
+	const size_t length = strlen(path);
+	if (!length)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "an empty name is no file");
+	if (path[length - 1] == '/')
+		return refuse(error, path, "is a directory; name a file in it");
 	struct gim_output *made = calloc(1, sizeof(*made));
 	if (!made)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	made->fd = -1;
+	made->folder = made->fd = -1;
 	made->replace = replace;
 	made->path = strdup(path);
+	made->copy = strdup(path);
 	made->buffer = malloc(BUFFER_BYTES);
-	if (!made->path || !made->buffer || asprintf(&made->temporary, "%s.XXXXXX", path) < 0) {
-		made->temporary = NULL;
+	int result;
+	if (!made->path || !made->copy || !made->buffer) {
 		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	} else if ((made->fd = mkostemp(made->temporary, O_CLOEXEC)) < 0) {
-		result = gim_fail_errno(error, "cannot create a file beside %s", path);
+	} else {
+		made->name = basename(made->copy);
+		result = prepare(made, error);
 	}
 	if (result)
 		gim_output_discard(&made);
@@ -91,14 +195,14 @@ static void begin_writing(struct gim_output *output)
 static int write_all(struct gim_output *output, const uint8_t *bytes, size_t size)
 {
 	while (size && !output->failed) {
-		const ssize_t count = write(output->fd, bytes, size);
-		if (count < 0 && errno != EINTR)
-			output->failed = errno;
-		if (count > 0) {
-			bytes += count;
-			size -= (size_t)count;
-			output->written += (uint64_t)count;
+		const ssize_t count = TEMP_FAILURE_RETRY(write(output->fd, bytes, size));
+		if (count <= 0) {
+			output->failed = count ? errno : ENOSPC;
+			break;
 		}
+		bytes += count;
+		size -= (size_t)count;
+		output->written += (uint64_t)count;
 	}
 	begin_writing(output);
 	return output->failed;
@@ -126,47 +230,70 @@ int gim_output_write(void *user, const void *bytes, size_t size_bytes)
 	return 0;
 }
 
-/* A file that is replaced keeps its mode, a new one gets what the process gives new files. */
-static mode_t mode_of(const char *path)
+/*
+ * Making it last.
+ */
+/* Owner and mode of the file that is replaced. Another's file can be replaced by whoever may write to the folder, but not be given back. */
+static int keep_attributes(const struct gim_output *output)
 {
-	struct stat status;
-	const mode_t mask = umask(0);
-	(void)umask(mask);
-	return stat(path, &status) ? 0666 & ~mask : status.st_mode & 07777;
+	struct stat old, new;
+	if (fstatat(output->folder, output->name, &old, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	if (fstat(output->fd, &new))
+		return -1;
+	mode_t kept = 07777;
+	if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid) && fchown(output->fd, old.st_uid, old.st_gid))
+		kept = 0777;
+	return fchmod(output->fd, old.st_mode & kept);
 }
 
-/* The folder's entry must last too, else the new name can be lost with the power. */
-static int sync_folder(const char *path)
-{
-	char *copy = strdup(path);
-	const int folder = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	const int result = folder < 0 ? -1 : fsync(folder);
-	const int reason = errno;
-	if (folder >= 0)
-		(void)close(folder);
-	free(copy);
-	errno = reason;
-	return result;
-}
-
-static int finish(struct gim_output *output, struct gim_error *error)
+/* The bytes are where they survive the loss of power, under a name of their own. */
+static int settle(struct gim_output *output, struct gim_error *error)
 {
 	if (output->failed || flush(output)) {
 		errno = output->failed;
 		return gim_fail_errno(error, "cannot write %s", output->path);
 	}
-	if (fchmod(output->fd, mode_of(output->path)) || fsync(output->fd))
+	if (keep_attributes(output))
+		return gim_fail_errno(error, "cannot give the new file the owner and the mode of %s", output->path);
+	if (TEMP_FAILURE_RETRY(fsync(output->fd)))
 		return gim_fail_errno(error, "cannot write %s", output->path);
-	int result = check_target(output->path, output->replace, error);
+	int result = name_temporary(output, error);
 	if (result)
 		return result;
-	if (rename(output->temporary, output->path))
-		return gim_fail_errno(error, "cannot rename it to %s", output->path);
-	(void)close(output->fd);
-	output->fd = -1; /* the temporary has no name of its own any more */
-	if (sync_folder(output->path))
-		return gim_fail_errno(error, "cannot sync the folder of %s", output->path);
+	/* An interrupted close has closed. */
+	const bool closed = !close(output->fd) || errno == EINTR;
+	output->fd = -1;
+	return closed ? 0 : gim_fail_errno(error, "cannot write %s", output->path);
+}
+
+/* Give it the name, which stands for nothing yet unless it may be replaced. */
+static int take_name(struct gim_output *output, struct gim_error *error)
+{
+	bool exists;
+	mode_t mode;
+	int result = check_target(output, &exists, &mode, error);
+	if (result)
+		return result;
+	const unsigned flags = exists ? 0 : RENAME_NOREPLACE;
+	int refused = renameat2(output->folder, output->temporary, output->folder, output->name, flags);
+	if (refused && flags && (errno == EINVAL || errno == ENOSYS)) /* not every filesystem can do that */
+		refused = renameat(output->folder, output->temporary, output->folder, output->name);
+	if (refused)
+		return gim_fail_errno(error, "cannot rename the new file to %s", output->path);
+	output->temporary[0] = '\0';
 	return 0;
+}
+
+static int finish(struct gim_output *output, struct gim_error *error)
+{
+	int result = settle(output, error);
+	if (!result)
+		result = take_name(output, error);
+	/* The folder's entry must last too, else the new name can be lost with the power. */
+	if (!result && TEMP_FAILURE_RETRY(fsync(output->folder)) && errno != EINVAL)
+		result = gim_fail_errno(error, "%s is written, but a loss of power may undo that: cannot sync its folder", output->path);
+	return result;
 }
 
 int gim_output_commit(struct gim_output **output, struct gim_error *error)
