@@ -48,6 +48,7 @@ int run_get(const struct options *options, int count, char **operands);
 int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);
 int run_diff(const struct options *options, int count, char **operands);
+int run_rules(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);
 

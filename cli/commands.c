@@ -87,6 +87,7 @@ const struct command commands[] = {
     {"convert", "IN [OUT]", "write the state in another layout, and say what that fills, drops and loses", convert_options, 1, 2,
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
+    {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
     {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
     {NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -187,6 +187,27 @@ const char *severity_name(enum gim_severity severity)
 	return names[severity];
 }
 
+json_t *rule_json(const struct gim_rule *rule)
+{
+	json_t *json = json_object(), *after = json_array();
+	set_text(json, "id", rule->id);
+	set_text(json, "severity", severity_name(rule->severity));
+	set_text(json, "help", rule->help);
+	if (rule->status)
+		(void)json_object_set_new(json, "status", json_integer(rule->status));
+	set_text(json, "status_name", rule->status_name);
+	set_text(json, "why", rule->why);
+	set_text(json, "mend", rule->mend);
+	set_text(json, "source", rule->source);
+	for (const char *id = rule->after; id && *id; id += strspn(id, " ")) {
+		const size_t length = strcspn(id, " ");
+		(void)json_array_append_new(after, json_stringn(id, length));
+		id += length;
+	}
+	(void)json_object_set_new(json, "after", after);
+	return json;
+}
+
 json_t *finding_json(const struct gim_finding *finding)
 {
 	json_t *json = json_object();

@@ -43,6 +43,7 @@ int output_error(const char *file, const struct gim_error *error, bool json);
  */
 json_t *json_text(const char *text);
 json_t *error_json(const char *file, const struct gim_error *error);
+json_t *rule_json(const struct gim_rule *rule);
 json_t *finding_json(const struct gim_finding *finding);
 json_t *unit_json(const struct gim_unit *unit);
 /* A number that may be GIM_UNKNOWN: null. */

@@ -8,13 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONVERT_FILLED, CONVERT_DROPPED, CONVERT_LOST };
-
-static const struct gim_rule rules[] = {
-    [CONVERT_FILLED] = {"CONVERT-FILLED", GIM_NOTE, GIM_E_VALUE, 0, NULL, "the old layout did not hold the field: it gets its default"},
-    [CONVERT_DROPPED] = {"CONVERT-DROPPED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
-                         "the new layout does not hold the field, which had its default"},
-    [CONVERT_LOST] = {"CONVERT-LOST", GIM_ERROR, GIM_E_VALUE, 0, NULL, "the new layout does not hold the field, so that its value is lost"},
+const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES] = {
+    [GIM_CONVERT_FILLED] = {"CONVERT-FILLED", GIM_NOTE, GIM_E_VALUE, 0, NULL, "the old layout did not hold the field: it gets its default",
+                            .why = "the target shows the guest a default where the source said nothing",
+                            .mend = "set the field to what it was, where that is known", .source = "the layouts"},
+    [GIM_CONVERT_DROPPED] = {"CONVERT-DROPPED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
+                             "the new layout does not hold the field, which had its default",
+                             .why = "nothing: a layout without the field stands for its default", .mend = "nothing",
+                             .source = "the layouts"},
+    [GIM_CONVERT_LOST] = {"CONVERT-LOST", GIM_ERROR, GIM_E_VALUE, 0, NULL,
+                          "the new layout does not hold the field, so that its value is lost",
+                          .why = "the guest does not find what it had set up",
+                          .mend = "do without the conversion, or have the guest set it up again", .source = "the layouts"},
 };
 
 struct comparison {
@@ -32,12 +37,12 @@ static int compare_leaf(void *user, const char *path, const struct gim_value *va
 	const struct gim_value other = gim_state_value(comparison->other, path);
 	if (value->presence == GIM_ABSENT || other.presence != GIM_ABSENT)
 		return 0;
-	const int rule = comparison->back ? CONVERT_FILLED : gim_value_at_default(value) ? CONVERT_DROPPED : CONVERT_LOST;
+	const int rule = comparison->back ? GIM_CONVERT_FILLED : gim_value_at_default(value) ? GIM_CONVERT_DROPPED : GIM_CONVERT_LOST;
 	char text[128];
 	(void)gim_value_text(value, text, sizeof(text));
-	comparison->lost |= rule == CONVERT_LOST;
+	comparison->lost |= rule == GIM_CONVERT_LOST;
 	static const char *const around[][2] = {{"filled with ", ""}, {"dropped, at its default ", ""}, {"", " is lost"}};
-	gim_report(comparison->report, comparison->user, &rules[rule], GIM_UNKNOWN, NULL, path, "%s%s%s", around[rule][0], text,
+	gim_report(comparison->report, comparison->user, &gim_convert_rules[rule], GIM_UNKNOWN, NULL, path, "%s%s%s", around[rule][0], text,
 	           around[rule][1]);
 	return 0;
 }

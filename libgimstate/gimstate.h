@@ -77,7 +77,19 @@ struct gim_rule {
 	int status;                 /* what VirtualBox answers, 0 when it does not look */
 	const char *status_name;    /* e.g. "VERR_SSM_INTEGRITY_CRC", NULL when there is none */
 	const char *help;           /* what must hold */
+	const char *why;            /* what happens where it does not */
+	const char *mend;           /* what to do about it */
+	const char *source;         /* where the fact is from */
+	const char
+	    *after; /* ids of rules that must hold first, spaces between: where one of them does not, this one is not judged; or NULL */
 };
+
+/* Visit all rules that there are, of verify, check and every other command; non-zero stops, and is returned. */
+typedef int gim_rule_fn(void *user, const struct gim_rule *rule);
+int gim_rules_visit(gim_rule_fn *visit, void *user);
+
+/* The rule of that id; NULL: there is none. */
+const struct gim_rule *gim_rule_find(const char *id);
 
 struct gim_finding {
 	const struct gim_rule *rule;

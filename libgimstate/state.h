@@ -100,6 +100,8 @@ struct gim_format {
 	              struct gim_error *error);
 	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
 	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
+	const struct gim_rule *rules;            /* what it judges when it reads or verifies: rule_count of them */
+	size_t rule_count;
 };
 
 #define GIM_BID_BYTES 64
@@ -143,6 +145,12 @@ enum gim_unit_rule {
 	GIM_UNIT_RULES
 };
 extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
+
+/*
+ * Converting (convert.c).
+ */
+enum gim_convert_rule { GIM_CONVERT_FILLED, GIM_CONVERT_DROPPED, GIM_CONVERT_LOST, GIM_CONVERT_RULES };
+extern const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES];
 
 /* Decode a GIM unit's payload into state: gim.*, and the provider's record by its "vbox" layout. codec: the container's, with vcpus from other units when known.
  * Reports what it can decode but VirtualBox would not load, a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an

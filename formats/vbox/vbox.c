@@ -3,6 +3,7 @@
 #include "error.h"
 #include "state.h"
 #include "vbox/crc.h"
+#include "vbox/rules.h"
 #include "vbox/ssm.h"
 #include "vbox/ssm_rewrite.h"
 #include "vbox/units.h"
@@ -210,4 +211,6 @@ const struct gim_format gim_format_vbox = {
     .verify = ssm_verify,
     .layouts = vbox_layouts,
     .records = vbox_records,
+    .rules = vbox_rules,
+    .rule_count = VBOX_RULES,
 };

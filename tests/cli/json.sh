@@ -38,6 +38,9 @@ call diff --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/hyperv-1.sav"
 call diff --json --all "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav"
 call diff --json --exact "$SAMPLES/kvm.sav" "$SAMPLES/kvm-live.sav" guest.vcpus
 call diff --json "$SAMPLES/kvm.sav" nothing
+call rules --json
+call rules --json GIM-PAGE-SIZE
+call rules --json NO-RULE
 call fields --json
 call fields --json hyperv.features
 call fields --json --layout vbox-hyperv-2

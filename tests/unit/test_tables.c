@@ -417,13 +417,71 @@ static void fresh_objects(void **unused)
 	gim_arena_free(&arena);
 }
 
+/*
+ * Rules.
+ */
+struct rules {
+	const struct gim_rule *all[512];
+	size_t count;
+};
+
+static int take_rule(void *user, const struct gim_rule *rule)
+{
+	struct rules *rules = user;
+	assert_true(rules->count < sizeof(rules->all) / sizeof(rules->all[0]));
+	rules->all[rules->count++] = rule;
+	return 0;
+}
+
+static bool is_id(const char *id)
+{
+	return id && isupper((unsigned char)*id) && strlen(id) <= 24 && strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == strlen(id);
+}
+
+/* A rule's prerequisites exist, and none waits for itself. */
+static void check_after(const struct gim_rule *rule, const struct gim_rule *from, unsigned depth)
+{
+	char ids[256], *rest = ids;
+	(void)snprintf(ids, sizeof(ids), "%s", from->after ? from->after : "");
+	for (char *id; (id = strtok_r(rest, " ", &rest));) {
+		const struct gim_rule *before = gim_rule_find(id);
+		if (!before)
+			complain(rule->id, id, "a prerequisite that does not exist");
+		else if (before == rule || depth > 16)
+			complain(rule->id, id, "it waits for itself");
+		else
+			check_after(rule, before, depth + 1);
+	}
+}
+
+static void rule_tables(void **unused)
+{
+	(void)unused;
+	struct rules rules = {.count = 0};
+	findings = 0;
+	assert_int_equal(gim_rules_visit(take_rule, &rules), 0);
+	for (size_t i = 0; i < rules.count; i++) {
+		const struct gim_rule *rule = rules.all[i];
+		if (!is_id(rule->id) || gim_rule_find(rule->id) != rule)
+			complain("rule", rule->id, "the id is not of capitals, or there twice");
+		const char *const texts[] = {rule->help, rule->why, rule->mend, rule->source};
+		for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
+			if (!texts[t] || !*texts[t] || texts[t][strlen(texts[t]) - 1] == '.')
+				complain("rule", rule->id, "help, why, mend and source are there, and end without a full stop");
+		if (!rule->code || !rule->status != !rule->status_name)
+			complain("rule", rule->id, "it has a code, and a status with its name or none");
+		check_after(rule, rule, 0);
+	}
+	assert_true(rules.count >= 60);
+	assert_int_equal(findings, 0);
+	assert_null(gim_rule_find("NO-RULE"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(record_tables),
-	    cmocka_unit_test(layout_tables),
-	    cmocka_unit_test(cpuid_tables),
-	    cmocka_unit_test(fresh_objects),
+	    cmocka_unit_test(record_tables), cmocka_unit_test(layout_tables), cmocka_unit_test(cpuid_tables),
+	    cmocka_unit_test(fresh_objects), cmocka_unit_test(rule_tables),
 	};
 	return cmocka_run_group_tests(tests, collect_all, NULL);
 }
