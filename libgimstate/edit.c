@@ -2,6 +2,7 @@
 /* Changing fields of the guest interface, and writing the state with what was changed. */
 #include "error.h"
 #include "state.h"
+#include "value.h"
 #include "visit.h"
 
 #include <ctype.h>
@@ -14,27 +15,6 @@
 /*
  * Values from text.
  */
-static uint64_t largest(unsigned width)
-{
-	return width >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * width) - 1;
-}
-
-static const struct gim_name *name_of(const struct gim_name *names, const char *text, size_t length)
-{
-	for (; names && names->name; names++)
-		if (strlen(names->name) == length && !memcmp(names->name, text, length))
-			return names;
-	return NULL;
-}
-
-static const struct gim_bit *bit_of(const struct gim_bit *bits, const char *text, size_t length)
-{
-	for (; bits && bits->name; bits++)
-		if (bits->width == 1 && strlen(bits->name) == length && !memcmp(bits->name, text, length))
-			return bits;
-	return NULL;
-}
-
 static bool parse_number(const char *text, size_t length, uint64_t *number)
 {
 	char copy[32], *end;
@@ -48,23 +28,10 @@ static bool parse_number(const char *text, size_t length, uint64_t *number)
 	return !*end && !errno;
 }
 
-/* What a field takes, for the error: its names, or its range. */
-static void describe(const struct gim_field *field, char *text, size_t size)
-{
-	size_t used = (size_t)snprintf(text, size, "0 to 0x%" PRIx64, largest(field->width));
-	if (field->show == GIM_BOOL)
-		used = (size_t)snprintf(text, size, "true, false or a number up to 0x%" PRIx64, largest(field->width));
-	for (const struct gim_name *name = field->names; name && name->name && used < size; name++)
-		used += (size_t)snprintf(text + used, size - used, ", %s", name->name);
-	for (const struct gim_bit *bit = field->bits; bit && bit->name && used < size; bit++)
-		if (bit->width == 1)
-			used += (size_t)snprintf(text + used, size - used, ", %s", bit->name);
-}
-
 static int refuse(struct gim_error *error, const struct gim_field *field, const char *path, const char *text, size_t length)
 {
 	char takes[200];
-	describe(field, takes, sizeof(takes));
+	gim_field_takes(field, takes, sizeof(takes));
 	(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "it does not take %.*s; it takes %s", (int)(length < 40 ? length : 40), text,
 	               takes);
 	gim_error_path(error, path);
@@ -74,8 +41,8 @@ static int refuse(struct gim_error *error, const struct gim_field *field, const 
 /* One word: a number, a value's name, or a bit's. */
 static bool parse_word(const struct gim_field *field, const char *text, size_t length, uint64_t *number)
 {
-	const struct gim_name *name = name_of(field->names, text, length);
-	const struct gim_bit *bit = bit_of(field->bits, text, length);
+	const struct gim_name *name = gim_name_find(field->names, text, length);
+	const struct gim_bit *bit = gim_bit_find(field->bits, text, length);
 	if (name)
 		*number = name->value;
 	else if (bit)
@@ -109,7 +76,7 @@ static int parse_value(const struct gim_field *field, const char *path, const ch
 		if (!*word)
 			break;
 	}
-	if (result > largest(field->width))
+	if (result > gim_number_largest(field->width))
 		return refuse(error, field, path, text, strlen(text));
 	*value = result;
 	return 0;

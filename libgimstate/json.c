@@ -2,6 +2,7 @@
 /* Objects as JSON, by docs/gimstate-json.md: the raw values, named where a name loses nothing. */
 #include "error.h"
 #include "state.h"
+#include "value.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -64,10 +65,9 @@ static json_t *json_leaf(const struct gim_value *value)
 		return json_flags(field->bits, value->number);
 	if (field->show == GIM_BOOL && value->number <= 1)
 		return json_boolean(value->number);
-	if (field->show == GIM_ENUM)
-		for (const struct gim_name *name = field->names; name->name; name++)
-			if (name->value == value->number)
-				return json_string(name->name);
+	const struct gim_name *name = gim_name_of(field->names, value->number);
+	if (name)
+		return json_string(name->name);
 	return value->width_bytes == 8 ? json_hex(value->number) : json_integer((json_int_t)value->number);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Values for people: the value itself, and what it means. */
-#include "field.h"
+#include "value.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -24,14 +24,6 @@ static void put(struct writer *writer, const char *format, ...)
 	va_end(arguments);
 	if (length > 0)
 		writer->length += (size_t)length;
-}
-
-static const struct gim_name *find_name(const struct gim_name *names, uint64_t value)
-{
-	for (; names && names->name; names++)
-		if (names->value == value)
-			return names;
-	return NULL;
 }
 
 /* Quoted, with everything that is not printable ASCII escaped: the terminal never sees a byte of the input that could steer it. */
@@ -88,7 +80,7 @@ size_t gim_value_text(const struct gim_value *value, char *text, size_t size_byt
 				put(&writer, "%s", value->number ? "true" : "false");
 			break;
 		case GIM_ENUM:
-			name = find_name(field->names, value->number);
+			name = gim_name_of(field->names, value->number);
 			if (name)
 				put(&writer, "%s", name->name);
 			else
@@ -120,7 +112,7 @@ static void put_bits(struct writer *writer, const struct gim_bit *bits, uint64_t
 		uint64_t mask = bit_mask(bit), part = value & mask;
 		uint64_t number = bit->in_place ? part : part >> bit->low;
 		known |= mask;
-		const struct gim_name *name = find_name(bit->names, number);
+		const struct gim_name *name = gim_name_of(bit->names, number);
 		const char *space = writer->length ? ", " : "";
 		if (name)
 			put(writer, "%s%s %s", space, bit->name, name->name);
@@ -149,7 +141,7 @@ static void put_number_meaning(struct writer *writer, const struct gim_field *fi
 	static const char *const times[] = {"ns", "us", "ms", "s"};
 	static const char *const frequencies[] = {"Hz", "kHz", "MHz", "GHz"};
 	static const char *const sizes[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-	const struct gim_name *name = find_name(field->names, number);
+	const struct gim_name *name = gim_name_of(field->names, number);
 	switch ((enum gim_show)field->show) {
 	case GIM_ADDRESS:
 		if (number == UINT64_MAX)
