@@ -168,6 +168,9 @@ int gim_object_new(struct gim_arena *arena, const struct gim_record *record, str
 /* Make a list hold at least count items; new ones are at reset values and absent, old ones stay. */
 int gim_list_grow(struct gim_arena *arena, struct gim_list *list, const struct gim_record *item, uint32_t count, struct gim_error *error);
 
+/* Make *copy an object of its own with the same values and presence; its texts and lists are copied too. */
+int gim_object_copy(struct gim_arena *arena, const struct gim_object *object, struct gim_object *copy, struct gim_error *error);
+
 /* The object that is a list's or an array's item. index < count. */
 struct gim_object gim_object_item(const struct gim_object *object, const struct gim_field *field, uint32_t index);
 

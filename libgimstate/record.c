@@ -129,6 +129,62 @@ struct gim_object gim_object_item(const struct gim_object *object, const struct 
 	return (struct gim_object){field->record, object->data + field->offset + at, object->presence + field->offset + at};
 }
 
+/* What the flat copy still shares with its original. */
+static int copy_outside(struct gim_arena *arena, const struct gim_object *copy, struct gim_error *error);
+
+static int copy_list(struct gim_arena *arena, const struct gim_record *item, struct gim_list *list, struct gim_error *error)
+{
+	const struct gim_list shared = *list;
+	*list = (struct gim_list){.count = 0};
+	int result = gim_list_grow(arena, list, item, shared.count, error);
+	if (result || !shared.count)
+		return result;
+	memcpy(list->items, shared.items, (size_t)shared.count * item->size);
+	memcpy(list->presence, shared.presence, (size_t)shared.count * item->size);
+	return 0;
+}
+
+static int copy_text(struct gim_arena *arena, struct gim_text *text, struct gim_error *error)
+{
+	const char *bytes = gim_arena_copy(arena, text->bytes, text->length);
+	if (!bytes)
+		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%u bytes exceed the memory limit", text->length);
+	text->bytes = bytes;
+	return 0;
+}
+
+static int copy_outside(struct gim_arena *arena, const struct gim_object *copy, struct gim_error *error)
+{
+	int result = 0;
+	for (uint32_t f = 0; !result && f < copy->record->field_count; f++) {
+		const struct gim_field *field = &copy->record->fields[f];
+		uint8_t *at = copy->data + field->offset;
+		if (field->kind == GIM_TEXT)
+			result = copy_text(arena, (struct gim_text *)(void *)at, error);
+		else if (field->kind == GIM_LIST)
+			result = copy_list(arena, field->record, (struct gim_list *)(void *)at, error);
+		for (uint32_t i = 0; !result && field->record && i < gim_object_count(copy, field); i++) {
+			const struct gim_object item = gim_object_item(copy, field, i);
+			result = copy_outside(arena, &item, error);
+		}
+	}
+	return result;
+}
+
+int gim_object_copy(struct gim_arena *arena, const struct gim_object *object, struct gim_object *copy, struct gim_error *error)
+{
+	struct gim_object made;
+	int result = gim_object_new(arena, object->record, &made, error);
+	if (result)
+		return result;
+	memcpy(made.data, object->data, object->record->size);
+	memcpy(made.presence, object->presence, object->record->size);
+	result = copy_outside(arena, &made, error);
+	if (!result)
+		*copy = made;
+	return result;
+}
+
 struct gim_value gim_object_value(const struct gim_object *object, const struct gim_field *field, uint32_t index)
 {
 	const size_t at = field->offset + (size_t)index * field->width;

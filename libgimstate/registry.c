@@ -2,10 +2,11 @@
 /* The two arrays through which the library knows formats and providers: a new one is a line here. */
 #include "state.h"
 
-extern const struct gim_format gim_format_vbox;
+extern const struct gim_format gim_format_vbox, gim_format_json;
 
 const struct gim_format *const gim_formats[] = {
     &gim_format_vbox,
+    &gim_format_json,
     NULL,
 };
 

@@ -140,23 +140,32 @@ static unsigned rank(const struct gim_record *record)
 	return record == &guest_record ? order + 1 : order + 2;
 }
 
-struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error)
+static struct gim_object *find_object(struct gim_state *state, const struct gim_record *record)
+{
+	for (size_t i = 0; i < state->object_count; i++)
+		if (state->objects[i].record == record)
+			return &state->objects[i];
+	return NULL;
+}
+
+struct gim_object *gim_state_attach(struct gim_state *state, const struct gim_object *object)
 {
 	size_t at = 0;
-	for (; at < state->object_count; at++) {
-		if (state->objects[at].record == record)
-			return &state->objects[at];
-		if (rank(state->objects[at].record) > rank(record))
-			break;
-	}
+	while (at < state->object_count && rank(state->objects[at].record) <= rank(object->record))
+		at++;
 	assert(state->object_count < GIM_OBJECTS_MAX);
-	struct gim_object object;
-	if (gim_object_new(&state->arena, record, &object, error))
-		return NULL;
-	memmove(&state->objects[at + 1], &state->objects[at], (state->object_count - at) * sizeof(object));
-	state->objects[at] = object;
+	memmove(&state->objects[at + 1], &state->objects[at], (state->object_count - at) * sizeof(*object));
+	state->objects[at] = *object;
 	state->object_count++;
 	return &state->objects[at];
+}
+
+struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error)
+{
+	struct gim_object *found = find_object(state, record), object;
+	if (found)
+		return found;
+	return gim_object_new(&state->arena, record, &object, error) ? NULL : gim_state_attach(state, &object);
 }
 
 const struct gim_object *gim_state_find(const struct gim_state *state, const struct gim_record *record)
@@ -206,31 +215,35 @@ struct gim_value gim_state_value(const struct gim_state *state, const char *path
 	return value;
 }
 
-/* The record that a path's first component names, among all that there are; *parts: what decodes it. */
-static const struct gim_record *top_record(const struct gim_format *format, const char *path, size_t length, unsigned *parts)
+static bool is_named(const struct gim_record *record, const char *name, size_t length)
+{
+	return record && strlen(record->name) == length && !memcmp(record->name, name, length);
+}
+
+const struct gim_record *gim_record_find(const char *name, size_t length, unsigned *parts)
 {
 	const struct {
 		const struct gim_record *record;
 		unsigned parts;
 	} fixed[] = {{&source_record, GIM_PART_INFO}, {&gim_record, GIM_PART_GIM}, {&guest_record, GIM_PART_GUEST}};
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		if (strlen(fixed[i].record->name) == length && !memcmp(fixed[i].record->name, path, length))
+		if (is_named(fixed[i].record, name, length))
 			return *parts = fixed[i].parts, fixed[i].record;
-	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
-		const struct gim_record *record = (*each)->record;
-		if (record && strlen(record->name) == length && !memcmp(record->name, path, length))
-			return *parts = GIM_PART_GIM, record;
-	}
-	for (const struct gim_record *const *each = format->records; each && *each; each++)
-		if (strlen((*each)->name) == length && !memcmp((*each)->name, path, length))
-			return *parts = GIM_PART_GUEST, *each;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		if (is_named((*each)->record, name, length))
+			return *parts = GIM_PART_GIM, (*each)->record;
+	for (const struct gim_format *const *format = gim_formats; *format; format++)
+		for (const struct gim_record *const *each = (*format)->records; each && *each; each++)
+			if (is_named(*each, name, length))
+				return *parts = GIM_PART_GUEST, *each;
 	return NULL;
 }
 
 unsigned gim_state_parts(const struct gim_state *state, const char *path)
 {
 	unsigned parts = 0;
-	(void)top_record(state->format, path, strcspn(path, ".["), &parts);
+	(void)state;
+	(void)gim_record_find(path, strcspn(path, ".["), &parts);
 	return parts;
 }
 
@@ -246,7 +259,7 @@ int gim_state_visit(const struct gim_state *state, const char *path, gim_visit_f
 	}
 	const size_t length = strcspn(path, ".[");
 	unsigned parts;
-	const struct gim_record *record = top_record(state->format, path, length, &parts);
+	const struct gim_record *record = gim_record_find(path, length, &parts);
 	if (!record)
 		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s", path);
 	const struct gim_object *object = gim_state_find(state, record);

@@ -50,6 +50,11 @@ struct gim_state {
 struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error);
 /* The same, NULL when nothing of that record was decoded. */
 const struct gim_object *gim_state_find(const struct gim_state *state, const struct gim_record *record);
+/* Show an object that the state does not have yet; it must live as long as the state. */
+struct gim_object *gim_state_attach(struct gim_state *state, const struct gim_object *object);
+
+/* The top record of that name among all that there are, and in *parts what decodes it; NULL when there is none. */
+const struct gim_record *gim_record_find(const char *name, size_t length, unsigned *parts);
 
 /* Store a derived or header value in an object and mark it stored. */
 #define GIM_STORE(object, type, member, number)                                                                                            \

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading a state's document, docs/gimstate-json.md. */
+#ifndef GIM_JSON_READ_H
+#define GIM_JSON_READ_H
+
+#include "state.h"
+
+enum gim_json_rule {
+	GIM_JSON_SYNTAX,
+	GIM_JSON_LIMIT,
+	GIM_JSON_FORM,
+	GIM_JSON_VERSION,
+	GIM_JSON_REPEATED,
+	GIM_JSON_UNKNOWN,
+	GIM_JSON_MISSING,
+	GIM_JSON_VALUE,
+	GIM_JSON_DAMAGED,
+	GIM_JSON_RULES
+};
+extern const struct gim_rule gim_json_rules[GIM_JSON_RULES];
+
+/* A document is read whole: its text, and what jansson makes of it, together stay below the 64 MiB that the commands promise. */
+#define GIM_JSON_TEXT_LIMIT (8u << 20)
+#define GIM_JSON_VALUES_LIMIT (32u << 20)
+
+struct gim_document {
+	struct gim_object objects[GIM_OBJECTS_MAX]; /* its records but `source`, in its order */
+	size_t count;
+	char damage[200]; /* the error that had ended the decoding, "" when the state was whole */
+};
+
+/* Read a document. The objects live in arena. *document is only touched when all of it is sound. */
+int gim_json_read(struct gim_arena *arena, const char *text, size_t size, struct gim_document *document, struct gim_error *error);
+
+#endif
