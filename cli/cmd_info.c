@@ -113,7 +113,11 @@ static void put_flags(const struct gim_state *state)
 {
 	struct gim_value value;
 	put_label("flags");
-	printf("%s", look_up(state, "source.checksummed", &value) && value.number ? "checksummed" : "not checksummed");
+	if (!look_up(state, "source.checksummed", &value)) {
+		put_unknown();
+		return;
+	}
+	printf("%s", value.number ? "checksummed" : "not checksummed");
 	if (look_up(state, "source.live", &value) && value.number)
 		printf(", live");
 	if (look_up(state, "source.host_bits", &value))

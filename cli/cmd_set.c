@@ -58,7 +58,79 @@ static int change(struct gim_state *state, const struct options *options, char *
 	return result;
 }
 
-static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, struct gim_error *error)
+/*
+ * All fields at once: what the state held before is kept by path, and compared with what it holds then.
+ */
+static int keep_leaf(void *user, const char *path, const struct gim_value *value)
+{
+	if (value->presence == GIM_ABSENT)
+		return 0;
+	char *text = value_text(value);
+	const int result = !text || json_object_set_new((json_t *)user, path, json_string(text)) ? GIM_E_MEMORY : 0;
+	free(text);
+	return result;
+}
+
+static json_t *leaves_of(const struct gim_state *state)
+{
+	json_t *leaves = json_object();
+	if (leaves && !gim_state_visit(state, NULL, keep_leaf, leaves, NULL))
+		return leaves;
+	json_decref(leaves);
+	return NULL;
+}
+
+static void add_change(json_t *changes, const char *path, const char *from, const char *to)
+{
+	if (!from || !to || strcmp(from, to) != 0)
+		(void)json_array_append_new(
+		    changes, json_pack("{s:s, s:s, s:s}", "path", path, "from", from ? from : "absent", "to", to ? to : "absent"));
+}
+
+/* In the order of the new fields; then those that are no more. */
+static void add_changes(json_t *changes, json_t *before, json_t *after)
+{
+	const char *path;
+	json_t *text;
+	json_object_foreach(after, path, text)
+	{
+		add_change(changes, path, json_string_value(json_object_get(before, path)), json_string_value(text));
+		(void)json_object_del(before, path);
+	}
+	json_object_foreach(before, path, text) add_change(changes, path, json_string_value(text), NULL);
+}
+
+static int take_all(struct gim_state *state, const struct gim_state *from, const struct options *options, json_t *changes,
+                    struct gim_error *error)
+{
+	json_t *before = leaves_of(state), *after = NULL;
+	int result = gim_state_set_from(state, from, options->gim_only, error);
+	if (!result && (!before || !(after = leaves_of(state))))
+		result = error_set(error, GIM_E_MEMORY, "out of memory");
+	if (!result)
+		add_changes(changes, before, after);
+	for (size_t i = 0; !result && i < json_array_size(changes); i++)
+		result = check_cpuid(state, json_string_value(json_object_get(json_array_get(changes, i), "path")), options, error);
+	json_decref(before);
+	json_decref(after);
+	return result;
+}
+
+static int take_from(struct gim_state *state, const struct options *options, json_t *changes, struct gim_error *error)
+{
+	struct gim_state *from = NULL;
+	int result = gim_state_open(options->from, &from, error);
+	if (!result)
+		result = gim_state_decode(from, GIM_PART_GIM, NULL, NULL, error);
+	if (!result)
+		result = take_all(state, from, options, changes, error);
+	gim_state_free(&from);
+	return result;
+}
+
+/* *blamed becomes the file that a failure is about. */
+static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, const char **blamed,
+               struct gim_error *error)
 {
 	struct gim_state *state = NULL;
 	const char *output = options->in_place ? file : options->output;
@@ -68,6 +140,8 @@ static int set(const char *file, const struct options *options, int count, char 
 	if (gim_state_open(file, &state, error))
 		return error->code;
 	result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
+	if (!result && options->from && (result = take_from(state, options, changes, error)))
+		*blamed = options->from;
 	for (int i = 0; !result && i < count; i++)
 		result = change(state, options, assignments[i], changes, error);
 	if (!result)
@@ -94,10 +168,13 @@ int run_set(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	if (!options->output == !options->in_place)
 		return usage_error(command_find("set"), options->json, "set needs one of -o OUT and --in-place");
+	if (count < 2 && !options->from)
+		return usage_error(command_find("set"), options->json, "set needs PATH=VALUE, or --from STATE");
 	json_t *changes = json_array();
-	if (set(operands[0], options, count - 1, operands + 1, changes, &error)) {
+	const char *blamed = operands[0];
+	if (set(operands[0], options, count - 1, operands + 1, changes, &blamed, &error)) {
 		json_decref(changes);
-		return output_error(operands[0], &error, options->json);
+		return output_error(blamed, &error, options->json);
 	}
 	if (options->json)
 		output_document(json_pack("{s:s, s:s, s:O}", "file", operands[0], "output",

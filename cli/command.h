@@ -11,7 +11,7 @@ enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_NO_ANSWER = 2 };
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact;
-	const char *unit, *output, *layout, *field, *to;
+	const char *unit, *output, *layout, *field, *to, *from;
 };
 
 struct option_row {

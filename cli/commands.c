@@ -44,6 +44,7 @@ static const struct option_row extract_options[] = {
 
 static const struct option_row set_options[] = {
     {"output", 'o', AT(output), "OUT", "write the changed state to the file OUT"},
+    {"from", 0, AT(from), "STATE", "take the whole guest interface from STATE, e.g. what dump --json printed; changes come after that"},
     {"in-place", 'i', AT(in_place), NULL, "change FILE itself"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
     {"gim-only", 0, AT(gim_only), NULL, "change feature words in the GIM unit alone, not where CPUID shows them"},
@@ -83,7 +84,7 @@ const struct command commands[] = {
     {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify},
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
     {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
-    {"set", "FILE PATH=VALUE...", "change fields, and write the state with them", set_options, 2, -1, run_set},
+    {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set},
     {"convert", "IN [OUT]", "write the state in another layout, and say what that fills, drops and loses", convert_options, 1, 2,
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},

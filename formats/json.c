@@ -4,6 +4,7 @@
 #include "guest.h"
 #include "json_read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 extern const struct gim_format gim_format_json;
@@ -83,7 +84,8 @@ static int json_unit_next(struct gim_state *state, struct gim_unit *unit, struct
 
 static int no_unit(const char *name, uint32_t instance, struct gim_error *error)
 {
-	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "there is no unit %s/%u: a JSON document holds fields, not units", name, instance);
+	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "there is no unit %s/%u: a JSON document holds fields, not units", name,
+	                instance);
 }
 
 static int json_unit_find(struct gim_state *state, const char *name, uint32_t instance, uint32_t pass, struct gim_unit *unit,
@@ -118,6 +120,23 @@ static int fail_damaged(const struct gim_document *document, struct gim_error *e
 	                     "the document holds what could be read of a damaged state: %s", document->damage);
 }
 
+/* The layout that the document names is the one in which its guest interface can be written; a native state names none. */
+static void use_layout(struct gim_state *state)
+{
+	const struct gim_provider *provider = gim_unit_provider(state);
+	const struct gim_value value = gim_state_value(state, "gim.layout");
+	char name[64];
+	uint32_t version;
+	if (!provider || value.presence == GIM_ABSENT || value.length_bytes >= sizeof(name))
+		return;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)value.length_bytes, value.bytes);
+	const struct gim_layout *layout = gim_layout_find(provider, name, &version);
+	if (!layout)
+		return;
+	state->unit_format = layout->format;
+	state->layout_version = version;
+}
+
 /* Everything was read when the document was opened; now its records are shown. */
 static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)
 {
@@ -139,6 +158,7 @@ static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *r
 		if (object->record == &guest_record && object->presence[offsetof(struct guest, vcpus)])
 			state->codec.vcpus = ((const struct guest *)(const void *)object->data)->vcpus;
 	}
+	use_layout(state);
 	if (*document->damage)
 		return fail_damaged(document, error);
 	if (parts & GIM_PART_GIM && !(shown & GIM_PART_GIM))

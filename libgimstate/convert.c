@@ -48,7 +48,7 @@ static int compare_leaf(void *user, const char *path, const struct gim_value *va
 }
 
 /* FORMAT-PROVIDER-VERSION to its layout and version. */
-static const struct gim_layout *find_layout(const struct gim_provider *provider, const char *name, uint32_t *version)
+const struct gim_layout *gim_layout_find(const struct gim_provider *provider, const char *name, uint32_t *version)
 {
 	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++) {
 		const size_t length = strlen((*each)->name);
@@ -129,7 +129,7 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
 	if (!provider->record)
 		return 0; /* the same in all layouts */
-	if (!(target = find_layout(provider, layout, &version))) {
+	if (!(target = gim_layout_find(provider, layout, &version))) {
 		const struct gim_layout *known = provider->layouts[0];
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no layout of %s: %s-%u to %s-%u are", layout, provider->name,
 		                known->name, known->first, known->name, known->last);
@@ -139,7 +139,7 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 	int result = have_vcpus(state, provider, target, version, error);
 	if (!result)
 		result = gim_unit_encode(state, &codec, &payload, error);
-	struct gim_state next = {.format = state->format, .codec = state->codec, .arena = state->arena};
+	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
 	if (!result)
 		result = gim_unit_decode(&next, &state->codec, 1, payload.bytes, payload.size, NULL, NULL, error);
 	state->arena = next.arena;

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,20 +164,27 @@ struct comparison {
 	struct gim_error *error;
 };
 
-/* Was this leaf written as it is? What is derived, or has no room in the layout, was not. */
+static bool same_value(const struct gim_value *a, const struct gim_value *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == GIM_VALUE_NUMBER)
+		return a->number == b->number;
+	return a->length_bytes == b->length_bytes && (!a->length_bytes || !memcmp(a->bytes, b->bytes, a->length_bytes));
+}
+
+/* Was this leaf written as it is? What is derived, or has no room in the layout, was not; what is missing in the state was made up. */
 static int compare_leaf(void *user, const char *path, const struct gim_value *value)
 {
 	const struct comparison *comparison = (const struct comparison *)user;
-	if (value->presence == GIM_ABSENT)
-		return 0;
 	const struct gim_value again = gim_state_value(comparison->again, path);
-	if (again.presence == value->presence && again.kind == value->kind &&
-	    (value->kind == GIM_VALUE_NUMBER ? again.number == value->number
-	                                     : again.length_bytes == value->length_bytes &&
-	                                           (!value->length_bytes || !memcmp(again.bytes, value->bytes, value->length_bytes))))
+	const bool absent = value->presence == GIM_ABSENT, absent_again = again.presence == GIM_ABSENT;
+	if (absent == absent_again && (absent || same_value(value, &again)))
 		return 0;
-	(void)gim_fail(comparison->error, GIM_E_VALUE, GIM_UNKNOWN,
-	               "it cannot be changed to that: the unit would not hold it when it is read again");
+	(void)gim_fail(comparison->error, GIM_E_VALUE, GIM_UNKNOWN, "%s",
+	               absent         ? "it has no value, but the layout holds it"
+	               : absent_again ? "it has a value, but the layout does not hold it"
+	                              : "it cannot be changed to that: the unit would not hold it when it is read again");
 	gim_error_path(comparison->error, path);
 	return GIM_E_VALUE;
 }
@@ -184,13 +192,14 @@ static int compare_leaf(void *user, const char *path, const struct gim_value *va
 /* The payload is what will be read again, or the change is refused. */
 static int check_payload(const struct gim_state *state, uint32_t unit_version, const struct gim_buffer *payload, struct gim_error *error)
 {
-	struct gim_state again = {.format = state->format, .codec = state->codec};
+	struct gim_state again = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec};
 	struct gim_error own = GIM_ERROR_INIT;
 	const struct comparison comparison = {&again, error};
 	int result = gim_unit_decode(&again, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, &own);
-	if (result)
-		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%s%swhat was set could not be read again: %s", own.path,
-		                  *own.path ? ": " : "", own.text);
+	if (result) {
+		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "what was set could not be read again: %s", own.text);
+		gim_error_path(error, own.path);
+	}
 	for (size_t i = 0; !result && i < again.object_count; i++) {
 		const struct gim_object *object = gim_state_find(state, again.objects[i].record);
 		if (object)
@@ -225,5 +234,141 @@ int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, stru
 		result = state->format->write(state, &change, changed, sink, user, error);
 	gim_buffer_free(&before);
 	gim_buffer_free(&after);
+	return result;
+}
+
+/*
+ * Taking the guest interface from another state.
+ */
+static int refuse_at(struct gim_error *error, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse_at(struct gim_error *error, const char *path, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%s", text);
+	gim_error_path(error, path);
+	return GIM_E_VALUE;
+}
+
+static const struct gim_provider *check_providers(const struct gim_state *state, const struct gim_state *from, bool gim_only,
+                                                  struct gim_error *error)
+{
+	const struct gim_provider *own = gim_unit_provider(state), *other = gim_unit_provider(from);
+	if (!own)
+		(void)gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the state has no guest interface that could be replaced");
+	else if (!other)
+		(void)refuse_at(error, "gim.provider", "no provider is named; the state has %s", own->name);
+	else if (own != other && !gim_only)
+		(void)refuse_at(error, "gim.provider",
+		                "%s was found, expected is %s, by which other units of the state go too (gim-only takes any)", other->name,
+		                own->name);
+	else
+		return other;
+	return NULL;
+}
+
+/* The layout that `from` names must be one in which the state's unit can be written. *version: 0 when the provider saves nothing. */
+static int check_layout(const struct gim_state *state, const struct gim_state *from, const struct gim_provider *provider, uint32_t *version,
+                        struct gim_error *error)
+{
+	const struct gim_value value = gim_state_value(from, "gim.layout");
+	const char *format = state->unit_format ? state->unit_format : state->format->name;
+	const int length = value.length_bytes < 40 ? (int)value.length_bytes : 40;
+	char name[64];
+	*version = 0;
+	if (value.presence == GIM_ABSENT)
+		return refuse_at(error, "gim.layout", "no layout is named, so that it is not known how the unit is to be written");
+	(void)snprintf(name, sizeof(name), "%.*s", length, value.bytes);
+	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++) {
+		if (strcmp((*each)->format, format) != 0)
+			continue;
+		if (gim_layout_find(provider, name, version) == *each)
+			return 0;
+		return refuse_at(error, "gim.layout", "%s was found, expected is one of %s-%u to %s-%u", name, (*each)->name,
+		                 (*each)->first, (*each)->name, (*each)->last);
+	}
+	return provider->record ? refuse_at(error, "gim.layout", "no layout of this container holds %s", provider->name) : 0;
+}
+
+/* Copies of what the unit consists of, into a state of their own. */
+static int copy_interface(struct gim_state *next, const struct gim_state *from, const struct gim_provider *provider,
+                          struct gim_error *error)
+{
+	int result = 0;
+	for (size_t i = 0; !result && i < from->object_count; i++) {
+		const struct gim_record *record = from->objects[i].record;
+		struct gim_object copy;
+		unsigned parts;
+		(void)gim_record_find(record->name, strlen(record->name), &parts);
+		if (parts != GIM_PART_GIM)
+			continue;
+		if (record != &gim_record && record != provider->record)
+			return refuse_at(error, record->name, "the unit of the provider %s does not hold it", provider->name);
+		result = gim_object_copy(&next->arena, &from->objects[i], &copy, error);
+		if (!result)
+			(void)gim_state_attach(next, &copy);
+	}
+	return result;
+}
+
+/* As many vCPUs as the other units say, or as there were: a unit is loaded by that number, whatever it holds. */
+static int check_vcpus(const struct gim_state *state, const struct gim_state *next, struct gim_error *error)
+{
+	char path[128], ignored[128];
+	const struct gim_list *before = gim_unit_vcpus(state, ignored, sizeof(ignored)), *after = gim_unit_vcpus(next, path, sizeof(path));
+	const uint32_t others = state->codec.vcpus;
+	if (!after || !others || after->count == others || (before && after->count == before->count))
+		return 0;
+	return refuse_at(error, path, "%u vCPUs were found, expected are %u, as other units of the state say", after->count, others);
+}
+
+/* Let the guest interface be that of next. */
+static void adopt(struct gim_state *state, const struct gim_state *next)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < state->object_count; i++) {
+		const struct gim_record *record = state->objects[i].record;
+		unsigned parts;
+		(void)gim_record_find(record->name, strlen(record->name), &parts);
+		if (parts != GIM_PART_GIM)
+			state->objects[kept++] = state->objects[i];
+	}
+	state->object_count = kept;
+	for (size_t i = 0; i < next->object_count; i++)
+		(void)gim_state_attach(state, &next->objects[i]);
+	state->layout_version = next->layout_version;
+}
+
+static int check_next(const struct gim_state *state, const struct gim_state *next, struct gim_error *error)
+{
+	const struct gim_value unit_version = gim_state_value(state, "gim.unit_version");
+	struct gim_buffer payload = {.bytes = NULL};
+	int result = check_vcpus(state, next, error);
+	if (!result)
+		result = gim_unit_encode(next, &state->codec, &payload, error);
+	if (!result)
+		result = check_payload(next, (uint32_t)unit_version.number, &payload, error);
+	gim_buffer_free(&payload);
+	return result;
+}
+
+int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error)
+{
+	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
+	const struct gim_provider *provider = check_providers(state, from, gim_only, error);
+	if (!provider)
+		return gim_unit_provider(state) ? GIM_E_VALUE : GIM_E_NO_UNIT;
+	int result = check_layout(state, from, provider, &next.layout_version, error);
+	if (!result)
+		result = copy_interface(&next, from, provider, error);
+	if (!result)
+		result = check_next(state, &next, error);
+	if (!result)
+		adopt(state, &next);
+	state->arena = next.arena;
 	return result;
 }

@@ -65,6 +65,11 @@ const struct gim_provider *gim_unit_provider(const struct gim_state *state)
 	return provider_by_id(((const struct gim *)(const void *)head->data)->provider);
 }
 
+static const char *unit_format(const struct gim_state *state)
+{
+	return state->unit_format ? state->unit_format : state->format->name;
+}
+
 static const struct gim_layout *layout_of(const struct gim_provider *provider, const char *format)
 {
 	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++)
@@ -73,13 +78,30 @@ static const struct gim_layout *layout_of(const struct gim_provider *provider, c
 	return NULL;
 }
 
-/* The number of items of the list that the payload's length counts (virtual processors); 0: there is none in this version. */
-static uint32_t counted_vcpus(const struct gim_object *object, const struct gim_row *rows, uint32_t version)
+/* The row of the list that the payload's length counts (virtual processors); NULL: there is none in this version. */
+static const struct gim_row *vcpus_row(const struct gim_row *rows, uint32_t version)
 {
 	for (const struct gim_row *row = rows; row->op != GIM_ROW_END; row++)
 		if (row->op == GIM_ROW_EACH && row->count == GIM_COUNT_REST && version >= row->since)
-			return ((const struct gim_list *)(const void *)(object->data + row->offset))->count;
-	return 0;
+			return row;
+	return NULL;
+}
+
+static const struct gim_list *list_at(const struct gim_object *object, const struct gim_row *row)
+{
+	return (const struct gim_list *)(const void *)(object->data + row->offset);
+}
+
+const struct gim_list *gim_unit_vcpus(const struct gim_state *state, char *path, size_t size)
+{
+	const struct gim_provider *provider = gim_unit_provider(state);
+	const struct gim_layout *layout = provider ? layout_of(provider, unit_format(state)) : NULL;
+	const struct gim_object *object = layout ? gim_state_find(state, provider->record) : NULL;
+	const struct gim_row *row = object ? vcpus_row(layout->frames[0].rows, state->layout_version) : NULL;
+	if (!row)
+		return NULL;
+	gim_object_path(object, row->offset, path, size);
+	return list_at(object, row);
 }
 
 static int store_layout(struct gim_state *state, struct gim_object *head, const struct gim_provider *provider, uint32_t version,
@@ -87,9 +109,9 @@ static int store_layout(struct gim_state *state, struct gim_object *head, const 
 {
 	char name[64];
 	if (version)
-		(void)snprintf(name, sizeof(name), "%s-%s-%u", state->format->name, provider->name, version);
+		(void)snprintf(name, sizeof(name), "%s-%s-%u", unit_format(state), provider->name, version);
 	else
-		(void)snprintf(name, sizeof(name), "%s-%s", state->format->name, provider->name);
+		(void)snprintf(name, sizeof(name), "%s-%s", unit_format(state), provider->name);
 	state->layout_version = version;
 	return gim_store_text(state, head, offsetof(struct gim, layout), name, error);
 }
@@ -139,7 +161,7 @@ static int name_rule(int result, struct gim_error *error)
 static int decode_provider(struct gim_state *state, const struct gim_codec *codec, const struct gim_provider *provider,
                            const uint8_t *bytes, size_t size, size_t *used, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	const struct gim_layout *layout = layout_of(provider, state->format->name);
+	const struct gim_layout *layout = layout_of(provider, unit_format(state));
 	struct gim_object *head = gim_state_object(state, &gim_record, error);
 	*used = 0;
 	if (!head)
@@ -165,7 +187,8 @@ static int decode_provider(struct gim_state *state, const struct gim_codec *code
 	judge_rows(rows, version, roots, 2, report, user);
 	if (result)
 		return result;
-	const uint32_t vcpus = counted_vcpus(object, rows, version);
+	const struct gim_row *row = vcpus_row(rows, version);
+	const uint32_t vcpus = row ? list_at(object, row)->count : 0;
 	if (vcpus && codec->vcpus && vcpus != codec->vcpus)
 		gim_report(report, user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, UNIT, NULL,
 		           "the GIM unit holds %u vCPUs, other units say %u", vcpus, codec->vcpus);
@@ -219,8 +242,11 @@ int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec
 	if (!provider)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "provider %u is unknown", gim->provider);
 	const size_t start = buffer->size;
+	const struct gim_layout *layout = layout_of(provider, unit_format(state));
+	if (provider->record && !layout)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                "gim.layout names no layout in which the %s interface could be written", provider->name);
 	int result = gim_encode(head_rows, codec, head, 1, buffer, error);
-	const struct gim_layout *layout = layout_of(provider, state->format->name);
 	const struct gim_object *object = provider->record ? gim_state_find(state, provider->record) : NULL;
 	if (!result && layout) {
 		if (!object)

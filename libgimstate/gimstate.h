@@ -288,6 +288,11 @@ int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struc
  * all, "+a,-b" changes some), or a text. GIM_E_PATH, GIM_E_VALUE: the sentence says what it takes. */
 int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error);
 
+/* Replace the decoded guest interface by that of another state, e.g. of a JSON document, from which GIM_PART_GIM must be decoded too. It must have the state's
+ * provider (any, with gim_only: the state's other units then name the old one), a layout of the state's container, and the fields that this layout holds, no
+ * more and no fewer. GIM_E_VALUE: the sentence says what is expected. */
+int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error);
+
 /* Convert the decoded guest interface to another version of its layout, e.g. "vbox-hyperv-3". report (may be NULL) gets a finding for each field that is filled with its
  * default (note), dropped with its default (note) or lost with its value (error). 0: nothing is lost, 1: something is, or a negative code, and nothing
  * has changed. */

@@ -16,7 +16,7 @@
 const struct gim_rule gim_json_rules[GIM_JSON_RULES] = {
     [GIM_JSON_SYNTAX] = {"JSON-SYNTAX", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the text is JSON"},
     [GIM_JSON_LIMIT] = {"JSON-LIMIT", GIM_ERROR, GIM_E_LIMIT, 0, NULL, "the document is small enough to be read whole"},
-    [GIM_JSON_FORM] = {"JSON-FORM", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the document is a state as gimstate dump --json prints it"},
+    [GIM_JSON_FORM] = {"JSON-FORM", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the document is one of a state"},
     [GIM_JSON_VERSION] = {"JSON-VERSION", GIM_ERROR, GIM_E_VERSION, 0, NULL, "the form of the document is a known one"},
     [GIM_JSON_REPEATED] = {"JSON-REPEATED", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "every key stands there once"},
     [GIM_JSON_UNKNOWN] = {"JSON-UNKNOWN", GIM_ERROR, GIM_E_PATH, 0, NULL, "every key is a field of its record"},
@@ -234,13 +234,16 @@ static bool parse_hex(const json_t *json, unsigned width, uint64_t *number)
 
 static int refuse_number(struct reader *reader, const struct gim_field *field, const json_t *json)
 {
-	char found[64], takes[160];
-	const char *form = field->show == GIM_FLAGS ? "an array of names, and of bits without one as a last \"0x...\"; it takes "
-	                   : field->width == 8      ? "a string \"0x...\", "
-	                                            : "";
+	char found[64], takes[160] = "";
 	describe(json, found, sizeof(found));
+	if (field->show == GIM_FLAGS) {
+		gim_field_names(field, takes, sizeof(takes));
+		return refuse(reader, GIM_JSON_VALUE, "%s was found, expected is an array of names, then \"0x...\" for other bits: %s",
+		              found, takes);
+	}
 	gim_field_takes(field, takes, sizeof(takes));
-	return refuse(reader, GIM_JSON_VALUE, "%s was found, expected is %s%s", found, form, takes);
+	return refuse(reader, GIM_JSON_VALUE, "%s was found, expected is %s%s", found, field->width == 8 ? "a string \"0x...\", " : "",
+	              takes);
 }
 
 /* A newer release may know the name of a bit that was written as a number, so that named bits may be in the number too. */
@@ -270,8 +273,7 @@ static int read_number(struct reader *reader, const struct gim_field *field, con
 {
 	uint64_t number = 0;
 	const bool is_string = json_is_string(json);
-	const struct gim_name *name =
-	    is_string ? gim_name_find(field->names, json_string_value(json), json_string_length(json)) : NULL;
+	const struct gim_name *name = is_string ? gim_name_find(field->names, json_string_value(json), json_string_length(json)) : NULL;
 	int result = 0;
 	if (field->show == GIM_FLAGS && json_is_array(json))
 		result = read_flags(reader, field, json, &number);
@@ -378,7 +380,7 @@ static int check_keys(struct reader *reader, const struct gim_record *record, co
 		if (has_field(record, key))
 			continue;
 		(void)snprintf(reader->path + used, sizeof(reader->path) - used, ".%.64s", key);
-		return refuse(reader, GIM_JSON_UNKNOWN, "there is no such field; gimstate fields lists them");
+		return refuse(reader, GIM_JSON_UNKNOWN, "the record has no such field");
 	}
 	return 0;
 }
@@ -395,7 +397,8 @@ static int read_object(struct reader *reader, const struct gim_object *object, c
 		const json_t *value = json_object_get(json, field->name);
 		const size_t more = used + (size_t)snprintf(reader->path + used, sizeof(reader->path) - used, ".%s", field->name);
 		if (!value)
-			result = refuse(reader, GIM_JSON_MISSING, "the key is missing; null stands for a field that the layout cannot hold");
+			result =
+			    refuse(reader, GIM_JSON_MISSING, "the key is missing; null stands for a field that the layout cannot hold");
 		else if (field->count || field->kind == GIM_LIST)
 			result = read_array(reader, object, field, value, more);
 		else
@@ -439,7 +442,7 @@ static int read_member(struct reader *reader, const char *key, const json_t *jso
 	const size_t used = (size_t)snprintf(reader->path, sizeof(reader->path), "%.64s", key);
 	const struct gim_record *record = gim_record_find(key, strlen(key), &parts);
 	if (!record)
-		return refuse(reader, GIM_JSON_UNKNOWN, "a state has no such record; gimstate fields lists them");
+		return refuse(reader, GIM_JSON_UNKNOWN, "a state has no such record");
 	struct gim_object *object = &document->objects[document->count];
 	int result = gim_object_new(reader->arena, record, object, reader->error);
 	if (!result)

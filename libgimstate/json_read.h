@@ -21,7 +21,7 @@ extern const struct gim_rule gim_json_rules[GIM_JSON_RULES];
 
 /* A document is read whole: its text, and what jansson makes of it, together stay below the 64 MiB that the commands promise. */
 #define GIM_JSON_TEXT_LIMIT (8u << 20)
-#define GIM_JSON_VALUES_LIMIT (32u << 20)
+#define GIM_JSON_VALUES_LIMIT (40u << 20)
 
 struct gim_document {
 	struct gim_object objects[GIM_OBJECTS_MAX]; /* its records but `source`, in its order */

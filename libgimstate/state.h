@@ -43,6 +43,7 @@ struct gim_state {
 	size_t object_count;
 	unsigned decoded;        /* parts done (enum gim_part) */
 	struct gim_codec codec;  /* what the container's header says of all payloads */
+	const char *unit_format; /* whose layouts the GIM unit has, when they are another format's than the container */
 	uint32_t layout_version; /* of the provider layout that read the GIM unit; 0: none did */
 };
 
@@ -165,6 +166,12 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 
 /* The provider that the decoded head names; NULL when there is none. */
 const struct gim_provider *gim_unit_provider(const struct gim_state *state);
+
+/* The list of what the unit holds of each vCPU, and its path; NULL when its layout holds nothing of them. */
+const struct gim_list *gim_unit_vcpus(const struct gim_state *state, char *path, size_t size);
+
+/* The provider's layout that FORMAT-PROVIDER-VERSION names, and its version; NULL when there is none. (convert.c) */
+const struct gim_layout *gim_layout_find(const struct gim_provider *provider, const char *name, uint32_t *version);
 
 /* Append the payload of the GIM unit that the state's objects describe. */
 int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error);

@@ -35,15 +35,28 @@ uint64_t gim_number_largest(unsigned width_bytes)
 	return width_bytes >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * width_bytes) - 1;
 }
 
+/* Appends ", name", or "..." once and for all where it does not fit. */
+static void append_name(char *text, size_t size, const char *name)
+{
+	const size_t used = strlen(text), ellipsis = sizeof(", ...");
+	if (used + strlen(name) + ellipsis + 2 <= size)
+		(void)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+	else if (used + ellipsis <= size && (used < 3 || strcmp(text + used - 3, "...") != 0))
+		(void)snprintf(text + used, size - used, ", ...");
+}
+
+void gim_field_names(const struct gim_field *field, char *text, size_t size)
+{
+	for (const struct gim_name *name = field->names; name && name->name; name++)
+		append_name(text, size, name->name);
+	for (const struct gim_bit *bit = field->bits; bit && bit->name; bit++)
+		if (bit->width == 1)
+			append_name(text, size, bit->name);
+}
+
 void gim_field_takes(const struct gim_field *field, char *text, size_t size)
 {
-	const uint64_t largest = gim_number_largest(field->width);
-	size_t used = (size_t)snprintf(text, size, "0 to 0x%" PRIx64, largest);
-	if (field->show == GIM_BOOL)
-		used = (size_t)snprintf(text, size, "true, false or a number up to 0x%" PRIx64, largest);
-	for (const struct gim_name *name = field->names; name && name->name && used < size; name++)
-		used += (size_t)snprintf(text + used, size - used, ", %s", name->name);
-	for (const struct gim_bit *bit = field->bits; bit && bit->name && used < size; bit++)
-		if (bit->width == 1)
-			used += (size_t)snprintf(text + used, size - used, ", %s", bit->name);
+	(void)snprintf(text, size, "%s0x%" PRIx64, field->show == GIM_BOOL ? "true, false or a number up to " : "0 to ",
+	               gim_number_largest(field->width));
+	gim_field_names(field, text, size);
 }

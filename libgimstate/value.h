@@ -13,7 +13,10 @@ const struct gim_bit *gim_bit_find(const struct gim_bit *bits, const char *text,
 /* The largest number of width_bytes bytes. */
 uint64_t gim_number_largest(unsigned width_bytes);
 
-/* What a number field takes, for people: its range and its names. */
+/* Append the names that a number field takes to a text, for people; "..." stands for those that do not fit. */
+void gim_field_names(const struct gim_field *field, char *text, size_t size);
+
+/* What a number field takes: its range and its names. */
 void gim_field_takes(const struct gim_field *field, char *text, size_t size);
 
 #endif

@@ -16,7 +16,7 @@ for number, line in enumerate(open("calls", errors="replace"), 1):
     best = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if best:
         print(line.strip(), best.message[:300], list(best.absolute_path))
-print(number, "documents")
+print("enough documents" if number > 200 else f"only {number} documents")
 END
 calls=0
 call() {
@@ -33,6 +33,13 @@ for state in "$SAMPLES"/*.sav; do
 	call verify --json "$state"
 	call verify --ndjson "$state"
 	call get --json "$state" gim hyperv kvm source.size_bytes 'hyperv.vp[0].sint'
+	# A document is a state too, and gives the same document, but for where it comes from.
+	"$GIMSTATE" dump --json --all "$state" >state.json
+	call dump --json --all state.json
+	diff <(sed '/"source": {/,/^  }/d' state.json) <(sed '/"source": {/,/^  }/d' $calls.json)
+	for command in dump info units verify; do call $command --json state.json; done
+	call set --json -o same --force "$state" --from state.json
+	cmp "$state" same
 done
 call diff --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/hyperv-1.sav"
 call diff --json --all "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav"
@@ -67,6 +74,12 @@ for command in "dump --json" "dump --json --all" "info --json" "units --json" "v
 done
 call get --json short.sav hyperv
 call get --json "$SAMPLES/kvm.sav" nosuch
+for edit in 's/"unit_version": 1/"unit_version": /' 's/"unit_version"/"version"/' '/"unit_version"/d' 's/"unit_version": 1/"unit_version": "1"/' \
+	's/"gimstate": 1/"gimstate": 2/' 's/"unit_version".*/& &/'; do
+	sed "$edit" state.json >edited.json
+	for command in dump info verify; do call $command --json edited.json; done
+	call set --json -o refused "$state" --from edited.json
+done
 call dump --json
 call nosuch --json
 call --json

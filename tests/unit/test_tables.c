@@ -43,18 +43,32 @@ static void collect(const struct gim_record *record)
 		collect(record->fields[f].record);
 }
 
+static size_t top_count;
+
+/* A state has room for every top record, and finds each by its name. */
+static void collect_top(const struct gim_record *record)
+{
+	unsigned parts = 0;
+	if (!record)
+		return;
+	assert_ptr_equal(gim_record_find(record->name, strlen(record->name), &parts), record);
+	assert_true(parts);
+	assert_true(++top_count <= GIM_OBJECTS_MAX);
+	collect(record);
+}
+
 static int collect_all(void **unused)
 {
 	(void)unused;
 	record_count = 0;
-	collect(&source_record);
-	collect(&gim_record);
-	collect(&guest_record);
+	collect_top(&source_record);
+	collect_top(&gim_record);
+	collect_top(&guest_record);
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
-		collect((*each)->record);
+		collect_top((*each)->record);
 	for (const struct gim_format *const *each = gim_formats; *each; each++)
 		for (const struct gim_record *const *record = (*each)->records; record && *record; record++)
-			collect(*record);
+			collect_top(*record);
 	return 0;
 }
 
