@@ -30,7 +30,7 @@ try set "$SAMPLES/minimal.sav" --from "$SAMPLES/none.sav" --gim-only -o none.sav
 # What the unit does not hold, and what the layout must.
 refuse() { # NAME SCRIPT
 	edit "$@"
-	try set "$state" --from "$1.json" -o refused.sav
+	try set "$state" --from "$1.json" -o refused.sav | sed 's/line [0-9]*/line .../'
 }
 refuse more '0,/"scontrol": null/s//"scontrol": "0x1"/'
 refuse fewer '0,/"simp": "0x20001"/s//"simp": null/'
