@@ -97,7 +97,10 @@ static void add_changes(json_t *changes, json_t *before, json_t *after)
 		add_change(changes, path, json_string_value(json_object_get(before, path)), json_string_value(text));
 		(void)json_object_del(before, path);
 	}
-	json_object_foreach(before, path, text) add_change(changes, path, json_string_value(text), NULL);
+	json_object_foreach(before, path, text)
+	{
+		add_change(changes, path, json_string_value(text), NULL);
+	}
 }
 
 static int take_all(struct gim_state *state, const struct gim_state *from, const struct options *options, json_t *changes,
