@@ -48,7 +48,7 @@ static int convert(const char *in, const char *out, const struct options *option
 		return error->code;
 	int result = convert_state(state, options, conversion, error);
 	if (!result && !options->dry_run && (!conversion->lost || options->lossy))
-		result = output_state(state, out, options->force, error);
+		result = output_state(state, NULL, out, options->force, error);
 	gim_state_free(&state);
 	return result;
 }

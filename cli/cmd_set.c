@@ -23,31 +23,14 @@ static char *text_of(const struct gim_state *state, const char *path)
 	return text;
 }
 
-/*
- * What the guest sees of the feature words it reads by CPUID, and those leaves are saved in the unit cpum. A word that is changed in one of the two
- * places only makes the guest and its hypervisor disagree.
- */
-static int check_cpuid(struct gim_state *state, const char *path, const struct options *options, struct gim_error *error)
-{
-	struct gim_unit unit;
-	if (options->gim_only || !strstr(path, ".features.") || gim_unit_find(state, "cpum", 1, GIM_PASS_FINAL, &unit, NULL))
-		return 0;
-	return error_set(error, GIM_E_VALUE,
-	                 "%s stands in the CPUID leaves of the unit cpum/1 too, which this command does not change; --gim-only changes it "
-	                 "in the GIM unit alone",
-	                 path);
-}
-
-static int change(struct gim_state *state, const struct options *options, char *assignment, json_t *changes, struct gim_error *error)
+static int change(struct gim_state *state, char *assignment, json_t *changes, struct gim_error *error)
 {
 	char *equals = strchr(assignment, '=');
 	if (!equals)
 		return error_set(error, GIM_E_ARGUMENT, "%s: PATH=VALUE is expected", assignment);
 	*equals = '\0';
 	char *before = text_of(state, assignment);
-	int result = check_cpuid(state, assignment, options, error);
-	if (!result)
-		result = gim_state_set(state, assignment, equals + 1, error);
+	int result = gim_state_set(state, assignment, equals + 1, error);
 	if (!result) {
 		char *after = text_of(state, assignment);
 		(void)json_array_append_new(changes, json_pack("{s:s, s:s*, s:s*}", "path", assignment, "from", before, "to", after));
@@ -112,8 +95,6 @@ static int take_all(struct gim_state *state, const struct gim_state *from, const
 		result = error_set(error, GIM_E_MEMORY, "out of memory");
 	if (!result)
 		add_changes(changes, before, after);
-	for (size_t i = 0; !result && i < json_array_size(changes); i++)
-		result = check_cpuid(state, json_string_value(json_object_get(json_array_get(changes, i), "path")), options, error);
 	json_decref(before);
 	json_decref(after);
 	return result;
@@ -132,9 +113,10 @@ static int take_from(struct gim_state *state, const struct options *options, jso
 }
 
 /* *blamed becomes the file that a failure is about. */
-static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, const char **blamed,
-               struct gim_error *error)
+static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, struct remarks *remarks,
+               const char **blamed, struct gim_error *error)
 {
+	const struct gim_write_options how = {.gim_only = options->gim_only, .report = remarks_take, .report_user = remarks};
 	struct gim_state *state = NULL;
 	const char *output = options->in_place ? file : options->output;
 	int result = 0;
@@ -146,14 +128,14 @@ static int set(const char *file, const struct options *options, int count, char 
 	if (!result && options->from && (result = take_from(state, options, changes, error)))
 		*blamed = options->from;
 	for (int i = 0; !result && i < count; i++)
-		result = change(state, options, assignments[i], changes, error);
+		result = change(state, assignments[i], changes, error);
 	if (!result)
-		result = output_state(state, output, options->in_place || options->force, error);
+		result = output_state(state, &how, output, options->in_place || options->force, error);
 	gim_state_free(&state);
 	return result;
 }
 
-static void put_changes(const json_t *changes)
+static void put_changes(const json_t *changes, const struct remarks *remarks)
 {
 	for (size_t i = 0; i < json_array_size(changes); i++) {
 		const json_t *one = json_array_get(changes, i);
@@ -164,6 +146,7 @@ static void put_changes(const json_t *changes)
 		put_safe(stdout, json_string_value(json_object_get(one, "to")));
 		putchar('\n');
 	}
+	remarks_put(remarks);
 }
 
 int run_set(const struct options *options, int count, char **operands)
@@ -175,16 +158,19 @@ int run_set(const struct options *options, int count, char **operands)
 		return usage_error(command_find("set"), options->json, "set needs PATH=VALUE, or --from STATE");
 	json_t *changes = json_array();
 	const char *blamed = operands[0];
-	if (set(operands[0], options, count - 1, operands + 1, changes, &blamed, &error)) {
-		json_decref(changes);
-		return output_error(blamed, &error, options->json);
+	struct remarks remarks = {.findings = NULL};
+	int status = EXIT_YES;
+	if (set(operands[0], options, count - 1, operands + 1, changes, &remarks, &blamed, &error)) {
+		status = output_error(blamed, &error, options->json);
+	} else if (options->json) {
+		json_t *body = json_pack("{s:s, s:s, s:O}", "file", operands[0], "output",
+		                         options->in_place ? operands[0] : options->output, "changes", changes);
+		remarks_json(&remarks, &error, body);
+		output_document(body, false);
+	} else {
+		put_changes(changes, &remarks);
 	}
-	if (options->json)
-		output_document(json_pack("{s:s, s:s, s:O}", "file", operands[0], "output",
-		                          options->in_place ? operands[0] : options->output, "changes", changes),
-		                false);
-	else
-		put_changes(changes);
 	json_decref(changes);
-	return EXIT_YES;
+	remarks_free(&remarks);
+	return status;
 }

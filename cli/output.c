@@ -292,6 +292,20 @@ void remarks_print(const struct remarks *remarks, const struct gim_error *error)
 	}
 }
 
+void remarks_put(const struct remarks *remarks)
+{
+	for (size_t i = 0; i < json_array_size(remarks->findings); i++) {
+		const json_t *finding = json_array_get(remarks->findings, i);
+		const char *const parts[] = {member(finding, "unit"), member(finding, "path"), member(finding, "text")};
+		fputs(*parts[0] ? "unit " : "", stdout);
+		for (size_t part = 0; part < sizeof(parts) / sizeof(parts[0]); part++) {
+			put_safe(stdout, parts[part]);
+			fputs(part < 2 && *parts[part] ? ": " : "", stdout);
+		}
+		putchar('\n');
+	}
+}
+
 void remarks_json(const struct remarks *remarks, const struct gim_error *error, json_t *body)
 {
 	json_t *findings = json_array();
@@ -447,10 +461,10 @@ int output_end(struct gim_output *output, int result, struct gim_error *error)
 	return gim_output_commit(&output, error);
 }
 
-int output_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error)
+int output_state(struct gim_state *state, const struct gim_write_options *how, const char *path, bool replace, struct gim_error *error)
 {
 	struct gim_output *output;
 	if (gim_output_new(path, replace, &output, error))
 		return error->code;
-	return output_end(output, gim_state_write(state, gim_output_write, output, error), error);
+	return output_end(output, gim_state_write(state, how, gim_output_write, output, error), error);
 }

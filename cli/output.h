@@ -56,7 +56,7 @@ bool input_is(const char *input, const char *path);
 int output_end(struct gim_output *output, int result, struct gim_error *error);
 
 /* Write the state, with what was changed in it, to the file path. */
-int output_state(struct gim_state *state, const char *path, bool replace, struct gim_error *error);
+int output_state(struct gim_state *state, const struct gim_write_options *how, const char *path, bool replace, struct gim_error *error);
 
 /* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
 void output_document(json_t *body, bool one_line);
@@ -72,6 +72,8 @@ struct remarks {
 void remarks_take(void *user, const struct gim_finding *finding);
 /* "# warning: …" on stderr, without the one that the error says again. */
 void remarks_print(const struct remarks *remarks, const struct gim_error *error);
+/* What was done, on stdout: "unit cpum/1: hyperv.features.hints: sentence". */
+void remarks_put(const struct remarks *remarks);
 /* The same into a document, when there are any. */
 void remarks_json(const struct remarks *remarks, const struct gim_error *error, json_t *body);
 void remarks_free(struct remarks *remarks);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Changing fields of the guest interface, and writing the state with what was changed. */
+/* Changing fields of the guest interface. */
 #include "error.h"
 #include "state.h"
 #include "value.h"
@@ -150,94 +150,6 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 }
 
 /*
- * Writing.
- */
-static int collect(void *user, const void *bytes, size_t size)
-{
-	struct gim_buffer *buffer = (struct gim_buffer *)user;
-	gim_buffer_bytes(buffer, bytes, size);
-	return buffer->failed;
-}
-
-struct comparison {
-	const struct gim_state *again;
-	struct gim_error *error;
-};
-
-static bool same_value(const struct gim_value *a, const struct gim_value *b)
-{
-	if (a->kind != b->kind)
-		return false;
-	if (a->kind == GIM_VALUE_NUMBER)
-		return a->number == b->number;
-	return a->length_bytes == b->length_bytes && (!a->length_bytes || !memcmp(a->bytes, b->bytes, a->length_bytes));
-}
-
-/* Was this leaf written as it is? What is derived, or has no room in the layout, was not; what is missing in the state was made up. */
-static int compare_leaf(void *user, const char *path, const struct gim_value *value)
-{
-	const struct comparison *comparison = (const struct comparison *)user;
-	const struct gim_value again = gim_state_value(comparison->again, path);
-	const bool absent = value->presence == GIM_ABSENT, absent_again = again.presence == GIM_ABSENT;
-	if (absent == absent_again && (absent || same_value(value, &again)))
-		return 0;
-	(void)gim_fail(comparison->error, GIM_E_VALUE, GIM_UNKNOWN, "%s",
-	               absent         ? "it has no value, but the layout holds it"
-	               : absent_again ? "it has a value, but the layout does not hold it"
-	                              : "it cannot be changed to that: the unit would not hold it when it is read again");
-	gim_error_path(comparison->error, path);
-	return GIM_E_VALUE;
-}
-
-/* The payload is what will be read again, or the change is refused. */
-static int check_payload(const struct gim_state *state, uint32_t unit_version, const struct gim_buffer *payload, struct gim_error *error)
-{
-	struct gim_state again = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec};
-	struct gim_error own = GIM_ERROR_INIT;
-	const struct comparison comparison = {&again, error};
-	int result = gim_unit_decode(&again, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, &own);
-	if (result) {
-		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "what was set could not be read again: %s", own.text);
-		gim_error_path(error, own.path);
-	}
-	for (size_t i = 0; !result && i < again.object_count; i++) {
-		const struct gim_object *object = gim_state_find(state, again.objects[i].record);
-		if (object)
-			result = gim_object_visit(object, "", compare_leaf, (void *)(uintptr_t)&comparison, error);
-	}
-	gim_arena_free(&again.arena);
-	return result;
-}
-
-int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error)
-{
-	struct gim_buffer before = {.bytes = NULL}, after = {.bytes = NULL};
-	const struct gim_object *head = gim_state_find(state, &gim_record);
-	struct gim_unit unit;
-	int result = 0;
-	if (!state->format->write || !state->input.seekable)
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
-		                state->format->write ? "a stream cannot be written again; give a file"
-		                                     : "this container cannot be written");
-	if (!head || !head->presence[offsetof(struct gim, provider)])
-		return state->format->write(state, NULL, 0, sink, user, error);
-	result = gim_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
-	if (!result)
-		result = gim_unit_read(state, &unit, collect, &before, error);
-	if (!result)
-		result = gim_unit_encode(state, &state->codec, &after, error);
-	const bool changed = !result && (before.size != after.size || memcmp(before.bytes, after.bytes, after.size) != 0);
-	if (!result) /* also when it is the same: what was set may be derived, and have no place in it */
-		result = check_payload(state, unit.version, &after, error);
-	const struct gim_change change = {unit.offset, after.bytes, after.size};
-	if (!result)
-		result = state->format->write(state, &change, changed, sink, user, error);
-	gim_buffer_free(&before);
-	gim_buffer_free(&after);
-	return result;
-}
-
-/*
  * Taking the guest interface from another state.
  */
 static int refuse_at(struct gim_error *error, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -351,7 +263,7 @@ static int check_next(const struct gim_state *state, const struct gim_state *nex
 	if (!result)
 		result = gim_unit_encode(next, &state->codec, &payload, error);
 	if (!result)
-		result = check_payload(next, (uint32_t)unit_version.number, &payload, error);
+		result = gim_unit_check(next, (uint32_t)unit_version.number, &payload, error);
 	gim_buffer_free(&payload);
 	return result;
 }

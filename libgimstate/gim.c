@@ -47,6 +47,10 @@ const struct gim_rule gim_unit_rules[GIM_UNIT_RULES] = {
     [GIM_UNIT_TRAILING] = {"GIM-TRAILING", GIM_WARNING, GIM_E_VALUE, STATUS(VERR_SSM_LOADED_TOO_LITTLE),
                            "nothing follows the provider's payload", .why = "VirtualBox finds data that nobody reads, and the load fails",
                            .mend = "give the VM as many vCPUs as the state has", .source = "VirtualBox's GIM unit"},
+    [GIM_UNIT_CPUID] = {"GIM-CPUID-CHANGED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
+                        "a feature word that is changed is changed where the saved CPUID leaves show it, too",
+                        .why = "the guest reads its features by CPUID, and VirtualBox loads the saved leaves",
+                        .mend = "nothing, or change the GIM unit alone: --gim-only", .source = "VirtualBox's units GIM and cpum"},
 };
 
 static const struct gim_provider *provider_by_id(uint32_t id)

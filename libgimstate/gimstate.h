@@ -301,9 +301,18 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 /* The name of the layout in which a release ("vbox:5.2") writes the state's guest interface. */
 int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error);
 
-/* Write the state with the guest interface as it is now; nothing else changes, and without a change all bytes are those of the input, which must be a file
- * or memory. sink as in gim_output_write. */
-int gim_state_write(struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);
+struct gim_write_options {
+	/* A feature word is changed in the GIM unit alone. Else it is changed in the CPUID leaves that the container saves, too (VirtualBox's unit cpum), or the
+	 * state is not written. */
+	bool gim_only;
+	gim_report_fn *report; /* what changes beside the guest interface; may be NULL */
+	void *report_user;
+};
+
+/* Write the state with the guest interface as it is now; all else is copied, and without a change all bytes are those of the input, which must be a file
+ * or memory. options may be NULL. sink as in gim_output_write; NULL: only find out what would change, and whether it can be written. */
+int gim_state_write(struct gim_state *state, const struct gim_write_options *options, gim_sink_fn *sink, void *user,
+                    struct gim_error *error);
 
 /* A file that is written: its name stands for the old one, or for none, until commit has made the new one last, whatever happens in between. replace: the name
  * may stand for a file already, whose mode is kept (and whose owner, where that is allowed). A symbolic link is refused, not followed. *output is the

@@ -70,11 +70,25 @@ struct gim_value gim_state_value(const struct gim_state *state, const char *path
 void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path,
                 const char *format, ...) __attribute__((format(printf, 7, 8)));
 
-/* A unit that is written with another payload. */
+/* Units that are written with other payloads, in their order. */
+#define GIM_CHANGES_MAX 8
 struct gim_change {
 	uint64_t offset; /* of the unit's header in the input */
-	const uint8_t *payload;
+	uint8_t *payload;
 	size_t size;
+};
+struct gim_changes {
+	struct gim_change items[GIM_CHANGES_MAX];
+	size_t count;
+};
+/* Add one; takes the payload over, also on failure. */
+int gim_changes_add(struct gim_changes *changes, uint64_t offset, struct gim_buffer *payload, struct gim_error *error);
+
+/* A word of a provider's record that a CPUID leaf shows, and that changes. */
+#define GIM_CPUID_WORDS_MAX 16
+struct gim_cpuid_word {
+	const struct gim_cpuid_row *row;
+	uint32_t before, after;
 };
 
 /*
@@ -97,10 +111,11 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
-	/* Write the container with these changes (in the order of their units; 0: the bytes of the input) and everything else as it is. The input can be seeked.
-	 * NULL: cannot be written. */
-	int (*write)(struct gim_state *state, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
-	             struct gim_error *error);
+	/* Write the container with these changes (none: the bytes of the input) and everything else as it is. The input can be seeked. NULL: cannot be written. */
+	int (*write)(struct gim_state *state, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error);
+	/* Add what must change so that the saved CPUID leaves show these words, and report it; fail when that cannot be told. NULL: it saves no leaves. */
+	int (*change_cpuid)(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
+	                    gim_report_fn *report, void *user, struct gim_error *error);
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
 	              struct gim_error *error);
@@ -148,6 +163,7 @@ enum gim_unit_rule {
 	GIM_UNIT_VCPUS,
 	GIM_UNIT_DELIMITER,
 	GIM_UNIT_TRAILING,
+	GIM_UNIT_CPUID,
 	GIM_UNIT_RULES
 };
 extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
@@ -172,6 +188,9 @@ const struct gim_list *gim_unit_vcpus(const struct gim_state *state, char *path,
 
 /* The provider's layout that FORMAT-PROVIDER-VERSION names, and its version; NULL when there is none. (convert.c) */
 const struct gim_layout *gim_layout_find(const struct gim_provider *provider, const char *name, uint32_t *version);
+
+/* Is this payload of the GIM unit, decoded again, what the state holds? Else the change that led to it is refused. */
+int gim_unit_check(const struct gim_state *state, uint32_t unit_version, const struct gim_buffer *payload, struct gim_error *error);
 
 /* Append the payload of the GIM unit that the state's objects describe. */
 int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error);

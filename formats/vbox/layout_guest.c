@@ -465,7 +465,7 @@ static const struct gim_frame frames[] = {
     {.name = "cpum", .instance = 1, .first = 17, .last = 24, .rows = cpum_rows},
     {.name = "cpum", .instance = 1, .first = 18, .last = 24, .rows = cpum_begin_rows},
     {.name = "cpum", .instance = 1, .first = 17, .last = 24, .flags = VBOX_FRAME_LIVE, .rows = cpum_live_rows},
-    {.name = "cpum", .instance = 1, .first = 18, .last = 24, .flags = VBOX_FRAME_TAIL, .rows = cpuid_rows},
+    {.name = "cpum", .instance = 1, .first = 17, .last = 24, .flags = VBOX_FRAME_TAIL, .rows = cpuid_rows},
     {.name = "pgm", .instance = 1, .first = 14, .last = 14, .rows = pgm_rows},
     {.name = "pgm", .instance = 1, .first = 14, .last = 14, .flags = VBOX_FRAME_LIVE, .rows = pgm_live_rows},
     {.name = "tm", .instance = 1, .first = 3, .last = 3, .rows = tm_rows},

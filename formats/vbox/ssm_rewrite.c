@@ -17,9 +17,9 @@ enum { PIECE_BYTES = 256 * 1024, RAW_RECORD_BYTES = 4096, TERMINATOR_REST = SSM_
 
 struct rewrite {
 	struct ssm_stream stream;
-	const struct gim_change *changes;
-	size_t count, done; /* of changes */
-	uint64_t *shifts;   /* how far what stands behind each changed unit moves, modulo 2^64 */
+	const struct gim_changes *changes;
+	size_t done;                      /* of changes */
+	uint64_t shifts[GIM_CHANGES_MAX]; /* how far what stands behind each changed unit moves, modulo 2^64 */
 	gim_sink_fn *sink;
 	void *user;
 	uint64_t offset;         /* of what is written next */
@@ -179,7 +179,7 @@ static int copy_records(struct rewrite *rewrite, struct gim_error *error)
 static int rewrite_unit(struct rewrite *rewrite, const struct gim_unit *unit, struct gim_error *error)
 {
 	struct ssm_stream *stream = &rewrite->stream;
-	const struct gim_change *change = rewrite->done < rewrite->count ? &rewrite->changes[rewrite->done] : NULL;
+	const struct gim_change *change = rewrite->done < rewrite->changes->count ? &rewrite->changes->items[rewrite->done] : NULL;
 	int result = put_header(rewrite, unit->offset, (size_t)(stream->data_offset - unit->offset), error);
 	if (result)
 		return result;
@@ -198,7 +198,7 @@ static int rewrite_unit(struct rewrite *rewrite, const struct gim_unit *unit, st
 static uint64_t moved(const struct rewrite *rewrite, uint64_t offset)
 {
 	size_t before = 0;
-	while (before < rewrite->count && rewrite->changes[before].offset < offset)
+	while (before < rewrite->changes->count && rewrite->changes->items[before].offset < offset)
 		before++;
 	return before ? offset + rewrite->shifts[before - 1] : offset;
 }
@@ -241,16 +241,16 @@ static int rewrite_rest(struct rewrite *rewrite, struct gim_error *error)
 	struct gim_unit unit;
 	int more, result = 0;
 	bool first = true;
-	ssm_seek(stream, rewrite->changes->offset);
+	ssm_seek(stream, rewrite->changes->items[0].offset);
 	while (!result && (more = ssm_next(stream, &unit, error))) {
 		result = more < 0 ? more : first ? check_head(rewrite, stream->running_crc, error) : 0;
 		first = false;
 		if (!result)
 			result = rewrite_unit(rewrite, &unit, error);
 	}
-	if (!result && rewrite->done < rewrite->count)
-		result =
-		    gim_fail(error, GIM_E_ARGUMENT, rewrite->changes[rewrite->done].offset, "no unit that could be changed begins here");
+	if (!result && rewrite->done < rewrite->changes->count)
+		result = gim_fail(error, GIM_E_ARGUMENT, rewrite->changes->items[rewrite->done].offset,
+		                  "no unit that could be changed begins here");
 	if (!result && !stream->no_end_unit)
 		result = put_header(rewrite, stream->position - SSM_END_BYTES, SSM_END_BYTES, error);
 	if (!result)
@@ -258,24 +258,19 @@ static int rewrite_rest(struct rewrite *rewrite, struct gim_error *error)
 	return result ? result : put_footer(rewrite, error);
 }
 
-int ssm_rewrite(struct gim_input *input, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
-                struct gim_error *error)
+int ssm_rewrite(struct gim_input *input, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
-	struct rewrite rewrite = {.changes = changes, .count = count, .sink = sink, .user = user};
+	struct rewrite rewrite = {.changes = changes, .sink = sink, .user = user};
 	int result = ssm_open(&rewrite.stream, input, error);
 	if (!result)
 		result = begin(&rewrite, error);
-	rewrite.shifts = calloc(count, sizeof(*rewrite.shifts));
-	if (!result && !rewrite.shifts)
-		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	if (!result && rewrite.stream.header.version != SSM_V2_0)
 		result = gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                  "units of container 1.x cannot be changed in place; convert it to container 2.0 first");
 	if (!result)
-		result = copy(&rewrite, changes->offset, error);
+		result = copy(&rewrite, changes->items[0].offset, error);
 	if (!result)
 		result = rewrite_rest(&rewrite, error);
-	free(rewrite.shifts);
 	free(rewrite.piece);
 	ssm_close(&rewrite.stream);
 	return result;

@@ -5,10 +5,9 @@
 
 #include "state.h"
 
-/* input: one that can be seeked. changes: at least one, in the order of their units. The directory's, units' and footer's offsets and all checksums are made anew; what
+/* input: one that can be seeked. changes: at least one. The directory's, units' and footer's offsets and all checksums are made anew; what
  * stands before the first changed unit is copied. */
-int ssm_rewrite(struct gim_input *input, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
-                struct gim_error *error);
+int ssm_rewrite(struct gim_input *input, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error);
 
 /* All bytes as they are. */
 int ssm_copy(struct gim_input *input, gim_sink_fn *sink, void *user, struct gim_error *error);

@@ -10,12 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer payloads than any release writes, and still little memory. */
-#define PAYLOAD_LIMIT ((size_t)8 << 20)
 /* What precedes the pages in pgm: even 1024 vCPUs and all ROMs fit. */
 #define PGM_LIMIT ((size_t)128 << 10)
-/* For trial decodes; freed after each unit. */
-#define SCRATCH_LIMIT ((size_t)24 << 20)
 
 /* One call of vbox_decode or vbox_decode_unit. */
 struct decoding {
@@ -72,8 +68,7 @@ static bool serves(const struct gim_frame *frame, const struct gim_unit *unit)
 	       unit->version <= frame->last;
 }
 
-/* The first frame for unit at or after `frame` (NULL: from the start). */
-static const struct gim_frame *next_frame(const struct gim_frame *frame, const struct gim_unit *unit)
+const struct gim_frame *vbox_next_frame(const struct gim_frame *frame, const struct gim_unit *unit)
 {
 	const struct gim_frame *end = vbox_layout_units.frames + vbox_layout_units.frame_count;
 	for (frame = frame ? frame : vbox_layout_units.frames; frame < end; frame++)
@@ -84,7 +79,7 @@ static const struct gim_frame *next_frame(const struct gim_frame *frame, const s
 
 bool vbox_unit_decodable(const struct gim_unit *unit)
 {
-	return (is_gim(unit) && unit->version == 1) || next_frame(NULL, unit);
+	return (is_gim(unit) && unit->version == 1) || vbox_next_frame(NULL, unit);
 }
 
 static void describe(const struct gim_unit *unit, char *text, size_t size)
@@ -123,7 +118,7 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 {
 	const bool pages = !strcmp(unit->name, "pgm");
 	struct gim_error own = GIM_ERROR_INIT;
-	payload->limit = pages ? PGM_LIMIT : PAYLOAD_LIMIT;
+	payload->limit = pages ? PGM_LIMIT : VBOX_PAYLOAD_LIMIT;
 	payload->stop_early = state->input.seekable;
 	int result = gim_unit_read(state, unit, gather, payload, &own);
 	if (result && payload->cut && payload->stop_early)
@@ -131,8 +126,8 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 	else if (result == GIM_E_MEMORY && !own.code)
 		(void)gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory after %zu bytes", payload->size);
 	if (!result && payload->cut && !pages)
-		result = gim_fail(&own, GIM_E_LIMIT, PAYLOAD_LIMIT, "the payload is longer than the %zu bytes that are decoded at most",
-		                  PAYLOAD_LIMIT);
+		result = gim_fail(&own, GIM_E_LIMIT, VBOX_PAYLOAD_LIMIT,
+		                  "the payload is longer than the %zu bytes that are decoded at most", VBOX_PAYLOAD_LIMIT);
 	if (result) {
 		gim_error_unit(&own, unit->name, unit->instance);
 		(void)gim_fail_as(error, &own);
@@ -152,13 +147,18 @@ struct outcome {
 	struct gim_error error;
 };
 
+bool vbox_is_live(const struct gim_state *state)
+{
+	const struct gim_object *source = gim_state_find(state, &source_record);
+	return source && ((const struct source *)(const void *)source->data)->live;
+}
+
 static struct gim_codec codec_for(const struct gim_state *state, const struct gim_unit *unit, const struct payload *payload)
 {
 	struct gim_codec codec = state->codec;
-	const struct gim_object *source = gim_state_find(state, &source_record);
 	codec.version = unit->version;
 	codec.partial = payload->cut;
-	codec.flags = source && ((const struct source *)(const void *)source->data)->live ? VBOX_CODEC_LIVE : 0;
+	codec.flags = vbox_is_live(state) ? VBOX_CODEC_LIVE : 0;
 	return codec;
 }
 
@@ -177,7 +177,7 @@ static struct outcome try_frame(const struct gim_state *state, const struct gim_
                                 const struct payload *payload)
 {
 	struct outcome outcome = {.frame = frame, .error = GIM_ERROR_INIT};
-	struct gim_arena arena = {.limit_bytes = SCRATCH_LIMIT};
+	struct gim_arena arena = {.limit_bytes = VBOX_SCRATCH_LIMIT};
 	struct gim_object roots[2];
 	outcome.result = gim_object_new(&arena, &guest_record, &roots[0], &outcome.error);
 	if (!outcome.result)
@@ -212,9 +212,9 @@ static bool fits(const struct outcome *outcome, const struct payload *payload)
 /* The best frame: one that fits, else one that does not fail, else the first. */
 static struct outcome choose_frame(const struct gim_state *state, const struct gim_unit *unit, const struct payload *payload)
 {
-	const struct gim_frame *frame = next_frame(NULL, unit);
+	const struct gim_frame *frame = vbox_next_frame(NULL, unit);
 	struct outcome best = try_frame(state, unit, frame, payload);
-	while (!fits(&best, payload) && (frame = next_frame(frame + 1, unit))) {
+	while (!fits(&best, payload) && (frame = vbox_next_frame(frame + 1, unit))) {
 		struct outcome other = try_frame(state, unit, frame, payload);
 		if (fits(&other, payload) || best.result)
 			best = other.result ? best : other;
@@ -237,30 +237,6 @@ static int decode_for_good(struct gim_state *state, const struct gim_unit *unit,
 	return gim_decode(frame->rows, &codec, roots, 2, &state->arena, bytes, payload->size - from, &used, &version, error);
 }
 
-/*
- * The CPUID block at the end of a cpum payload whose middle is not understood. It is found from the end: after the leaves stand the
- * default leaf and the host's leaves, 792 bytes on x86 hosts and 24 on others; before them stand the size and the number of the leaves.
- */
-static const struct gim_frame *find_tail(const struct gim_unit *unit, const struct payload *payload, size_t after, size_t *from)
-{
-	static const size_t tails[] = {16 + 4 + 256 + 4 + 512, 16 + 4 + 4};
-	const size_t leaf = 32;
-	for (size_t t = 0; t < sizeof(tails) / sizeof(tails[0]); t++)
-		for (size_t count = 0; after + 8 + count * leaf + tails[t] <= payload->size; count++) {
-			const size_t at = payload->size - tails[t] - count * leaf - 8;
-			struct gim_cursor cursor = {.bytes = payload->bytes, .size = payload->size, .position = at};
-			if (gim_cursor_u32(&cursor) != leaf || gim_cursor_u32(&cursor) != count)
-				continue;
-			*from = at;
-			for (uint32_t f = 0; f < vbox_layout_units.frame_count; f++) {
-				const struct gim_frame *frame = &vbox_layout_units.frames[f];
-				if (frame->flags == VBOX_FRAME_TAIL && !strcmp(frame->name, unit->name))
-					return frame;
-			}
-		}
-	return NULL;
-}
-
 static void report_undecoded(struct decoding *decoding, const struct gim_unit *unit, size_t from, size_t end)
 {
 	char name[64];
@@ -275,10 +251,10 @@ static void decode_rest(struct decoding *decoding, const struct gim_unit *unit, 
                         const struct outcome *outcome)
 {
 	size_t end = payload->size;
-	const struct gim_frame *tail = NULL;
-	if (!strcmp(unit->name, "cpum") && outcome->used < payload->size)
-		tail = find_tail(unit, payload, outcome->used, &end);
-	if (tail && decode_for_good(decoding->state, unit, tail, payload, end, NULL))
+	const struct gim_frame *tail = outcome->used < payload->size ? vbox_tail_frame(unit) : NULL;
+	/* The middle of a cpum payload may not be understood; its CPUID leaves are found from the end. */
+	if (tail && vbox_find_cpuid(payload->bytes, payload->size, outcome->used, &end) &&
+	    decode_for_good(decoding->state, unit, tail, payload, end, NULL))
 		end = payload->size;
 	report_undecoded(decoding, unit, outcome->used, end);
 }
@@ -396,7 +372,7 @@ static void decode_met(struct decoding *decoding, const struct gim_unit *unit)
 	if (is_gim(unit)) {
 		if (decoding->parts & GIM_PART_GIM)
 			decode_gim(decoding, unit);
-	} else if (next_frame(NULL, unit)) {
+	} else if (vbox_next_frame(NULL, unit)) {
 		const bool asked = decoding->parts & GIM_PART_GUEST || (decoding->parts & GIM_PART_INFO && info >= 0);
 		if (asked || info >= 0 || !decoding->state->codec.vcpus)
 			decode_framed(decoding, unit, asked);
@@ -441,12 +417,6 @@ static void decode_wanted(struct decoding *decoding, const char *name, uint32_t 
 	}
 }
 
-static bool is_live(const struct gim_state *state)
-{
-	const struct gim_object *source = gim_state_find(state, &source_record);
-	return source && ((const struct source *)(const void *)source->data)->live;
-}
-
 /* All units that frames know, each once; a container that cannot be searched fails once. */
 static void decode_all_found(struct decoding *decoding)
 {
@@ -458,7 +428,7 @@ static void decode_all_found(struct decoding *decoding)
 		/* Of the live passes only pgm's says what the final one does not. */
 		if (frames[f].flags == VBOX_FRAME_FINAL)
 			decode_wanted(decoding, frames[f].name, frames[f].instance, GIM_PASS_FINAL);
-		else if (frames[f].flags == VBOX_FRAME_LIVE && !strcmp(frames[f].name, "pgm") && is_live(decoding->state))
+		else if (frames[f].flags == VBOX_FRAME_LIVE && !strcmp(frames[f].name, "pgm") && vbox_is_live(decoding->state))
 			decode_wanted(decoding, frames[f].name, frames[f].instance, 0);
 	}
 }
@@ -501,7 +471,7 @@ int vbox_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, 
 
 int vbox_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	if (!is_gim(unit) && !next_frame(NULL, unit))
+	if (!is_gim(unit) && !vbox_next_frame(NULL, unit))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "no table knows %s/%u in version %u%s", unit->name, unit->instance,
 		                unit->version, unit->pass == GIM_PASS_FINAL || !unit->pass ? "" : " in this pass");
 	struct decoding decoding = {.state = state, .report = report, .user = user, .error = error, .last_offset = GIM_UNKNOWN};
@@ -529,13 +499,13 @@ static bool counts_vcpus(const struct gim_unit *unit)
 {
 	for (size_t i = 0; i < sizeof(counting_units) / sizeof(counting_units[0]); i++)
 		if (!strcmp(unit->name, counting_units[i].name) && unit->instance == counting_units[i].instance)
-			return next_frame(NULL, unit);
+			return vbox_next_frame(NULL, unit);
 	return false;
 }
 
 bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit)
 {
-	return is_any_gim(unit) || (is_ssm(unit) && next_frame(NULL, unit)) || (!state->codec.vcpus && counts_vcpus(unit));
+	return is_any_gim(unit) || (is_ssm(unit) && vbox_next_frame(NULL, unit)) || (!state->codec.vcpus && counts_vcpus(unit));
 }
 
 /* A text that is too long stops the loader, whatever follows; a payload that ends too early says nothing when it is not whole. */

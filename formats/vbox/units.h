@@ -133,6 +133,26 @@ bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit
 void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
                      gim_report_fn *report, void *user);
 
+/* Longer payloads than any release writes, and still little memory; and what decoding one for a trial may take. */
+#define VBOX_PAYLOAD_LIMIT ((size_t)8 << 20)
+#define VBOX_SCRATCH_LIMIT ((size_t)24 << 20)
+
+/* Is it a live save, so that units have passes before the final one? */
+bool vbox_is_live(const struct gim_state *state);
+
+/* The first frame for this unit at or after `frame` (NULL: of all). */
+const struct gim_frame *vbox_next_frame(const struct gim_frame *frame, const struct gim_unit *unit);
+
+/* The frame of what stands at the end of this unit's payload, whatever is before it; NULL: none is known. */
+const struct gim_frame *vbox_tail_frame(const struct gim_unit *unit);
+
+/* Look for the CPUID leaves in a payload of the unit cpum, from byte `after` on. Returns at how many places they may begin; *from: the likeliest. */
+size_t vbox_find_cpuid(const uint8_t *bytes, size_t size, size_t after, size_t *from);
+
+/* As struct gim_format wants it. */
+int vbox_change_cpuid(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
+                      gim_report_fn *report, void *user, struct gim_error *error);
+
 /* As gim_state_decode and gim_state_decode_unit. What is wrong with a unit is reported; it fails the call when the unit is GIM, or when all
  * units were asked for (GIM_PART_GUEST). The others are aids. */
 int vbox_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);

@@ -190,10 +190,9 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
-static int vbox_write(struct gim_state *state, const struct gim_change *changes, size_t count, gim_sink_fn *sink, void *user,
-                      struct gim_error *error)
+static int vbox_write(struct gim_state *state, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
-	return count ? ssm_rewrite(&state->input, changes, count, sink, user, error) : ssm_copy(&state->input, sink, user, error);
+	return changes->count ? ssm_rewrite(&state->input, changes, sink, user, error) : ssm_copy(&state->input, sink, user, error);
 }
 
 const struct gim_format gim_format_vbox = {
@@ -208,6 +207,7 @@ const struct gim_format gim_format_vbox = {
     .decode = vbox_decode,
     .decode_unit = vbox_decode_unit,
     .write = vbox_write,
+    .change_cpuid = vbox_change_cpuid,
     .verify = ssm_verify,
     .layouts = vbox_layouts,
     .records = vbox_records,

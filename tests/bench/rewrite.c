@@ -25,11 +25,11 @@ static int change_first(void)
 	struct gim_state *state = NULL;
 	struct gim_output *output = NULL;
 	struct gim_unit unit = {.offset = 0};
-	static const uint8_t payload[8]; /* of the unit SSM: nothing but its end */
+	static uint8_t payload[8]; /* of the unit SSM: nothing but its end */
 	must(!gim_state_open(large, &state, NULL) && !gim_output_new(again, true, &output, NULL), "cannot open the states");
 	must(!gim_unit_find(state, "SSM", 0, GIM_PASS_FINAL, &unit, NULL), "there is no unit SSM");
-	const struct gim_change change = {unit.offset, payload, sizeof(payload)};
-	must(!ssm_rewrite(&state->input, &change, 1, gim_output_write, output, NULL), "cannot rewrite");
+	const struct gim_changes changes = {{{unit.offset, payload, sizeof(payload)}}, 1};
+	must(!ssm_rewrite(&state->input, &changes, gim_output_write, output, NULL), "cannot rewrite");
 	must(!gim_output_commit(&output, NULL), "cannot commit");
 	gim_state_free(&state);
 	return 0;

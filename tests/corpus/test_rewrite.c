@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Every state of the corpus is written again byte for byte; with a changed field it is sound, every other unit is the same, and changing it back gives the old bytes. */
+/* Every state of the corpus is written again byte for byte; with a changed field it is sound, every other unit is the same, and changing it back gives the old bytes.
+ * A changed feature word changes nothing but that word, wherever it stands. */
 #include "corpus.h"
 
 #include "gimstate.h"
@@ -39,7 +40,7 @@ static struct gim_buffer rewrite(const struct gim_buffer *bytes, const char *pat
 	assert_int_equal(gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL), 0);
 	if (path && gim_state_set(state, path, text, &error))
 		fail_msg("%s: %s", path, error.text);
-	if (gim_state_write(state, collect, &out, &error))
+	if (gim_state_write(state, NULL, collect, &out, &error))
 		fail_msg("%s: %s", error.path, error.text);
 	assert_false(out.failed);
 	gim_state_free(&state);
@@ -63,8 +64,8 @@ static void hear(void *user, const struct gim_finding *finding)
 	heard->warnings += finding->rule->severity == GIM_WARNING;
 }
 
-/* Each unit's name and payload but GIM's. */
-static struct gim_buffer others(const struct gim_buffer *file)
+/* Each unit's name and payload but GIM's, or that one's, too. */
+static struct gim_buffer payloads(const struct gim_buffer *file, bool all_units)
 {
 	struct gim_buffer all = {.bytes = NULL};
 	struct gim_state *state = NULL;
@@ -74,11 +75,53 @@ static struct gim_buffer others(const struct gim_buffer *file)
 		gim_buffer_bytes(&all, unit.name, sizeof(unit.name));
 		gim_buffer_number(&all, unit.instance, 4);
 		gim_buffer_number(&all, unit.pass, 4);
-		if (strcmp(unit.name, "GIM") != 0)
+		if (all_units || strcmp(unit.name, "GIM") != 0)
 			assert_int_equal(gim_unit_read(state, &unit, collect, &all, NULL), 0);
 	}
 	gim_state_free(&state);
 	return all;
+}
+
+/* A word that stands in the GIM unit, and for each unit cpum in one of its leaves: how often. */
+static unsigned places_of_words(const struct gim_buffer *file)
+{
+	struct gim_state *state = NULL;
+	struct gim_unit unit = {.offset = 0};
+	unsigned places = 1;
+	assert_int_equal(gim_state_open_memory(file->bytes, file->size, &state, NULL), 0);
+	while (gim_unit_next(state, &unit, NULL) == 1)
+		places += !strcmp(unit.name, "cpum");
+	gim_state_free(&state);
+	return places;
+}
+
+/* Bit 31 is clear in every state, and has no name. */
+static void check_words(const char *path, const struct gim_buffer *before)
+{
+	static const char *const words[] = {"hyperv.features.base", "hyperv.features.partition", "hyperv.features.power",
+	                                    "hyperv.features.misc", "hyperv.features.hints",     "hyperv.features.host",
+	                                    "kvm.features.base"};
+	struct gim_state *state = NULL;
+	assert_int_equal(gim_state_open_memory(before->bytes, before->size, &state, NULL), 0);
+	assert_int_equal(gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL), 0);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (gim_state_value(state, words[i]).presence != GIM_STORED)
+			continue;
+		struct gim_buffer changed = rewrite(before, words[i], "+0x80000000"), back = rewrite(&changed, words[i], "-0x80000000");
+		struct gim_buffer was = payloads(before, true), is = payloads(&changed, true), again = payloads(&back, true);
+		unsigned bytes = 0;
+		assert_int_equal(was.size, is.size);
+		for (size_t at = 0; at < was.size; at++)
+			if (was.bytes[at] != is.bytes[at] && ++bytes)
+				assert_int_equal(was.bytes[at] ^ is.bytes[at], 0x80);
+		assert_int_equal(bytes, places_of_words(before));
+		assert_same(&was, &again, path);
+		assert_int_equal(gim_verify_memory(changed.bytes, changed.size, NULL, NULL, NULL, NULL), 0);
+		struct gim_buffer *const all[] = {&changed, &back, &was, &is, &again};
+		for (size_t b = 0; b < sizeof(all) / sizeof(all[0]); b++)
+			gim_buffer_free(all[b]);
+	}
+	gim_state_free(&state);
 }
 
 static void check_file(const char *path)
@@ -99,8 +142,9 @@ static void check_file(const char *path)
 		fail_msg("%s: with a changed unit it is not sound", path);
 	assert_true(is.warnings >= was.warnings);
 	assert_same(&before, &back, path);
-	struct gim_buffer all_before = others(&before), all_changed = others(&changed);
+	struct gim_buffer all_before = payloads(&before, false), all_changed = payloads(&changed, false);
 	assert_same(&all_before, &all_changed, path);
+	check_words(path, &before);
 	gim_buffer_free(&all_before);
 	gim_buffer_free(&all_changed);
 	gim_buffer_free(&changed);

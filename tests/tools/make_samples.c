@@ -10,23 +10,25 @@
 struct sample {
 	const char *name;
 	unsigned provider, blob, vcpus;
-	bool checksummed, live, memory;
+	bool checksummed, live, memory, cpum;
 	uint16_t major, minor;
 	uint32_t build, revision;
 	const char *what;
 };
 
 static const struct sample samples[] = {
-    {"none", 0, 0, 1, true, false, false, 7, 1, 6, 167084, "no guest interface"},
-    {"minimal", 1, 0, 1, true, false, false, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
-    {"hyperv-1", 2, 1, 1, true, false, false, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
-    {"hyperv-2", 2, 2, 2, true, false, false, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
-    {"hyperv-3", 2, 3, 2, true, false, false, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
-    {"hyperv-4", 2, 4, 2, true, false, false, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
-    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, 7, 1, 6, 167084, "the same without checksums"},
-    {"kvm", 3, 1, 3, true, false, false, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
-    {"kvm-live", 3, 1, 1, true, true, false, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
-    {"kvm-memory", 3, 1, 2, true, false, true, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
+    {"none", 0, 0, 1, true, false, false, false, 7, 1, 6, 167084, "no guest interface"},
+    {"minimal", 1, 0, 1, true, false, false, false, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
+    {"hyperv-1", 2, 1, 1, true, false, false, false, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
+    {"hyperv-2", 2, 2, 2, true, false, false, false, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
+    {"hyperv-3", 2, 3, 2, true, false, false, false, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
+    {"hyperv-4", 2, 4, 2, true, false, false, false, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
+    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, false, 7, 1, 6, 167084, "the same without checksums"},
+    {"kvm", 3, 1, 3, true, false, false, false, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
+    {"kvm-live", 3, 1, 1, true, true, false, false, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
+    {"kvm-memory", 3, 1, 2, true, false, true, false, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
+    {"hyperv-cpum", 2, 4, 2, true, false, false, true, 7, 1, 6, 167084,
+     "the Windows guest with the unit cpum, whose CPUID leaves show its features"},
 };
 
 static int write_file(void *user, const void *bytes, size_t size)
@@ -97,6 +99,52 @@ static void kvm(struct gim_buffer *payload, const struct sample *sample)
 	gim_buffer_number(payload, 0x01000089, 4);
 }
 
+/* A structure with its markers, all zero. */
+static void structure(struct gim_buffer *payload, size_t size)
+{
+	gim_buffer_number(payload, 0x19200102, 4);
+	for (size_t i = 0; i < size; i++)
+		gim_buffer_number(payload, 0, 1);
+	gim_buffer_number(payload, 0x19920406, 4);
+}
+
+static void leaf(struct gim_buffer *payload, uint32_t number, uint32_t eax, uint32_t ebx, uint32_t ecx, uint32_t edx)
+{
+	const uint64_t words[] = {number, 0, 0, eax, ebx, ecx, edx, 0};
+	numbers(payload, 4, 8, words);
+}
+
+/* Registers of zeros, and the leaves of the interface. */
+static void cpum(struct gim_buffer *payload, const struct sample *sample)
+{
+	enum { MSR_BYTES = 400, LEAVES = 8, HOST_STANDARD = 16, HOST_EXTENDED = 32 };
+	static const uint8_t zeros[MSR_BYTES + 40];
+	gim_buffer_number(payload, sample->vcpus, 4);
+	gim_buffer_number(payload, MSR_BYTES, 4);
+	for (unsigned vcpu = 0; vcpu < sample->vcpus; vcpu++) {
+		structure(payload, 524);
+		structure(payload, 524);
+		structure(payload, 420);
+		gim_buffer_bytes(payload, zeros, 4 * 8 + 2 * 4 + MSR_BYTES);
+	}
+	gim_buffer_number(payload, 32, 4);
+	gim_buffer_number(payload, LEAVES, 4);
+	leaf(payload, 1, 0x306c3, 0x20800, 0x80000000, 0x178bfbff);
+	leaf(payload, 0x40000000, 0x40000006, 0x786f4256, 0x786f4256, 0x786f4256);
+	leaf(payload, 0x40000001, 0x31237648, 0, 0, 0);
+	leaf(payload, 0x40000002, 0x4a65, 10 << 16, 0, 0);
+	leaf(payload, 0x40000003, 0xaf2, 0x100000, 0, 0x500);
+	leaf(payload, 0x40000004, 0x130, 0xffffffff, 0, 0);
+	leaf(payload, 0x40000005, 0, 0, 0, 0);
+	leaf(payload, 0x40000006, 0xa, 0, 0, 0);
+	gim_buffer_bytes(payload, zeros, 16);
+	gim_buffer_number(payload, HOST_STANDARD, 4);
+	gim_buffer_bytes(payload, zeros, HOST_STANDARD * 16);
+	gim_buffer_number(payload, HOST_EXTENDED, 4);
+	for (unsigned i = 0; i < HOST_EXTENDED; i++)
+		gim_buffer_bytes(payload, zeros, 16);
+}
+
 static void gim(struct gim_buffer *payload, const struct sample *sample)
 {
 	gim_buffer_number(payload, sample->provider, 4);
@@ -146,11 +194,13 @@ static const struct {
 	const char *name;
 	uint32_t instance, version;
 	void (*build)(struct gim_buffer *payload, const struct sample *sample);
-} units[] = {{"SSM", 0, 1, ssm}, {"mm", 1, 2, mm}, {"tm", 1, 3, tm}, {"vmm", 1, 4, vmm}, {"GIM", 0, 1, gim}};
+} units[] = {{"SSM", 0, 1, ssm}, {"mm", 1, 2, mm}, {"cpum", 1, 23, cpum}, {"tm", 1, 3, tm}, {"vmm", 1, 4, vmm}, {"GIM", 0, 1, gim}};
 
 static int write_unit(struct ssm_writer *writer, size_t i, uint32_t pass, const struct sample *sample, struct gim_error *error)
 {
 	struct gim_buffer payload = {.bytes = NULL};
+	if (units[i].build == cpum && !sample->cpum)
+		return 0;
 	units[i].build(&payload, sample);
 	int result = ssm_writer_unit(writer, units[i].name, units[i].instance, units[i].version, pass, error);
 	if (!result)
@@ -192,7 +242,7 @@ static int write_sample(FILE *file, const struct sample *sample, struct gim_erro
 	    .pointer_bytes = 8,
 	    .checksummed = sample->checksummed,
 	    .live = sample->live,
-	    .units = (uint32_t)(count + sample->memory),
+	    .units = (uint32_t)(count - 1 + sample->memory + sample->cpum),
 	};
 	struct ssm_writer *writer = NULL;
 	int result = ssm_writer_new(&options, write_file, file, &writer, error);

@@ -37,7 +37,7 @@ static int collect(void *user, const void *bytes, size_t size)
 }
 
 /* Blocks of zeros, of one byte, and of noise. */
-static const uint8_t *payload_of(size_t unit)
+static uint8_t *payload_of(size_t unit)
 {
 	static uint8_t bytes[LARGEST];
 	uint32_t noise = (uint32_t)unit + 1;
@@ -82,7 +82,7 @@ static void find(struct gim_state *state, size_t i, struct gim_unit *unit)
 }
 
 /* The file holds all units with their payloads, but for those that were changed. */
-static void assert_units(const struct gim_buffer *bytes, const struct gim_change *changes, const size_t *which, size_t count)
+static void assert_units(const struct gim_buffer *bytes, const struct gim_changes *changes, const size_t *which)
 {
 	struct gim_state *state = open_bytes(bytes);
 	assert_int_equal(gim_verify_memory(bytes->bytes, bytes->size, NULL, complain, NULL, NULL), 0);
@@ -91,10 +91,10 @@ static void assert_units(const struct gim_buffer *bytes, const struct gim_change
 		struct out payload = {.limit = 0};
 		const uint8_t *expected = payload_of(i);
 		size_t size = made[i].size;
-		for (size_t c = 0; c < count; c++)
+		for (size_t c = 0; changes && c < changes->count; c++)
 			if (which[c] == i) {
-				expected = changes[c].payload;
-				size = changes[c].size;
+				expected = changes->items[c].payload;
+				size = changes->items[c].size;
 			}
 		find(state, i, &unit);
 		assert_int_equal(gim_unit_read(state, &unit, collect, &payload, NULL), 0);
@@ -106,13 +106,13 @@ static void assert_units(const struct gim_buffer *bytes, const struct gim_change
 	gim_state_free(&state);
 }
 
-static struct gim_buffer rewrite(const struct gim_buffer *before, const struct gim_change *changes, size_t count)
+static struct gim_buffer rewrite(const struct gim_buffer *before, const struct gim_changes *changes)
 {
 	struct gim_input input;
 	struct gim_error error = GIM_ERROR_INIT;
 	struct out out = {.limit = 0};
 	gim_input_open_memory(&input, before->bytes, before->size);
-	if (ssm_rewrite(&input, changes, count, collect, &out, &error))
+	if (ssm_rewrite(&input, changes, collect, &out, &error))
 		fail_msg("%s", error.text);
 	return out.bytes;
 }
@@ -127,19 +127,19 @@ static void any_units(void **unused)
 		struct gim_buffer before = state_of(checksummed);
 		struct gim_state *state = open_bytes(&before);
 		for (unsigned set = 1; set < 1u << UNITS; set++) {
-			struct gim_change changes[UNITS];
-			size_t which[UNITS], count = 0;
+			struct gim_changes changes = {.count = 0};
+			size_t which[UNITS];
 			for (size_t i = 0; i < UNITS; i++) {
 				struct gim_unit unit;
 				if (!(set & 1u << i))
 					continue;
 				find(state, i, &unit);
 				memset(payloads[i], (int)(0xa0 + i), sizes[i]);
-				which[count] = i;
-				changes[count++] = (struct gim_change){unit.offset, payloads[i], sizes[i]};
+				which[changes.count] = i;
+				changes.items[changes.count++] = (struct gim_change){unit.offset, payloads[i], sizes[i]};
 			}
-			struct gim_buffer after = rewrite(&before, changes, count);
-			assert_units(&after, changes, which, count);
+			struct gim_buffer after = rewrite(&before, &changes);
+			assert_units(&after, &changes, which);
 			gim_buffer_free(&after);
 		}
 		gim_state_free(&state);
@@ -158,8 +158,8 @@ static void the_same_again(void **unused)
 	find(state, 3, &last);
 	uint8_t payload[8]; /* payload_of gives one at a time */
 	memcpy(payload, payload_of(0), sizeof(payload));
-	const struct gim_change changes[] = {{first.offset, payload, sizeof(payload)}, {last.offset, payload_of(3), 8}};
-	struct gim_buffer after = rewrite(&before, changes, 2);
+	const struct gim_changes changes = {{{first.offset, payload, sizeof(payload)}, {last.offset, payload_of(3), 8}}, 2};
+	struct gim_buffer after = rewrite(&before, &changes);
 	assert_int_equal(after.size, before.size);
 	assert_memory_equal(after.bytes, before.bytes, before.size);
 	gim_buffer_free(&after);
@@ -167,13 +167,15 @@ static void the_same_again(void **unused)
 	gim_buffer_free(&before);
 }
 
-static int try_rewrite(const struct gim_buffer *before, const struct gim_change *change, size_t limit, struct gim_error *error)
+static uint8_t one_byte[] = {0};
+
+static int try_rewrite(const struct gim_buffer *before, const struct gim_changes *changes, size_t limit, struct gim_error *error)
 {
 	struct gim_input input;
 	struct out out = {.limit = limit};
 	*error = (struct gim_error)GIM_ERROR_INIT;
 	gim_input_open_memory(&input, before->bytes, before->size);
-	int result = ssm_rewrite(&input, change, 1, collect, &out, error);
+	int result = ssm_rewrite(&input, changes, collect, &out, error);
 	gim_buffer_free(&out.bytes);
 	return result;
 }
@@ -186,7 +188,7 @@ static void damage_is_found(void **unused)
 	struct gim_state *state = open_bytes(&before);
 	struct gim_unit unit;
 	find(state, 3, &unit);
-	const struct gim_change change = {unit.offset, (const uint8_t *)"", 1};
+	const struct gim_changes change = {{{unit.offset, one_byte, 1}}, 1};
 	gim_state_free(&state);
 	for (size_t at = 0; at < before.size; at += at < 8000 || before.size - at < 8000 ? 1 : 997) {
 		struct gim_error error;
@@ -209,19 +211,15 @@ static void refused(void **unused)
 	find(state, 1, &unit);
 	gim_state_free(&state);
 	/* An output that takes no more, at any place. */
-	const struct gim_change change = {unit.offset, (const uint8_t *)"", 1};
+	const struct gim_changes change = {{{unit.offset, one_byte, 1}}, 1};
 	for (size_t limit = 1; limit < before.size - 5000; limit += 1 + limit / 50)
 		assert_int_equal(try_rewrite(&before, &change, limit, &error), GIM_E_STOPPED);
-	const struct gim_change between = {unit.offset + 1, (const uint8_t *)"", 1}, behind = {before.size - 100, (const uint8_t *)"", 1};
+	const struct gim_changes between = {{{unit.offset + 1, one_byte, 1}}, 1}, behind = {{{before.size - 100, one_byte, 1}}, 1};
 	assert_int_not_equal(try_rewrite(&before, &between, 0, &error), 0);
 	assert_int_not_equal(try_rewrite(&before, &behind, 0, &error), 0);
 	/* Two changes of which the second one is nowhere. */
-	const struct gim_change two[] = {{unit.offset, (const uint8_t *)"", 1}, {unit.offset + 1, (const uint8_t *)"", 1}};
-	struct gim_input input;
-	struct out out = {.limit = 0};
-	gim_input_open_memory(&input, before.bytes, before.size);
-	assert_int_equal(ssm_rewrite(&input, two, 2, collect, &out, NULL), GIM_E_ARGUMENT);
-	gim_buffer_free(&out.bytes);
+	const struct gim_changes two = {{{unit.offset, one_byte, 1}, {unit.offset + 1, one_byte, 1}}, 2};
+	assert_int_equal(try_rewrite(&before, &two, 0, &error), GIM_E_ARGUMENT);
 	gim_buffer_free(&before);
 }
 
