@@ -109,6 +109,13 @@ static int have_vcpus(struct gim_state *state, const struct gim_provider *provid
 	return 0;
 }
 
+static int no_layout(const struct gim_provider *provider, const char *layout, struct gim_error *error)
+{
+	const struct gim_layout *known = provider->layouts[0];
+	return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no layout of %s: %s-%u to %s-%u are", layout, provider->name,
+	                known->name, known->first, known->name, known->last);
+}
+
 /* Let the state's objects be those of next. */
 static void adopt(struct gim_state *state, const struct gim_state *next)
 {
@@ -129,11 +136,8 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
 	if (!provider->record)
 		return 0; /* the same in all layouts */
-	if (!(target = gim_layout_find(provider, layout, &version))) {
-		const struct gim_layout *known = provider->layouts[0];
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no layout of %s: %s-%u to %s-%u are", layout, provider->name,
-		                known->name, known->first, known->name, known->last);
-	}
+	if (!(target = gim_layout_find(provider, layout, &version)))
+		return no_layout(provider, layout, error);
 	struct gim_codec codec = state->codec;
 	codec.version = version;
 	int result = have_vcpus(state, provider, target, version, error);
@@ -155,4 +159,23 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 		return result;
 	adopt(state, &next);
 	return forth.lost;
+}
+
+int gim_state_payload(struct gim_state *state, const char *layout, gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	const struct gim_provider *provider = gim_unit_provider(state);
+	struct gim_codec codec = {.address_bytes = 8};
+	const struct gim_layout *target = NULL;
+	struct gim_buffer payload = {.bytes = NULL};
+	if (!provider)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be written");
+	if (provider->record && !(target = gim_layout_find(provider, layout, &codec.version)))
+		return no_layout(provider, layout, error);
+	int result = target ? have_vcpus(state, provider, target, codec.version, error) : 0;
+	if (!result)
+		result = gim_unit_encode_as(state, target, &codec, &payload, error);
+	if (!result && sink(user, payload.bytes, payload.size))
+		result = gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the payload was not taken");
+	gim_buffer_free(&payload);
+	return result;
 }

@@ -165,6 +165,9 @@ struct gim_object {
 /* A new object at its reset values, everything absent. */
 int gim_object_new(struct gim_arena *arena, const struct gim_record *record, struct gim_object *object, struct gim_error *error);
 
+/* Mark every leaf as stored. */
+void gim_object_store_all(const struct gim_object *object);
+
 /* Make a list hold at least count items; new ones are at reset values and absent, old ones stay. */
 int gim_list_grow(struct gim_arena *arena, struct gim_list *list, const struct gim_record *item, uint32_t count, struct gim_error *error);
 

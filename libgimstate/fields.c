@@ -49,6 +49,7 @@ static void add_records(struct tables *tables)
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
 		add_record(tables, (*each)->record);
 	add_record(tables, &guest_record);
+	add_record(tables, &machine_state_record);
 	for (const struct gim_format *const *format = gim_formats; *format; format++)
 		for (const struct gim_record *const *each = (*format)->records; each && *each; each++)
 			add_record(tables, *each);

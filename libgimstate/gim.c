@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The GIM unit's payload: a head that names the provider, then what the provider's layout says. */
 #include "error.h"
+#include "machine_record.h"
 #include "state.h"
 #include "status.h"
 #include "visit.h"
@@ -236,29 +237,74 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 	return store_trailing(state, head, bytes + used, size - used, error);
 }
 
-int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error)
+/* The first finding becomes the failure. */
+static void take_finding(void *user, const struct gim_finding *finding)
+{
+	struct gim_error *error = (struct gim_error *)user;
+	if (error->code)
+		return;
+	(void)gim_fail_rule(error, finding->rule, GIM_UNKNOWN, "%s", finding->text);
+	gim_error_path(error, finding->path);
+}
+
+int gim_unit_accept(const struct gim_state *state, struct gim_error *error)
 {
 	const struct gim_object *head = gim_state_find(state, &gim_record);
+	const struct gim_provider *provider = gim_unit_provider(state);
+	struct gim_error own = GIM_ERROR_INIT;
+	if (!head || !provider)
+		return 0;
+	const struct gim *gim = (const struct gim *)(const void *)head->data;
+	if (head->presence[offsetof(struct gim, unit_version)] && gim->unit_version != UNIT_VERSION) {
+		(void)gim_fail_rule(&own, &gim_unit_rules[GIM_UNIT_VERSION], GIM_UNKNOWN, "unit version %u: every release writes 1",
+		                    gim->unit_version);
+		gim_error_path(&own, "gim.unit_version");
+	}
+	const struct gim_layout *layout = layout_of(provider, "vbox");
+	const struct gim_object *object = provider->record ? gim_state_find(state, provider->record) : NULL;
+	if (layout && object)
+		judge_rows(layout->frames[0].rows, layout->last, object, 1, take_finding, &own);
+	if (!own.code && gim->trailing.length) {
+		(void)gim_fail_rule(&own, &gim_unit_rules[GIM_UNIT_TRAILING], GIM_UNKNOWN, "%u bytes follow what the layout holds",
+		                    gim->trailing.length);
+		gim_error_path(&own, "gim.trailing");
+	}
+	return own.code ? gim_fail_as(error, &own) : 0;
+}
+
+/* A native state says beside its version whether that was given as 0; a unit says it by the number. */
+static int encode_head(const struct gim_state *state, const struct gim_codec *codec, const struct gim_object *head,
+                       struct gim_buffer *buffer, struct gim_error *error)
+{
+	const struct gim_object *machine = gim_state_find(state, &machine_state_record);
+	struct gim copy = *(const struct gim *)(const void *)head->data;
+	if (machine && ((const struct machine_state *)(const void *)machine->data)->newest)
+		copy.provider_version = 0;
+	const struct gim_object shown = {head->record, (uint8_t *)&copy, head->presence};
+	return gim_encode(head_rows, codec, &shown, 1, buffer, error);
+}
+
+int gim_unit_encode_as(const struct gim_state *state, const struct gim_layout *layout, const struct gim_codec *codec,
+                       struct gim_buffer *buffer, struct gim_error *error)
+{
+	const struct gim_object *head = gim_state_find(state, &gim_record);
+	const struct gim_provider *provider = gim_unit_provider(state);
+	const struct gim_object *object = provider && provider->record ? gim_state_find(state, provider->record) : NULL;
 	if (!head)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no GIM unit");
 	const struct gim *gim = (const struct gim *)(const void *)head->data;
-	const struct gim_provider *provider = provider_by_id(gim->provider);
 	if (!provider)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "provider %u is unknown", gim->provider);
-	const size_t start = buffer->size;
-	const struct gim_layout *layout = layout_of(provider, unit_format(state));
 	if (provider->record && !layout)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "gim.layout names no layout in which the %s interface could be written", provider->name);
-	int result = gim_encode(head_rows, codec, head, 1, buffer, error);
-	const struct gim_object *object = provider->record ? gim_state_find(state, provider->record) : NULL;
+	if (layout && !object)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no %s", provider->name);
+	const size_t start = buffer->size;
+	int result = encode_head(state, codec, head, buffer, error);
 	if (!result && layout) {
-		if (!object)
-			return buffer->size = start, gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no %s", provider->name);
 		const struct gim_object roots[] = {*object, *head};
-		struct gim_codec own = *codec;
-		own.version = codec->version ? codec->version : state->layout_version;
-		result = gim_encode(layout->frames[0].rows, &own, roots, 2, buffer, error);
+		result = gim_encode(layout->frames[0].rows, codec, roots, 2, buffer, error);
 	}
 	gim_buffer_bytes(buffer, gim->trailing.bytes, gim->trailing.length);
 	if (!result && buffer->failed)
@@ -266,4 +312,12 @@ int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec
 	if (result)
 		buffer->size = start;
 	return result;
+}
+
+int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error)
+{
+	const struct gim_provider *provider = gim_unit_provider(state);
+	struct gim_codec own = *codec;
+	own.version = codec->version ? codec->version : state->layout_version;
+	return gim_unit_encode_as(state, provider ? layout_of(provider, unit_format(state)) : NULL, &own, buffer, error);
 }

@@ -298,6 +298,10 @@ int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bo
  * has changed. */
 int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error);
 
+/* Hand to sink the payload of VirtualBox's unit GIM that holds the decoded guest interface in a layout, e.g. "vbox-hyperv-4": of a machine that was saved before
+ * load_done, the bytes that were loaded. What the layout cannot hold is left out. */
+int gim_state_payload(struct gim_state *state, const char *layout, gim_sink_fn *sink, void *user, struct gim_error *error);
+
 /* The name of the layout in which a release ("vbox:5.2") writes the state's guest interface. */
 int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error);
 
@@ -443,6 +447,15 @@ int gim_machine_register_device(struct gim_machine *machine, struct gim_error *e
 /* End it. NULL and a pointer to NULL are fine. */
 void gim_machine_free(struct gim_machine **machine);
 
+/* Take over a state's guest interface (decoded here when it was not yet), before the guest runs. Refused, with VirtualBox's status in error->rule: another provider,
+ * versions that nobody wrote, another number of vCPUs, pages of another size or where no RAM is, a payload too short or too long. report (may be NULL) gets a note for each
+ * field that the state's layout could not hold, and what it became. A failure leaves the machine as it was. Guest memory, restored by then, is written and clocks go on
+ * only with load_done. The built-in clock and local APICs are taken over too. */
+int gim_machine_load(struct gim_machine *machine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
+int gim_machine_load_done(struct gim_machine *machine, struct gim_error *error);
+/* The machine's whole state as a native one (docs/gimstate-json.md): every field of the interface is stored; gim_state_json prints it. Guest memory is not in it. *state is the
+ * caller's: gim_state_free. */
+int gim_machine_save(struct gim_machine *machine, struct gim_state **state, struct gim_error *error);
 /* Back to what it was after init; pages are unmapped, and time goes on. */
 int gim_machine_reset(struct gim_machine *machine, struct gim_error *error);
 /* config.ram has moved in the host; its content is the same. */

@@ -2,17 +2,14 @@
 /* The built-in local APICs, and the way to the embedder's own where it has them. */
 #include "lapic.h"
 
-#include <string.h>
-
 enum { TPR = 0x80, PPR = 0xa0, EOI = 0xb0, SVR = 0xf0, ICR = 0x300 };
 
 #define SVR_ENABLED 0x100u
 #define FIRST_VECTOR 16 /* lower ones are illegal: exceptions have them */
 
-void gim_lapic_reset(struct gim_lapic *lapic)
+void gim_lapic_reset(struct machine_apic *lapic)
 {
-	/* A guest that reaches its APIC only through the interface cannot enable it itself. */
-	*lapic = (struct gim_lapic){.svr = SVR_ENABLED | 0xff};
+	*lapic = (struct machine_apic){.svr = GIM_APIC_SVR_RESET};
 }
 
 static void set_vector(uint32_t words[8], uint8_t vector, bool on)
@@ -34,7 +31,7 @@ static int highest(const uint32_t words[8])
 	return -1;
 }
 
-static unsigned priority(const struct gim_lapic *lapic)
+static unsigned priority(const struct machine_apic *lapic)
 {
 	const int serviced = highest(lapic->isr);
 	const unsigned class = serviced < 0 ? 0 : (unsigned)serviced & 0xf0;
@@ -47,7 +44,7 @@ void gim_machine_raise_vector(struct gim_machine *machine, uint32_t vcpu, uint8_
 		machine->host.interrupt(machine->host.user, vcpu, vector, auto_eoi);
 		return;
 	}
-	struct gim_lapic *lapic = &machine->lapics[vcpu];
+	struct machine_apic *lapic = &machine->lapics[vcpu];
 	if (vector < FIRST_VECTOR || !(lapic->svr & SVR_ENABLED))
 		return;
 	set_vector(lapic->irr, vector, true);
@@ -61,7 +58,7 @@ int gim_machine_interrupt(struct gim_machine *machine, uint32_t vcpu)
 	if (!machine->lapics || vcpu >= machine->vcpus || !gim_machine_runs(machine))
 		return -1;
 	const struct gim_runtime *runtime = machine->provider->runtime;
-	struct gim_lapic *lapic = &machine->lapics[vcpu];
+	struct machine_apic *lapic = &machine->lapics[vcpu];
 	if (runtime->interrupt_wanted)
 		runtime->interrupt_wanted(machine, vcpu);
 	const int vector = highest(lapic->irr);
@@ -123,7 +120,7 @@ int gim_apic_read(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, u
 {
 	if (!machine->lapics)
 		return machine->host.apic_read ? machine->host.apic_read(machine->host.user, vcpu, offset, value) : -1;
-	const struct gim_lapic *lapic = &machine->lapics[vcpu];
+	const struct machine_apic *lapic = &machine->lapics[vcpu];
 	switch (offset) {
 	case TPR:
 		return *value = lapic->tpr, 0;
@@ -142,7 +139,7 @@ int gim_apic_write(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, 
 {
 	if (!machine->lapics)
 		return machine->host.apic_write ? machine->host.apic_write(machine->host.user, vcpu, offset, value) : -1;
-	struct gim_lapic *lapic = &machine->lapics[vcpu];
+	struct machine_apic *lapic = &machine->lapics[vcpu];
 	switch (offset) {
 	case TPR:
 		return lapic->tpr = (uint8_t)value, 0;

@@ -129,11 +129,11 @@ static int allocate_object(struct gim_machine *machine, struct gim_error *error)
 	const struct gim_runtime *runtime = machine->provider->runtime;
 	if (!machine->provider->record)
 		return 0;
-	int result = gim_object_new(&machine->arena, machine->provider->record, &machine->object, error);
+	int result = gim_object_new(&machine->state_arena, machine->provider->record, &machine->object, error);
 	if (result || !runtime->list_item)
 		return result;
 	struct gim_list *list = (struct gim_list *)(void *)(machine->object.data + runtime->list_offset);
-	result = gim_list_grow(&machine->arena, list, runtime->list_item, machine->vcpus, error);
+	result = gim_list_grow(&machine->state_arena, list, runtime->list_item, machine->vcpus, error);
 	machine->vcpu_data = list->items;
 	machine->vcpu_size = runtime->list_item->size;
 	return result;
@@ -263,6 +263,7 @@ int gim_machine_init_completed(struct gim_machine *machine, struct gim_error *er
 {
 	const struct gim_runtime *runtime = machine->provider->runtime;
 	int result = gim_machine_expect(machine, 1u << GIM_PHASE_INIT, "the end of initialisation", error);
+	machine->virtual_since_tsc = gim_machine_tsc(machine);
 	if (!result && runtime->init_completed)
 		result = runtime->init_completed(machine, error);
 	if (!result)
@@ -288,6 +289,7 @@ void gim_machine_free(struct gim_machine **machine)
 	free(ended->msr_slots);
 	free(ended->counters);
 	gim_arena_free(&ended->arena);
+	gim_arena_free(&ended->state_arena);
 	free(ended);
 	*machine = NULL;
 }

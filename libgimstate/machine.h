@@ -75,7 +75,8 @@ struct gim_runtime {
 	                 struct gim_error *error); /* after the settings: check them, set the words that the guest is shown */
 	int (*init)(struct gim_machine *machine, struct gim_error *error);
 	int (*init_completed)(struct gim_machine *machine, struct gim_error *error);
-	/* The object is the loaded state's (presence says what its layout held); derive what is absent, and report it. */
+	/* The object is the loaded state's; presence says what its layout held, machine->saved what its clocks were. Refuse, or derive what is absent; what it became
+	 * the core reports. Refusing, change nothing else: the object goes back to what it was. */
 	int (*loaded)(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user,
 	              struct gim_error *error);
 	int (*load_done)(struct gim_machine *machine, struct gim_error *error);
@@ -118,6 +119,11 @@ struct gim_overlay {
 	uint8_t *bytes;
 };
 
+/* The clocks of the state that was loaded, when it was saved; GIM_UNKNOWN: it does not say. */
+struct gim_saved_clock {
+	uint64_t tsc, tsc_hz, virtual_ns;
+};
+
 /* An MSR of the index (machine_msr.c). */
 struct gim_msr_entry {
 	uint32_t number, index;
@@ -137,19 +143,23 @@ struct gim_machine {
 	bool device; /* registered: pages can be enabled */
 	uint32_t vcpus;
 	uint64_t tsc_hz;
-	struct gim_arena arena;
-	struct gim_object object; /* the provider's record: its registers live here */
-	uint8_t *vcpu_data;       /* the items of its per-vCPU list, vcpu_size bytes each */
+	struct gim_arena arena;       /* the providers' */
+	struct gim_arena state_arena; /* of what follows; loading makes it anew */
+	struct gim_object object;     /* the provider's record: its registers live here */
+	struct gim_object head;       /* of the GIM unit that was loaded; record NULL: none was */
+	uint8_t *vcpu_data;           /* the items of its per-vCPU list, vcpu_size bytes each */
 	size_t vcpu_size;
 	void *own;         /* runtime.machine_bytes */
 	uint8_t *vcpu_own; /* runtime.vcpu_bytes each */
 	struct gim_overlay pages[GIM_PAGES_MAX];
 	unsigned page_count;
-	struct gim_lapic *lapics; /* NULL: the embedder's */
-	uint8_t *ram;             /* flat RAM, or NULL: the host's callbacks */
+	struct machine_apic *lapics; /* NULL: the embedder's */
+	uint8_t *ram;                /* flat RAM, or NULL: the host's callbacks */
 	bool ram_owned;
 	uint64_t clock_tsc;                     /* the built-in clock */
 	uint64_t clock_since_tsc, clock_utc_ns; /* when its TSC was this, its UTC was that */
+	uint64_t virtual_since_tsc, virtual_ns; /* the same of virtual time */
+	struct gim_saved_clock saved;
 	struct gim_msr_entry *msrs;
 	unsigned msr_count;
 	uint16_t *msr_slots; /* hashed: 1 + the entry's number */
@@ -173,9 +183,10 @@ static inline void *gim_machine_vcpu(const struct gim_machine *machine, uint32_t
 }
 void *gim_machine_vcpu_own(const struct gim_machine *machine, uint32_t vcpu);
 
-/* Now, in TSC ticks and in ns since 1970. */
+/* Now, in TSC ticks, in ns since 1970, and in ns that the machine has run: virtual time goes on over saving and loading, and between load and load-done it stands. */
 uint64_t gim_machine_tsc(const struct gim_machine *machine);
 uint64_t gim_machine_utc_ns(const struct gim_machine *machine);
+uint64_t gim_machine_virtual_ns(const struct gim_machine *machine);
 
 /* RAM below all pages; non-zero when a byte of it is no ordinary RAM, and then nothing was written. */
 int gim_ram_read(struct gim_machine *machine, uint64_t gpa, void *bytes, size_t size);
@@ -184,6 +195,8 @@ int gim_ram_write(struct gim_machine *machine, uint64_t gpa, const void *bytes, 
 bool gim_ram_is(struct gim_machine *machine, uint64_t gpa, size_t size);
 int gim_ram_zero_page(struct gim_machine *machine, uint64_t gpa);
 
+/* Could page `index` be laid over gpa now? GIM_E_VALUE with the rule that it would break in a state that is loaded. */
+int gim_page_check(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error);
 /* Lay page `index` (of runtime.page_names) over guest memory, or move it there. GIM_E_ARGUMENT: the device is not registered, or gpa is not aligned, no RAM, or under another page.
  * What was below shows again when it goes. The content is written to overlay->bytes before, and gim_page_changed tells the embedder of later changes. */
 int gim_page_map(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error);

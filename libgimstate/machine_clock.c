@@ -18,6 +18,13 @@ uint64_t gim_machine_utc_ns(const struct gim_machine *machine)
 	return machine->clock_utc_ns + gim_mul_div(machine->clock_tsc - machine->clock_since_tsc, NS_PER_S, machine->tsc_hz);
 }
 
+uint64_t gim_machine_virtual_ns(const struct gim_machine *machine)
+{
+	if (machine->phase != GIM_PHASE_COMPLETED && machine->phase != GIM_PHASE_RUNNING)
+		return machine->virtual_ns;
+	return machine->virtual_ns + gim_mul_div(gim_machine_tsc(machine) - machine->virtual_since_tsc, NS_PER_S, machine->tsc_hz);
+}
+
 uint64_t gim_machine_deadline(const struct gim_machine *machine)
 {
 	const struct gim_runtime *runtime = machine->provider->runtime;

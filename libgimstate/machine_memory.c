@@ -71,20 +71,35 @@ void gim_page_changed(struct gim_machine *machine, unsigned index)
 		machine->host.page(machine->host.user, &page);
 }
 
+/* Why page `index` cannot be laid over gpa; NULL: it can. */
+static const char *obstacle(struct gim_machine *machine, unsigned index, uint64_t gpa)
+{
+	if (!machine->device)
+		return "the device that carries the pages is not registered";
+	if (gpa % GIM_PAGE_BYTES)
+		return "the address is not a multiple of 4096";
+	if (!gim_ram_is(machine, gpa, GIM_PAGE_BYTES))
+		return "no ordinary RAM is there";
+	for (unsigned other = 0; other < machine->page_count; other++)
+		if (other != index && machine->pages[other].gpa == gpa)
+			return "another page is there";
+	return NULL;
+}
+
+int gim_page_check(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error)
+{
+	assert(index < machine->page_count);
+	const char *why = obstacle(machine, index, gpa);
+	return why ? gim_fail_rule(error, &gim_load_rules[GIM_LOAD_PAGE], GIM_UNKNOWN, "%s cannot be laid over 0x%llx: %s",
+	                           machine->pages[index].name, (unsigned long long)gpa, why)
+	           : 0;
+}
+
 int gim_page_map(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error)
 {
 	assert(index < machine->page_count);
 	struct gim_overlay *overlay = &machine->pages[index];
-	const char *why = NULL;
-	if (!machine->device)
-		why = "the device that carries the pages is not registered";
-	else if (gpa % GIM_PAGE_BYTES)
-		why = "the address is not a multiple of 4096";
-	else if (!gim_ram_is(machine, gpa, GIM_PAGE_BYTES))
-		why = "no ordinary RAM is there";
-	for (unsigned other = 0; !why && other < machine->page_count; other++)
-		if (other != index && machine->pages[other].gpa == gpa)
-			why = "another page is there";
+	const char *why = obstacle(machine, index, gpa);
 	if (why)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s cannot be laid over 0x%llx: %s", overlay->name,
 		                (unsigned long long)gpa, why);

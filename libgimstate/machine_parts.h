@@ -4,6 +4,7 @@
 #define GIM_MACHINE_PARTS_H
 
 #include "machine.h"
+#include "machine_record.h"
 
 /* As gim_machine_new, of a provider that need not be registered. */
 int gim_machine_new_of(const struct gim_provider *provider, const struct gim_machine_config *config, const struct gim_host *host,

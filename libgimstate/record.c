@@ -185,6 +185,18 @@ int gim_object_copy(struct gim_arena *arena, const struct gim_object *object, st
 	return result;
 }
 
+void gim_object_store_all(const struct gim_object *object)
+{
+	const struct gim_record *record = object->record;
+	memset(object->presence, GIM_STORED, record->size);
+	for (uint32_t f = 0; f < record->field_count; f++)
+		if (record->fields[f].kind == GIM_LIST)
+			for (uint32_t i = 0; i < gim_object_count(object, &record->fields[f]); i++) {
+				const struct gim_object item = gim_object_item(object, &record->fields[f], i);
+				gim_object_store_all(&item);
+			}
+}
+
 struct gim_value gim_object_value(const struct gim_object *object, const struct gim_field *field, uint32_t index)
 {
 	const size_t at = field->offset + (size_t)index * field->width;

@@ -17,6 +17,8 @@ int gim_rules_visit(gim_rule_fn *visit, void *user)
 	int result = visit_table(gim_unit_rules, GIM_UNIT_RULES, visit, user);
 	if (!result)
 		result = visit_table(gim_convert_rules, GIM_CONVERT_RULES, visit, user);
+	if (!result)
+		result = visit_table(gim_load_rules, GIM_LOAD_RULES, visit, user);
 	for (const struct gim_format *const *each = gim_formats; !result && *each; each++)
 		result = visit_table((*each)->rules, (*each)->rule_count, visit, user);
 	return result;

@@ -64,6 +64,21 @@ static struct gim_state *new_state(struct gim_error *error)
 	return state;
 }
 
+int gim_state_new(const char *format, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *made = new_state(error);
+	if (!made)
+		return GIM_E_MEMORY;
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		if (!strcmp((*each)->name, format))
+			made->format = *each;
+	assert(made->format);
+	made->decoded = GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO;
+	made->codec = (struct gim_codec){.address_bytes = 8};
+	*state = made;
+	return 0;
+}
+
 int gim_state_open(const char *path, struct gim_state **state, struct gim_error *error)
 {
 	struct gim_state *opened = new_state(error);
@@ -117,7 +132,10 @@ int gim_state_decode(struct gim_state *state, unsigned parts, gim_report_fn *rep
 {
 	unsigned missing = parts & ~state->decoded;
 	state->decoded |= parts;
-	return missing ? state->format->decode(state, missing, report, user, error) : 0;
+	int result = missing ? state->format->decode(state, missing, report, user, error) : 0;
+	if (result && result != GIM_E_NO_UNIT)
+		state->damaged |= missing;
+	return result;
 }
 
 int gim_state_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error)
@@ -137,7 +155,7 @@ static unsigned rank(const struct gim_record *record)
 	for (const struct gim_provider *const *each = gim_providers; *each; each++, order++)
 		if ((*each)->record == record)
 			return order + 1;
-	return record == &guest_record ? order + 1 : order + 2;
+	return record == &guest_record ? order + 1 : record == &machine_state_record ? order + 2 : order + 3;
 }
 
 static struct gim_object *find_object(struct gim_state *state, const struct gim_record *record)
@@ -225,7 +243,10 @@ const struct gim_record *gim_record_find(const char *name, size_t length, unsign
 	const struct {
 		const struct gim_record *record;
 		unsigned parts;
-	} fixed[] = {{&source_record, GIM_PART_INFO}, {&gim_record, GIM_PART_GIM}, {&guest_record, GIM_PART_GUEST}};
+	} fixed[] = {{&source_record, GIM_PART_INFO},
+	             {&gim_record, GIM_PART_GIM},
+	             {&guest_record, GIM_PART_GUEST},
+	             {&machine_state_record, GIM_PART_INFO}};
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (is_named(fixed[i].record, name, length))
 			return *parts = fixed[i].parts, fixed[i].record;

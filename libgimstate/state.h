@@ -42,10 +42,14 @@ struct gim_state {
 	struct gim_object objects[GIM_OBJECTS_MAX]; /* top records in the order of output; present once decoded */
 	size_t object_count;
 	unsigned decoded;        /* parts done (enum gim_part) */
+	unsigned damaged;        /* those of them that could not be decoded to their end */
 	struct gim_codec codec;  /* what the container's header says of all payloads */
 	const char *unit_format; /* whose layouts the GIM unit has, when they are another format's than the container */
 	uint32_t layout_version; /* of the provider layout that read the GIM unit; 0: none did */
 };
+
+/* A state of this format that no input was opened for; its objects are added, and it counts as decoded. The caller's: gim_state_free. */
+int gim_state_new(const char *format, struct gim_state **state, struct gim_error *error);
 
 /* The object of a top record; created absent when it is not there yet. NULL when memory is out. */
 struct gim_object *gim_state_object(struct gim_state *state, const struct gim_record *record, struct gim_error *error);
@@ -146,6 +150,7 @@ struct gim_provider {
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */
 extern const struct gim_provider *const gim_providers[]; /* NULL-terminated */
 extern const struct gim_record guest_record;             /* guest.h */
+extern const struct gim_record machine_state_record;     /* machine_record.h */
 
 /* A sentence on what an input with no known magic may be ("looks like a QEMU migration stream …"); never NULL. (foreign.c) */
 const char *gim_foreign_guess(const uint8_t *head, size_t size);
@@ -174,6 +179,18 @@ extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
 enum gim_convert_rule { GIM_CONVERT_FILLED, GIM_CONVERT_DROPPED, GIM_CONVERT_LOST, GIM_CONVERT_RULES };
 extern const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES];
 
+/* What loading a state into a machine may find (machine_state.c). */
+enum gim_load_rule {
+	GIM_LOAD_PROVIDER,
+	GIM_LOAD_FEWER_VCPUS,
+	GIM_LOAD_MORE_VCPUS,
+	GIM_LOAD_PAGE,
+	GIM_LOAD_VERSION,
+	GIM_LOAD_ABSENT,
+	GIM_LOAD_RULES
+};
+extern const struct gim_rule gim_load_rules[GIM_LOAD_RULES];
+
 /* Decode a GIM unit's payload into state: gim.*, and the provider's record by its "vbox" layout. codec: the container's, with vcpus from other units when known.
  * Reports what it can decode but VirtualBox would not load, a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an
  * error stays. */
@@ -192,7 +209,13 @@ const struct gim_layout *gim_layout_find(const struct gim_provider *provider, co
 /* Is this payload of the GIM unit, decoded again, what the state holds? Else the change that led to it is refused. */
 int gim_unit_check(const struct gim_state *state, uint32_t unit_version, const struct gim_buffer *payload, struct gim_error *error);
 
+/* Refuse, by rule, what was decoded and VirtualBox would not load: another unit version, pages of another size, trailing bytes. */
+int gim_unit_accept(const struct gim_state *state, struct gim_error *error);
+
 /* Append the payload of the GIM unit that the state's objects describe. */
 int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec, struct gim_buffer *buffer, struct gim_error *error);
+/* The same in this layout and codec->version; layout NULL: of a provider that saves nothing. */
+int gim_unit_encode_as(const struct gim_state *state, const struct gim_layout *layout, const struct gim_codec *codec,
+                       struct gim_buffer *buffer, struct gim_error *error);
 
 #endif

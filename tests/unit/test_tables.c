@@ -64,6 +64,7 @@ static int collect_all(void **unused)
 	collect_top(&source_record);
 	collect_top(&gim_record);
 	collect_top(&guest_record);
+	collect_top(&machine_state_record);
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
 		collect_top((*each)->record);
 	for (const struct gim_format *const *each = gim_formats; *each; each++)
