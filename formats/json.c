@@ -194,4 +194,6 @@ const struct gim_format gim_format_json = {
     .decode = json_decode,
     .decode_unit = json_decode_unit,
     .verify = json_verify,
+    .rules = gim_json_rules,
+    .rule_count = GIM_JSON_RULES,
 };

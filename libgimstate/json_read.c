@@ -13,16 +13,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SOURCE .source = "docs/gimstate-json.md"
+
 const struct gim_rule gim_json_rules[GIM_JSON_RULES] = {
-    [GIM_JSON_SYNTAX] = {"JSON-SYNTAX", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the text is JSON"},
-    [GIM_JSON_LIMIT] = {"JSON-LIMIT", GIM_ERROR, GIM_E_LIMIT, 0, NULL, "the document is small enough to be read whole"},
-    [GIM_JSON_FORM] = {"JSON-FORM", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the document is one of a state"},
-    [GIM_JSON_VERSION] = {"JSON-VERSION", GIM_ERROR, GIM_E_VERSION, 0, NULL, "the form of the document is a known one"},
-    [GIM_JSON_REPEATED] = {"JSON-REPEATED", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "every key stands there once"},
-    [GIM_JSON_UNKNOWN] = {"JSON-UNKNOWN", GIM_ERROR, GIM_E_PATH, 0, NULL, "every key is a field of its record"},
-    [GIM_JSON_MISSING] = {"JSON-MISSING", GIM_ERROR, GIM_E_VALUE, 0, NULL, "every field of a record has its key"},
-    [GIM_JSON_VALUE] = {"JSON-VALUE", GIM_ERROR, GIM_E_VALUE, 0, NULL, "every field has a value that it can hold"},
-    [GIM_JSON_DAMAGED] = {"JSON-DAMAGED", GIM_ERROR, GIM_E_CORRUPT, 0, NULL, "the state was read whole when the document was written"},
+    [GIM_JSON_SYNTAX] = {"JSON-SYNTAX", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the text is JSON",
+                         .why = "what follows could mean anything, so that nothing of it is read",
+                         .mend = "correct it at the line and column that are named", SOURCE},
+    [GIM_JSON_LIMIT] = {"JSON-LIMIT", GIM_ERROR, GIM_E_LIMIT, 0, NULL, "the document is small enough to be read whole",
+                        .why = "reading it would take more memory than a command may",
+                        .mend = "leave out what is not needed: the record guest, mostly", SOURCE},
+    [GIM_JSON_FORM] = {"JSON-FORM", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "the document is one of a state",
+                       .why = "it holds nothing that could be shown or taken", .mend = "give what gimstate dump --json printed", SOURCE},
+    [GIM_JSON_VERSION] = {"JSON-VERSION", GIM_ERROR, GIM_E_VERSION, 0, NULL, "the form of the document is a known one",
+                          .why = "a later form has fields that this release would lose",
+                          .mend = "read it with the release that wrote it, or a later one", SOURCE},
+    [GIM_JSON_REPEATED] = {"JSON-REPEATED", GIM_ERROR, GIM_E_FORMAT, 0, NULL, "every key stands there once",
+                           .why = "it is not known which of the values is meant", .mend = "take out the one that is not meant", SOURCE},
+    [GIM_JSON_UNKNOWN] = {"JSON-UNKNOWN", GIM_ERROR, GIM_E_PATH, 0, NULL, "every key is a field of its record",
+                          .why = "its value would be lost without a word", .mend = "correct the name; gimstate fields lists them", SOURCE},
+    [GIM_JSON_MISSING] = {"JSON-MISSING", GIM_ERROR, GIM_E_VALUE, 0, NULL, "every field of a record has its key",
+                          .why = "a field that was forgotten would get a default without a word",
+                          .mend = "add the key, with null where the field has no value", SOURCE},
+    [GIM_JSON_VALUE] = {"JSON-VALUE", GIM_ERROR, GIM_E_VALUE, 0, NULL, "every field has a value that it can hold",
+                        .why = "the field cannot be set to it", .mend = "write the value in the form that is expected", SOURCE},
+    [GIM_JSON_DAMAGED] = {"JSON-DAMAGED", GIM_ERROR, GIM_E_CORRUPT, 0, NULL, "the state was read whole when the document was written",
+                          .why = "the fields behind the damage are not known",
+                          .mend = "see to the state that it was made of; what it holds can be shown and compared", SOURCE},
 };
 
 /*
