@@ -42,16 +42,16 @@ static int change(struct gim_state *state, char *assignment, json_t *changes, st
 }
 
 /*
- * All fields at once: what the state held before is kept by path, and compared with what it holds then.
+ * All fields at once: what the state held before is kept by path, as text and as the value itself, and compared with what it holds then.
  */
 static int keep_leaf(void *user, const char *path, const struct gim_value *value)
 {
 	if (value->presence == GIM_ABSENT)
 		return 0;
-	char *text = value_text(value);
-	const int result = !text || json_object_set_new((json_t *)user, path, json_string(text)) ? GIM_E_MEMORY : 0;
+	char *text = value_text(value); /* of long bytes only the beginning */
+	const int result = json_object_set_new((json_t *)user, path, json_pack("[s, o]", text ? text : "", gim_value_json(value)));
 	free(text);
-	return result;
+	return result ? GIM_E_MEMORY : 0;
 }
 
 static json_t *leaves_of(const struct gim_state *state)
@@ -63,26 +63,31 @@ static json_t *leaves_of(const struct gim_state *state)
 	return NULL;
 }
 
-static void add_change(json_t *changes, const char *path, const char *from, const char *to)
+static const char *leaf_text(const json_t *leaf)
 {
-	if (!from || !to || strcmp(from, to) != 0)
-		(void)json_array_append_new(
-		    changes, json_pack("{s:s, s:s, s:s}", "path", path, "from", from ? from : "absent", "to", to ? to : "absent"));
+	return leaf ? json_string_value(json_array_get(leaf, 0)) : "absent";
+}
+
+static void add_change(json_t *changes, const char *path, const json_t *from, const json_t *to)
+{
+	if (!json_equal(from, to))
+		(void)json_array_append_new(changes,
+		                            json_pack("{s:s, s:s, s:s}", "path", path, "from", leaf_text(from), "to", leaf_text(to)));
 }
 
 /* In the order of the new fields; then those that are no more. */
 static void add_changes(json_t *changes, json_t *before, json_t *after)
 {
 	const char *path;
-	json_t *text;
-	json_object_foreach(after, path, text)
+	json_t *leaf;
+	json_object_foreach(after, path, leaf)
 	{
-		add_change(changes, path, json_string_value(json_object_get(before, path)), json_string_value(text));
+		add_change(changes, path, json_object_get(before, path), leaf);
 		(void)json_object_del(before, path);
 	}
-	json_object_foreach(before, path, text)
+	json_object_foreach(before, path, leaf)
 	{
-		add_change(changes, path, json_string_value(text), NULL);
+		add_change(changes, path, leaf, NULL);
 	}
 }
 

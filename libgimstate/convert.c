@@ -97,6 +97,9 @@ static int have_vcpus(struct gim_state *state, const struct gim_provider *provid
                       struct gim_error *error)
 {
 	const struct gim_object *object = gim_state_find(state, provider->record);
+	char path[128];
+	if (gim_unit_vcpus(state, path, sizeof(path)))
+		return 0; /* the old layout says how many, be it none */
 	for (const struct gim_row *row = layout->frames[0].rows; object && row->op != GIM_ROW_END; row++) {
 		if (row->op != GIM_ROW_EACH || row->count != GIM_COUNT_REST || version < row->since)
 			continue;
@@ -145,16 +148,19 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 		result = gim_unit_encode(state, &codec, &payload, error);
 	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
 	if (!result)
-		result = gim_unit_decode(&next, &state->codec, 1, payload.bytes, payload.size, NULL, NULL, error);
+		result = gim_unit_decode(&next, &state->codec, (uint32_t)gim_state_value(state, "gim.unit_version").number, payload.bytes,
+		                         payload.size, NULL, NULL, error);
 	state->arena = next.arena;
 	gim_buffer_free(&payload);
 	if (result)
 		return result;
 	struct comparison forth = {.other = &next, .report = report, .user = user};
 	struct comparison back = {.other = state, .back = true, .report = report, .user = user};
-	result = gim_object_visit(gim_state_find(state, provider->record), "", compare_leaf, &forth, error);
-	if (!result)
-		result = gim_object_visit(gim_state_find(&next, provider->record), "", compare_leaf, &back, error);
+	const struct gim_record *const records[] = {&gim_record, provider->record};
+	for (size_t i = 0; !result && i < 2; i++)
+		result = gim_object_visit(gim_state_find(state, records[i]), "", compare_leaf, &forth, error);
+	for (size_t i = 0; !result && i < 2; i++)
+		result = gim_object_visit(gim_state_find(&next, records[i]), "", compare_leaf, &back, error);
 	if (result)
 		return result;
 	adopt(state, &next);
