@@ -8,17 +8,25 @@
 /* Over many files the highest counts. */
 enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_NO_ANSWER = 2 };
 
+/* The arguments of an option that may be given several times. */
+#define WORDS_MAX 64
+struct words {
+	const char *items[WORDS_MAX];
+	unsigned count;
+};
+
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact;
 	const char *unit, *output, *layout, *field, *to, *from;
+	struct words target, with, probe;
 };
 
 struct option_row {
-	const char *name;     /* without the dashes; NULL ends a list */
-	char letter;          /* or 0 */
-	size_t offset;        /* in struct options: of a bool, or of a const char * when there is an argument */
-	const char *argument; /* as usage shows it, or NULL */
+	const char *name; /* without the dashes; NULL ends a list */
+	char letter;      /* or 0 */
+	size_t offset;    /* in struct options: of a bool; with an argument, of a const char *, or with "..." after it of a struct words */
+	const char *argument; /* as usage shows it, or NULL; "NAME...": may be given several times */
 	const char *help;
 };
 

@@ -50,12 +50,17 @@ static int take_option(const struct command *command, struct options *options, c
 	char *inside = word[1] != '-' ? word + 2 : strchr(word, '=');
 	inside = inside && *inside ? inside + (word[1] == '-') : NULL;
 	void *slot = (char *)options + row->offset;
+	struct words *many = row->argument && strstr(row->argument, "...") ? slot : NULL;
 	if (!row->argument && inside)
 		return usage_error(command, options->json, "option --%s takes no argument", row->name), 0;
 	if (row->argument && !inside && left < 2)
 		return usage_error(command, options->json, "option --%s needs its argument, %s", row->name, row->argument), 0;
+	if (many && many->count == WORDS_MAX)
+		return usage_error(command, options->json, "option --%s is given more than %d times", row->name, WORDS_MAX), 0;
 	if (!row->argument)
 		*(bool *)slot = true;
+	else if (many)
+		many->items[many->count++] = inside ? inside : words[1];
 	else
 		*(const char **)slot = inside ? inside : words[1];
 	return row->argument && !inside ? 2 : 1;
