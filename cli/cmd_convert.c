@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* gimstate convert: the state in another version of its layout, with a list of what that fills, drops and loses. */
+/* gimstate convert: the state in another container or another version of its layout, with a list of what that fills, drops, loses and supplies. */
 #include "command.h"
 #include "output.h"
 
@@ -7,15 +7,10 @@
 #include <string.h>
 
 struct conversion {
-	char before[64], after[64]; /* layouts */
-	json_t *findings;
+	char before[64], after[64]; /* layouts; "": not looked at */
+	struct remarks remarks;
 	bool lost;
 };
-
-static void take(void *user, const struct gim_finding *finding)
-{
-	(void)json_array_append_new(((struct conversion *)user)->findings, finding_json(finding));
-}
 
 static int keep_layout(void *user, const char *path, const struct gim_value *value)
 {
@@ -24,73 +19,113 @@ static int keep_layout(void *user, const char *path, const struct gim_value *val
 	return 0;
 }
 
-/* From what to what. */
-static int convert_state(struct gim_state *state, const struct options *options, struct conversion *conversion, struct gim_error *error)
+/* The guest interface, from what to what. A state without one has nothing that a release could write in another way. */
+static int convert_interface(struct gim_state *state, const struct options *options, struct conversion *conversion, struct gim_error *error)
 {
-	int result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
-	if (!result)
-		(void)gim_state_visit(state, "gim.layout", keep_layout, conversion->before, NULL);
-	(void)snprintf(conversion->after, sizeof(conversion->after), "%s", options->layout ? options->layout : conversion->before);
-	if (!result && options->to)
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, &own);
+	if (result == GIM_E_NO_UNIT && options->to)
+		return 0;
+	if (result)
+		return *error = own, result;
+	(void)gim_state_visit(state, "gim.layout", keep_layout, conversion->before, NULL);
+	(void)snprintf(conversion->after, sizeof(conversion->after), "%s", options->layout ? options->layout : "");
+	if (options->to)
 		result = gim_layout_of_release(state, options->to, conversion->after, sizeof(conversion->after), error);
 	if (!result && strcmp(conversion->before, conversion->after) != 0)
-		result = gim_state_convert(state, conversion->after, take, conversion, error);
+		result = gim_state_convert(state, conversion->after, remarks_take, &conversion->remarks, error);
 	conversion->lost = result > 0;
 	return result < 0 ? result : 0;
 }
 
+/* Without an option nothing is decoded: all bytes are copied, whatever is in them. */
+static int convert_state(struct gim_state *state, const struct options *options, struct conversion *conversion, struct gim_error *error)
+{
+	int result = options->layout || options->to ? convert_interface(state, options, conversion, error) : 0;
+	if (!result && options->to)
+		result = gim_state_check_release(state, options->to, remarks_take, &conversion->remarks, error);
+	return result < 0 ? result : 0;
+}
+
+/* A release writes its own container, too. */
+static struct gim_write_options write_options(const struct options *options, struct conversion *conversion)
+{
+	return (struct gim_write_options){
+	    .container = options->container ? options->container
+	                 : options->to      ? "2.0"
+	                                    : NULL,
+	    .producer = options->producer,
+	    .host_bits = options->host_bits ? (unsigned)strtoul(options->host_bits, NULL, 10) : 0,
+	    .report = remarks_take,
+	    .report_user = &conversion->remarks,
+	};
+}
+
 static int convert(const char *in, const char *out, const struct options *options, struct conversion *conversion, struct gim_error *error)
 {
+	const struct gim_write_options how = write_options(options, conversion);
 	struct gim_state *state = NULL;
 	if (out && input_is(in, out))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", out);
 	if (gim_state_open(in, &state, error))
 		return error->code;
 	int result = convert_state(state, options, conversion, error);
-	if (!result && !options->dry_run && (!conversion->lost || options->lossy))
-		result = output_state(state, NULL, out, options->force, error);
+	const bool writes = !options->dry_run && (!conversion->lost || options->lossy);
+	if (!result)
+		result = writes ? output_state(state, &how, out, options->force, error) : gim_state_write(state, &how, NULL, NULL, error);
 	gim_state_free(&state);
 	return result;
 }
 
-static const char *text_of(const json_t *finding, const char *key)
-{
-	const char *text = json_string_value(json_object_get(finding, key));
-	return text ? text : "";
-}
-
 static void put_conversion(const struct conversion *conversion)
 {
-	printf("layout: %s -> %s\n", conversion->before, conversion->after);
-	for (size_t i = 0; i < json_array_size(conversion->findings); i++) {
-		const json_t *finding = json_array_get(conversion->findings, i);
-		put_safe(stdout, text_of(finding, "path"));
-		fputs(": ", stdout);
-		put_safe(stdout, text_of(finding, "text"));
-		putchar('\n');
-	}
+	if (*conversion->before && !strcmp(conversion->before, conversion->after))
+		printf("layout: %s, as it is\n", conversion->before);
+	else if (*conversion->before)
+		printf("layout: %s -> %s\n", conversion->before, conversion->after);
+	remarks_put(&conversion->remarks);
 }
 
-int run_convert(const struct options *options, int count, char **operands)
+static void put_document(const char *in, const char *out, const struct conversion *conversion)
 {
-	struct gim_error error = GIM_ERROR_INIT;
+	const char *before = *conversion->before ? conversion->before : NULL, *after = *conversion->after ? conversion->after : NULL;
+	json_t *findings = conversion->remarks.findings ? json_incref(conversion->remarks.findings) : json_array();
+	output_document(json_pack("{s:s, s:s?, s:s?, s:s?, s:b, s:o}", "file", in, "output", out, "from", before, "to", after, "lost",
+	                          conversion->lost, "findings", findings),
+	                false);
+}
+
+static int check_usage(const struct options *options, const char *out)
+{
 	const struct command *command = command_find("convert");
-	const char *out = count > 1 ? operands[1] : NULL;
 	if (options->layout && options->to)
 		return usage_error(command, options->json, "--layout and --to exclude each other");
 	if (!out == !options->dry_run)
 		return usage_error(command, options->json,
 		                   out ? "--dry-run writes nothing, so there is no OUT" : "convert needs OUT, or --dry-run");
-	struct conversion conversion = {.findings = json_array()};
-	const int result = convert(operands[0], out, options, &conversion, &error);
+	if ((options->producer || options->host_bits) && !options->container && !options->to)
+		return usage_error(command, options->json, "--producer and --host-bits need --container, or --to");
+	if (options->host_bits && strcmp(options->host_bits, "32") != 0 && strcmp(options->host_bits, "64") != 0)
+		return usage_error(command, options->json, "--host-bits takes 32 or 64, not %s", options->host_bits);
+	return EXIT_YES;
+}
+
+int run_convert(const struct options *options, int count, char **operands)
+{
+	struct gim_error error = GIM_ERROR_INIT;
+	const char *out = count > 1 ? operands[1] : NULL;
+	struct conversion conversion = {.lost = false};
+	int status = check_usage(options, out);
+	if (status)
+		return status;
+	if (convert(operands[0], out, options, &conversion, &error)) {
+		status = output_error(operands[0], &error, options->json);
+		remarks_free(&conversion.remarks);
+		return status;
+	}
 	const bool refused = conversion.lost && !options->lossy;
-	if (result) {
-		(void)output_error(operands[0], &error, options->json);
-	} else if (options->json) {
-		output_document(json_pack("{s:s, s:s?, s:s, s:s, s:b, s:O}", "file", operands[0], "output", refused ? NULL : out, "from",
-		                          conversion.before, "to", conversion.after, "lost", conversion.lost, "findings",
-		                          conversion.findings),
-		                false);
+	if (options->json) {
+		put_document(operands[0], refused ? NULL : out, &conversion);
 	} else {
 		put_conversion(&conversion);
 		output_flush();
@@ -98,6 +133,6 @@ int run_convert(const struct options *options, int count, char **operands)
 			fprintf(stderr, "gimstate: values would be lost%s\n",
 			        options->dry_run ? "" : ", so that nothing was written; --lossy does it all the same");
 	}
-	json_decref(conversion.findings);
-	return result ? EXIT_NO_ANSWER : refused ? EXIT_NO : EXIT_YES;
+	remarks_free(&conversion.remarks);
+	return refused ? EXIT_NO : EXIT_YES;
 }

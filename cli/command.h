@@ -18,7 +18,7 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact;
-	const char *unit, *output, *layout, *field, *to, *from;
+	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits;
 	struct words target, with, probe;
 };
 

@@ -55,6 +55,9 @@ static const struct option_row set_options[] = {
 static const struct option_row convert_options[] = {
     {"layout", 'l', AT(layout), "NAME", "into this layout of the same interface, e.g. vbox-hyperv-3"},
     {"to", 't', AT(to), "RELEASE", "into the layout that this release writes, e.g. vbox:5.2"},
+    {"container", 'c', AT(container), "VERSION", "into this container: 2.0"},
+    {"producer", 0, AT(producer), "VERSIONrREV", "who wrote it, where container 1.1 does not say so (default 2.0.0r1)"},
+    {"host-bits", 0, AT(host_bits), "N", "of its host, 32 or 64 (default 64)"},
     {"lossy", 0, AT(lossy), NULL, "also when values are lost that the new layout cannot hold"},
     {"dry-run", 'n', AT(dry_run), NULL, "say what would be filled, dropped and lost, and write nothing"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
@@ -85,7 +88,7 @@ const struct command commands[] = {
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
     {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
     {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set},
-    {"convert", "IN [OUT]", "write the state in another layout, and say what that fills, drops and loses", convert_options, 1, 2,
+    {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2,
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
     {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},

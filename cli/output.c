@@ -292,16 +292,52 @@ void remarks_print(const struct remarks *remarks, const struct gim_error *error)
 	}
 }
 
+/* How long the path is without its last index, when that is `index`; 0: it is not. */
+static size_t before_index(const char *path, unsigned long index)
+{
+	char end[32];
+	const size_t length = strlen(path), end_length = (size_t)snprintf(end, sizeof(end), "[%lu]", index);
+	return length > end_length && !strcmp(path + length - end_length, end) ? length - end_length : 0;
+}
+
+/* How many findings from this one on say the same of elements that follow each other. */
+static size_t run_of_elements(const json_t *findings, size_t from)
+{
+	const json_t *first = json_array_get(findings, from);
+	const char *path = member(first, "path"), *bracket = strrchr(path, '[');
+	const unsigned long index = bracket ? strtoul(bracket + 1, NULL, 10) : 0;
+	const size_t length = bracket ? before_index(path, index) : 0;
+	size_t count = 1;
+	for (const json_t *next; length && (next = json_array_get(findings, from + count)); count++) {
+		const char *other = member(next, "path");
+		if (before_index(other, index + count) != length || strncmp(path, other, length) != 0 ||
+		    strcmp(member(first, "text"), member(next, "text")) != 0)
+			break;
+	}
+	return count;
+}
+
+static void put_path(const char *path, size_t elements)
+{
+	const size_t length = strlen(path);
+	if (elements == 1)
+		put_safe(stdout, path);
+	else /* paths of elements are ours, and safe */
+		printf("%.*s..%lu]", (int)length - 1, path, strtoul(strrchr(path, '[') + 1, NULL, 10) + elements - 1);
+}
+
 void remarks_put(const struct remarks *remarks)
 {
-	for (size_t i = 0; i < json_array_size(remarks->findings); i++) {
+	for (size_t i = 0, elements; i < json_array_size(remarks->findings); i += elements) {
 		const json_t *finding = json_array_get(remarks->findings, i);
-		const char *const parts[] = {member(finding, "unit"), member(finding, "path"), member(finding, "text")};
-		fputs(*parts[0] ? "unit " : "", stdout);
-		for (size_t part = 0; part < sizeof(parts) / sizeof(parts[0]); part++) {
-			put_safe(stdout, parts[part]);
-			fputs(part < 2 && *parts[part] ? ": " : "", stdout);
-		}
+		const char *unit = member(finding, "unit"), *path = member(finding, "path");
+		elements = run_of_elements(remarks->findings, i);
+		fputs(*unit ? "unit " : "", stdout);
+		put_safe(stdout, unit);
+		fputs(*unit ? ": " : "", stdout);
+		put_path(path, elements);
+		fputs(*path ? ": " : "", stdout);
+		put_safe(stdout, member(finding, "text"));
 		putchar('\n');
 	}
 }

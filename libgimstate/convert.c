@@ -20,6 +20,17 @@ const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES] = {
                           "the new layout does not hold the field, so that its value is lost",
                           .why = "the guest does not find what it had set up",
                           .mend = "do without the conversion, or have the guest set it up again", .source = "the layouts"},
+    [GIM_CONVERT_OFFER] = {"CONVERT-OFFER", GIM_WARNING, GIM_E_VALUE, 0, NULL,
+                           "the release offers every feature that the guest was offered",
+                           .why = "the guest may use what the release does not implement, and does not ask again",
+                           .mend = "set the feature words to what the release offers, before the guest has used more, or restart the guest",
+                           .source = "what each release of VirtualBox wrote"},
+    [GIM_CONVERT_CONTAINER] = {"CONVERT-CONTAINER", GIM_NOTE, GIM_E_VALUE, 0, NULL, "the container is another",
+                               .why = "nothing: every unit's payload is the same", .mend = "nothing",
+                               .source = "VirtualBox's saved-state format"},
+    [GIM_CONVERT_SUPPLIED] = {"CONVERT-SUPPLIED", GIM_NOTE, GIM_E_VALUE, 0, NULL, "the old container says what the new one's header holds",
+                              .why = "loaders of old units go by the producer's revision",
+                              .mend = "give what is known: --producer, --host-bits", .source = "VirtualBox's saved-state format"},
 };
 
 struct comparison {
@@ -62,34 +73,6 @@ const struct gim_layout *gim_layout_find(const struct gim_provider *provider, co
 		}
 	}
 	return NULL;
-}
-
-int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error)
-{
-	const struct gim_provider *provider = gim_unit_provider(state);
-	const size_t format = strcspn(release, ":");
-	unsigned major, minor;
-	char rest;
-	if (sscanf(release, "%*[a-z]:%u.%u%c", &major, &minor, &rest) != 2)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is no release: vbox:7.2 is one", release);
-	for (const struct gim_layout *const *each = provider ? provider->layouts : NULL; each && *each; each++) {
-		const struct gim_release *last = NULL;
-		if (strlen((*each)->format) != format || strncmp((*each)->format, release, format) != 0)
-			continue;
-		for (const struct gim_release *one = (*each)->releases; one && one->version; one++)
-			if (one->major < major || (one->major == major && one->minor <= minor))
-				last = one;
-		if (!last)
-			return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%s does not save this interface yet", release);
-		(void)snprintf(layout, size_bytes, "%s-%u", (*each)->name, last->version);
-		return 0;
-	}
-	/* None and Minimal save nothing, in every release that knows them. */
-	if (provider && !provider->record) {
-		(void)snprintf(layout, size_bytes, "%.*s-%s", (int)format, release, provider->name);
-		return 0;
-	}
-	return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "no layout of %s is known for this interface", release);
 }
 
 /* An old layout may say nothing of virtual processors, where the new one holds something of each: as many as other units say. */

@@ -131,6 +131,9 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	if (gim_state_parts(state, path) != GIM_PART_GIM)
 		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN,
 		                "there is no field %s that can be changed: gim, and the provider's record, can", path);
+	if (state->format->write && !state->gim_whole)
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
+		                "the unit GIM could not be decoded to its end, so that nothing in it can be changed");
 	for (size_t i = 0; i < state->object_count; i++)
 		if (strlen(state->objects[i].record->name) == length && !memcmp(state->objects[i].record->name, path, length))
 			object = &state->objects[i];
@@ -253,6 +256,7 @@ static void adopt(struct gim_state *state, const struct gim_state *next)
 	for (size_t i = 0; i < next->object_count; i++)
 		(void)gim_state_attach(state, &next->objects[i]);
 	state->layout_version = next->layout_version;
+	state->gim_whole = true;
 }
 
 static int check_next(const struct gim_state *state, const struct gim_state *next, struct gim_error *error)

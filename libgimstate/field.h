@@ -353,11 +353,27 @@ struct gim_release {
 	uint16_t major, minor, version;
 };
 
+/* Bits of a feature word, a uint32_t member, that are offered to the guest from this release on; in rows before it they were not. */
+struct gim_offer {
+	const struct gim_record *record;
+	uint32_t offset;
+	uint32_t bits; /* 0 ends a table */
+	uint16_t major, minor;
+};
+#define OFFER(type, member, bits_, major_, minor_)                                                                                         \
+	{                                                                                                                                  \
+		.record = &type##_record,                                                                                                  \
+		.offset = _Generic(GIM_MEMBER(type, member), uint32_t                                                                      \
+		                   : offsetof(struct type, member)),                                                                       \
+		.bits = bits_, .major = major_, .minor = minor_                                                                            \
+	}
+
 struct gim_layout {
 	const char *name;                   /* FORMAT-PROVIDER, e.g. "vbox-hyperv"; with "-VERSION" for one version */
 	const char *format;                 /* the container family that writes it, e.g. "vbox" */
 	uint16_t first, last;               /* its own versions */
 	const struct gim_release *releases; /* in their order, ended by version 0; NULL: not known */
+	const struct gim_offer *offers;     /* what later releases offer the guest and earlier ones do not; NULL: nothing is known */
 	const struct gim_frame *frames;
 	uint32_t frame_count;
 };

@@ -234,7 +234,9 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 		gim_report(report, user, &gim_unit_rules[GIM_UNIT_TRAILING], GIM_UNKNOWN, UNIT, NULL,
 		           "%zu bytes follow the %zu that the layout holds", size - used, used);
 	head = gim_state_object(state, &gim_record, error);
-	return store_trailing(state, head, bytes + used, size - used, error);
+	result = store_trailing(state, head, bytes + used, size - used, error);
+	state->gim_whole = !result;
+	return result;
 }
 
 /* The first finding becomes the failure. */

@@ -302,6 +302,11 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
  * load_done, the bytes that were loaded. What the layout cannot hold is left out. */
 int gim_state_payload(struct gim_state *state, const char *layout, gim_sink_fn *sink, void *user, struct gim_error *error);
 
+/* Report what else of the state a release ("vbox:5.2") would not take, since only the guest interface is converted: units in versions that it does not load, features of the
+ * guest that it does not offer (warnings), and units of which that is not known (a note). Reads the units' headers. 1: there is something, 0: nothing, or a negative
+ * code. */
+int gim_state_check_release(struct gim_state *state, const char *release, gim_report_fn *report, void *user, struct gim_error *error);
+
 /* The name of the layout in which a release ("vbox:5.2") writes the state's guest interface. */
 int gim_layout_of_release(const struct gim_state *state, const char *release, char *layout, size_t size_bytes, struct gim_error *error);
 
@@ -309,6 +314,10 @@ struct gim_write_options {
 	/* A feature word is changed in the GIM unit alone. Else it is changed in the CPUID leaves that the container saves, too (VirtualBox's unit cpum), or the
 	 * state is not written. */
 	bool gim_only;
+	/* NULL: the input's own. "2.0": VirtualBox's newest; what the header of an old one lacks is taken from the next two. */
+	const char *container;
+	const char *producer;  /* VERSIONrREVISION, e.g. "7.2.22r175245"; NULL: 2.0.0r1, as old as the container that does not say it */
+	unsigned host_bits;    /* 32 or 64; 0: 64 */
 	gim_report_fn *report; /* what changes beside the guest interface; may be NULL */
 	void *report_user;
 };

@@ -43,6 +43,7 @@ struct gim_state {
 	size_t object_count;
 	unsigned decoded;        /* parts done (enum gim_part) */
 	unsigned damaged;        /* those of them that could not be decoded to their end */
+	bool gim_whole;          /* the GIM unit was decoded to its end */
 	struct gim_codec codec;  /* what the container's header says of all payloads */
 	const char *unit_format; /* whose layouts the GIM unit has, when they are another format's than the container */
 	uint32_t layout_version; /* of the provider layout that read the GIM unit; 0: none did */
@@ -115,8 +116,9 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
-	/* Write the container with these changes (none: the bytes of the input) and everything else as it is. The input can be seeked. NULL: cannot be written. */
-	int (*write)(struct gim_state *state, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error);
+	/* As gim_state_write, with these changes (none: the bytes of the input, when the container stays). The input can be seeked. NULL: cannot be written. */
+	int (*write)(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options, gim_sink_fn *sink,
+	             void *user, struct gim_error *error);
 	/* Add what must change so that the saved CPUID leaves show these words, and report it; fail when that cannot be told. NULL: it saves no leaves. */
 	int (*change_cpuid)(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
 	                    gim_report_fn *report, void *user, struct gim_error *error);
@@ -125,7 +127,11 @@ struct gim_format {
 	              struct gim_error *error);
 	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
 	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
-	const struct gim_rule *rules;            /* what it judges when it reads or verifies: rule_count of them */
+	/* Report the units that this release would not load; 1: there are some, 0: none, or a negative code. NULL: it is not known. */
+	int (*check_release)(struct gim_state *state, const struct gim_release *release, gim_report_fn *report, void *user,
+	                     struct gim_error *error);
+	const struct gim_release *releases; /* that are known, in their order; version: of the container; ended by version 0; may be NULL */
+	const struct gim_rule *rules;       /* what it judges when it reads or verifies: rule_count of them */
 	size_t rule_count;
 };
 
@@ -176,7 +182,15 @@ extern const struct gim_rule gim_unit_rules[GIM_UNIT_RULES];
 /*
  * Converting (convert.c).
  */
-enum gim_convert_rule { GIM_CONVERT_FILLED, GIM_CONVERT_DROPPED, GIM_CONVERT_LOST, GIM_CONVERT_RULES };
+enum gim_convert_rule {
+	GIM_CONVERT_FILLED,
+	GIM_CONVERT_DROPPED,
+	GIM_CONVERT_LOST,
+	GIM_CONVERT_OFFER,
+	GIM_CONVERT_CONTAINER,
+	GIM_CONVERT_SUPPLIED,
+	GIM_CONVERT_RULES
+};
 extern const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES];
 
 /* What loading a state into a machine may find (machine_state.c). */
@@ -190,6 +204,9 @@ enum gim_load_rule {
 	GIM_LOAD_RULES
 };
 extern const struct gim_rule gim_load_rules[GIM_LOAD_RULES];
+
+/* The known release that a text names, e.g. "vbox:7.2", and the format that it writes. (release.c) */
+int gim_release_find(const char *text, const struct gim_format **format, const struct gim_release **release, struct gim_error *error);
 
 /* Decode a GIM unit's payload into state: gim.*, and the provider's record by its "vbox" layout. codec: the container's, with vcpus from other units when known.
  * Reports what it can decode but VirtualBox would not load, a vCPU count that disagrees, trailing bytes and a wrong delimiter. What was decoded before an

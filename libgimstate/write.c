@@ -152,17 +152,17 @@ int gim_state_write(struct gim_state *state, const struct gim_write_options *opt
                     struct gim_error *error)
 {
 	static const struct gim_write_options defaults = {.gim_only = false};
-	const struct gim_object *head = gim_state_find(state, &gim_record);
 	struct gim_changes changes = {.count = 0};
 	int result = 0;
 	if (!state->format->write || !state->input.seekable)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                state->format->write ? "a stream cannot be written again; give a file"
 		                                     : "this container cannot be written");
-	if (head && head->presence[offsetof(struct gim, provider)])
-		result = find_changes(state, options ? options : &defaults, &changes, error);
-	if (!result && sink)
-		result = state->format->write(state, &changes, sink, user, error);
+	options = options ? options : &defaults;
+	if (state->gim_whole)
+		result = find_changes(state, options, &changes, error);
+	if (!result)
+		result = state->format->write(state, &changes, options, sink, user, error);
 	free_changes(&changes);
 	return result;
 }

@@ -125,6 +125,11 @@ const struct gim_rule vbox_rules[VBOX_RULES] = {
                    "a unit holds nothing that its loader does not read", PAYLOAD},
     [UNIT_PASS] = {"UNIT-PASS", GIM_WARNING, GIM_E_CORRUPT, STATUS(VERR_SSM_LOADED_TOO_LITTLE),
                    "a unit without live data is in the final pass only", PAYLOAD},
+    [RELEASE_UNIT] = {"RELEASE-UNIT", GIM_WARNING, GIM_E_VERSION, STATUS(VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION),
+                      "the release loads every unit's version", .why = "VirtualBox refuses a unit in a version that it does not know",
+                      .mend = "restore the state by a release that loads it; only the guest interface is converted", SOURCE},
+    [RELEASE_UNKNOWN] = {"RELEASE-UNKNOWN", GIM_NOTE, GIM_E_VERSION, NO_STATUS, "it is known which releases load every unit's version",
+                         .why = "what is not known may be refused", .mend = "try it", SOURCE},
     [SSM_MANY] = {"SSM-MANY", GIM_ERROR, GIM_E_LIMIT, NO_STATUS, "there are at most 1000 findings; the rest of the file is not looked at",
                   DAMAGED},
 };

@@ -54,6 +54,8 @@ enum vbox_rule {
 	UNIT_LONG,
 	UNIT_PASS,
 	SSM_MANY,
+	RELEASE_UNIT,
+	RELEASE_UNKNOWN,
 	VBOX_RULES
 };
 

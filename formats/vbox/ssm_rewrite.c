@@ -264,9 +264,6 @@ int ssm_rewrite(struct gim_input *input, const struct gim_changes *changes, gim_
 	int result = ssm_open(&rewrite.stream, input, error);
 	if (!result)
 		result = begin(&rewrite, error);
-	if (!result && rewrite.stream.header.version != SSM_V2_0)
-		result = gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
-		                  "units of container 1.x cannot be changed in place; convert it to container 2.0 first");
 	if (!result)
 		result = copy(&rewrite, changes->items[0].offset, error);
 	if (!result)

@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-/* input: one that can be seeked. changes: at least one. The directory's, units' and footer's offsets and all checksums are made anew; what
+/* input: a 2.0 state that can be seeked. changes: at least one. The directory's, units' and footer's offsets and all checksums are made anew; what
  * stands before the first changed unit is copied. */
 int ssm_rewrite(struct gim_input *input, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error);
 

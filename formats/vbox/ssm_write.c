@@ -19,7 +19,7 @@ enum {
 struct entry {
 	char name[NAME_MAX_BYTES];
 	uint64_t offset;
-	uint32_t instance;
+	uint32_t instance, name_crc;
 };
 
 struct ssm_writer {
@@ -207,8 +207,10 @@ static int end_unit(struct ssm_writer *writer, struct gim_error *error)
 
 static int list_unit(struct ssm_writer *writer, const char *name, uint32_t instance, struct gim_error *error)
 {
+	const uint32_t name_crc = gim_crc32(0, name, strlen(name));
 	for (uint32_t i = 0; i < writer->entry_count; i++)
-		if (!strcmp(writer->entries[i].name, name) && writer->entries[i].instance == instance) {
+		if (writer->entries[i].name_crc == name_crc && writer->entries[i].instance == instance &&
+		    !strcmp(writer->entries[i].name, name)) {
 			writer->entries[i].offset = writer->offset;
 			return 0;
 		}
@@ -217,7 +219,7 @@ static int list_unit(struct ssm_writer *writer, const char *name, uint32_t insta
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	writer->entries = entries;
 	struct entry *entry = &entries[writer->entry_count++];
-	*entry = (struct entry){.offset = writer->offset, .instance = instance};
+	*entry = (struct entry){.offset = writer->offset, .instance = instance, .name_crc = name_crc};
 	memcpy(entry->name, name, strlen(name) + 1);
 	return 0;
 }
@@ -320,7 +322,7 @@ static int put_directory(struct ssm_writer *writer, struct gim_error *error)
 	ssm_directory_begin(&directory, writer->entry_count);
 	for (uint32_t i = 0; i < writer->entry_count; i++) {
 		const struct entry *entry = &writer->entries[i];
-		ssm_directory_entry(&directory, entry->offset, entry->instance, gim_crc32(0, entry->name, strlen(entry->name)));
+		ssm_directory_entry(&directory, entry->offset, entry->instance, entry->name_crc);
 	}
 	ssm_directory_seal(&directory);
 	return put_buffer(writer, &directory, error);

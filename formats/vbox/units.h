@@ -149,7 +149,14 @@ const struct gim_frame *vbox_tail_frame(const struct gim_unit *unit);
 /* Look for the CPUID leaves in a payload of the unit cpum, from byte `after` on. Returns at how many places they may begin; *from: the likeliest. */
 size_t vbox_find_cpuid(const uint8_t *bytes, size_t size, size_t after, size_t *from);
 
-/* As struct gim_format wants it. */
+/* Walk over the headers of the final pass's units, in the order of the directory where there is one, without reading payloads. *index begins at 0. 1: *unit is the next
+ * one, 0: there are no more, or a negative code. The input can be seeked. */
+int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *unit, struct gim_error *error);
+
+/* As struct gim_format wants them (releases.c, units_cpuid.c). */
+extern const struct gim_release vbox_releases[];
+int vbox_check_release(struct gim_state *state, const struct gim_release *release, gim_report_fn *report, void *user,
+                       struct gim_error *error);
 int vbox_change_cpuid(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
                       gim_report_fn *report, void *user, struct gim_error *error);
 

@@ -5,6 +5,7 @@
 #include "vbox/crc.h"
 #include "vbox/rules.h"
 #include "vbox/ssm.h"
+#include "vbox/ssm_convert.h"
 #include "vbox/ssm_rewrite.h"
 #include "vbox/units.h"
 #include "vbox/verify.h"
@@ -118,6 +119,17 @@ static bool is_unit(const struct gim_unit *unit, const char *name, uint32_t inst
 	return !strcmp(unit->name, name) && unit->instance == instance && unit->pass == pass;
 }
 
+/* The unit that an entry of the directory stands for. 1: *unit is it, 0: there is none where it points to. */
+static int listed_unit(struct ssm_stream *stream, uint32_t index, struct gim_unit *unit, struct gim_error *error)
+{
+	const struct ssm_directory_entry *entry = &stream->directory[index];
+	if (entry->offset < stream->header.size_bytes || entry->offset >= stream->end)
+		return gim_fail(error, GIM_E_CORRUPT, stream->end + 16 + index * SSM_DIRECTORY_ENTRY_BYTES,
+		                "the directory's entry points to 0x%llx, outside the units", (unsigned long long)entry->offset);
+	ssm_seek(stream, entry->offset);
+	return ssm_next(stream, unit, error);
+}
+
 /* The directory says where final-pass units are. 1: found, 0: not listed. */
 static int find_in_directory(struct ssm_stream *stream, const char *name, uint32_t instance, struct gim_unit *unit, struct gim_error *error)
 {
@@ -126,12 +138,8 @@ static int find_in_directory(struct ssm_stream *stream, const char *name, uint32
 		const struct ssm_directory_entry *entry = &stream->directory[i];
 		if (entry->instance != instance || entry->name_crc != crc)
 			continue;
-		if (entry->offset < stream->header.size_bytes || entry->offset >= stream->end)
-			return gim_fail(error, GIM_E_CORRUPT, stream->end + 16 + i * SSM_DIRECTORY_ENTRY_BYTES,
-			                "the directory's entry points to 0x%llx, outside the units", (unsigned long long)entry->offset);
-		ssm_seek(stream, entry->offset);
 		struct gim_unit found;
-		int result = ssm_next(stream, &found, error);
+		int result = listed_unit(stream, i, &found, error);
 		if (result < 0)
 			return result;
 		if (!result || !is_unit(&found, name, instance, GIM_PASS_FINAL))
@@ -140,6 +148,19 @@ static int find_in_directory(struct ssm_stream *stream, const char *name, uint32
 		return 1;
 	}
 	return 0;
+}
+
+int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *unit, struct gim_error *error)
+{
+	struct ssm_stream *stream = stream_of(state);
+	int result;
+	if (stream->directory)
+		return *index < stream->directory_count ? listed_unit(stream, (*index)++, unit, error) : 0;
+	if (!(*index)++)
+		ssm_seek(stream, stream->header.size_bytes);
+	while ((result = ssm_next(stream, unit, error)) == 1 && unit->pass != GIM_PASS_FINAL)
+		;
+	return result;
 }
 
 static int vbox_unit_find(struct gim_state *state, const char *name, uint32_t instance, uint32_t pass, struct gim_unit *unit,
@@ -190,8 +211,22 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
-static int vbox_write(struct gim_state *state, const struct gim_changes *changes, gim_sink_fn *sink, void *user, struct gim_error *error)
+static int vbox_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options,
+                      gim_sink_fn *sink, void *user, struct gim_error *error)
 {
+	const struct ssm_header *header = &stream_of(state)->header;
+	struct ssm_header made = *header;
+	if (options->container && strcmp(options->container, "2.0") != 0)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "container %s cannot be written: 2.0 can", options->container);
+	if (changes->count && !options->container && header->version != SSM_V2_0)
+		return gim_fail(
+		    error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		    "units of container 1.x cannot be changed in it; convert the state to container 2.0 first (convert --container 2.0)");
+	int result = options->container ? ssm_convert_header(header, options, &made, error) : 0;
+	if (result || !sink)
+		return result;
+	if (options->container && header->version != SSM_V2_0)
+		return ssm_convert(&state->input, &made, changes, sink, user, error);
 	return changes->count ? ssm_rewrite(&state->input, changes, sink, user, error) : ssm_copy(&state->input, sink, user, error);
 }
 
@@ -209,6 +244,8 @@ const struct gim_format gim_format_vbox = {
     .write = vbox_write,
     .change_cpuid = vbox_change_cpuid,
     .verify = ssm_verify,
+    .check_release = vbox_check_release,
+    .releases = vbox_releases,
     .layouts = vbox_layouts,
     .records = vbox_records,
     .rules = vbox_rules,

@@ -56,12 +56,21 @@ static const struct gim_frame frames[] = {{.name = "GIM", .rows = rows}};
 
 static const struct gim_release releases[] = {{5, 0, 1}, {5, 1, 2}, {5, 2, 3}, {6, 0, 4}, {0, 0, 0}};
 
+/* VirtualBox 5.0 offered crash MSRs in its last builds only. */
+static const struct gim_offer offers[] = {
+    OFFER(hv_state, features.misc, 0x400, 5, 1),
+    OFFER(hv_state, features.hints, 0x100, 5, 2),
+    OFFER(hv_state, features.partition, 0x100000, 6, 0),
+    {.bits = 0},
+};
+
 const struct gim_layout hv_layout_vbox = {
     .name = "vbox-hyperv",
     .format = "vbox",
     .first = 1,
     .last = 4,
     .releases = releases,
+    .offers = offers,
     .frames = frames,
     .frame_count = 1,
 };

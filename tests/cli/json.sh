@@ -59,6 +59,10 @@ call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2
 call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2 --lossy
 call convert --json --dry-run "$SAMPLES/hyperv-1.sav" --to vbox:6.1
 call convert --json --dry-run "$SAMPLES/hyperv-1.sav" --to vbox:4.1
+call convert --json "$SAMPLES/hyperv-cpum.sav" copied
+call convert --json --dry-run "$SAMPLES/hyperv-cpum.sav" --to vbox:5.0
+call convert --json "$SAMPLES/old-1.1.sav" renewed --container 2.0
+call set --json -o leaves "$SAMPLES/hyperv-cpum.sav" hyperv.features.hints=0x30
 call set --json -o other "$SAMPLES/kvm.sav" kvm.nosuch=1
 call dump --json "$SAMPLES/kvm.sav" --unit tm
 call dump --json "$SAMPLES/kvm.sav" --unit nosuch

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Makes samples/: small states of each provider and layout. Payloads are laid out by hand here, so that they check the tables and do not repeat them. */
 #include "cursor.h"
+#include "vbox/crc.h"
 #include "vbox/ssm_write.h"
 
 #include <stdio.h>
@@ -11,24 +12,28 @@ struct sample {
 	const char *name;
 	unsigned provider, blob, vcpus;
 	bool checksummed, live, memory, cpum;
+	unsigned old; /* of container 1.x: the x */
 	uint16_t major, minor;
 	uint32_t build, revision;
 	const char *what;
 };
 
 static const struct sample samples[] = {
-    {"none", 0, 0, 1, true, false, false, false, 7, 1, 6, 167084, "no guest interface"},
-    {"minimal", 1, 0, 1, true, false, false, false, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
-    {"hyperv-1", 2, 1, 1, true, false, false, false, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
-    {"hyperv-2", 2, 2, 2, true, false, false, false, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
-    {"hyperv-3", 2, 3, 2, true, false, false, false, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
-    {"hyperv-4", 2, 4, 2, true, false, false, false, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
-    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, false, 7, 1, 6, 167084, "the same without checksums"},
-    {"kvm", 3, 1, 3, true, false, false, false, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
-    {"kvm-live", 3, 1, 1, true, true, false, false, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
-    {"kvm-memory", 3, 1, 2, true, false, true, false, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
-    {"hyperv-cpum", 2, 4, 2, true, false, false, true, 7, 1, 6, 167084,
+    {"none", 0, 0, 1, true, false, false, false, 0, 7, 1, 6, 167084, "no guest interface"},
+    {"minimal", 1, 0, 1, true, false, false, false, 0, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
+    {"hyperv-1", 2, 1, 1, true, false, false, false, 0, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
+    {"hyperv-2", 2, 2, 2, true, false, false, false, 0, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
+    {"hyperv-3", 2, 3, 2, true, false, false, false, 0, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
+    {"hyperv-4", 2, 4, 2, true, false, false, false, 0, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
+    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, false, 0, 7, 1, 6, 167084, "the same without checksums"},
+    {"kvm", 3, 1, 3, true, false, false, false, 0, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
+    {"kvm-live", 3, 1, 1, true, true, false, false, 0, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
+    {"kvm-memory", 3, 1, 2, true, false, true, false, 0, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
+    {"hyperv-cpum", 2, 4, 2, true, false, false, true, 0, 7, 1, 6, 167084,
      "the Windows guest with the unit cpum, whose CPUID leaves show its features"},
+    {"old-1.1", 3, 1, 2, true, false, false, false, 1, 0, 0, 0, 0,
+     "KVM in container 1.1, which is older than the interface: no release wrote such a file"},
+    {"old-1.2", 2, 4, 2, true, false, false, false, 2, 3, 0, 14, 58145, "HyperV in container 1.2, likewise"},
 };
 
 static int write_file(void *user, const void *bytes, size_t size)
@@ -229,8 +234,62 @@ static int write_memory(struct ssm_writer *writer, struct gim_error *error)
 	return result ? result : ssm_writer_data(writer, SSM_WRITE_AUTO, pages, sizeof(pages), error);
 }
 
+/* A unit of container 1.x: its size, and its payload stored. */
+static void old_unit(struct gim_buffer *file, size_t i, const struct sample *sample)
+{
+	enum { HEADER = 28, STORED = 2 };
+	struct gim_buffer payload = {.bytes = NULL};
+	const size_t name = strlen(units[i].name) + 1;
+	units[i].build(&payload, sample);
+	gim_buffer_bytes(file, "\nUnit\n\0", 8);
+	gim_buffer_number(file, HEADER + name + 1 + payload.size, 8);
+	gim_buffer_number(file, units[i].version, 4);
+	gim_buffer_number(file, units[i].instance, 4);
+	gim_buffer_number(file, name, 4);
+	gim_buffer_bytes(file, units[i].name, name);
+	gim_buffer_number(file, STORED, 1);
+	gim_buffer_bytes(file, payload.bytes, payload.size);
+	gim_buffer_free(&payload);
+}
+
+static int write_old(FILE *file, const struct sample *sample)
+{
+	enum { SIZE_AT = 32, CRC_AT = 40, CRC_START = 44 };
+	static const uint8_t zeros[20];
+	struct gim_buffer bytes = {.bytes = NULL};
+	char magic[32] = "\177VirtualBox SavedState V1.0\n";
+	*strrchr(magic, '0') = (char)('0' + sample->old);
+	gim_buffer_bytes(&bytes, magic, sizeof(magic));
+	gim_buffer_number(&bytes, 0, 8);
+	gim_buffer_number(&bytes, 0, 4);
+	gim_buffer_bytes(&bytes, zeros, 20);
+	if (sample->old == 2) {
+		gim_buffer_number(&bytes, sample->major, 2);
+		gim_buffer_number(&bytes, sample->minor, 2);
+		gim_buffer_number(&bytes, sample->build, 4);
+		gim_buffer_number(&bytes, sample->revision, 4);
+		gim_buffer_bytes(&bytes, "\x40\x08\x08", 4);
+	}
+	const size_t header = bytes.size;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].build != cpum)
+			old_unit(&bytes, i, sample);
+	gim_buffer_bytes(&bytes, "\nTheEnd", 8);
+	gim_buffer_number(&bytes, 28, 8);
+	gim_buffer_bytes(&bytes, zeros, 12);
+	if (!bytes.failed) {
+		gim_buffer_patch(&bytes, SIZE_AT, bytes.size, 8);
+		gim_buffer_patch(&bytes, CRC_AT, gim_crc32(0, bytes.bytes + CRC_START, bytes.size - header), 4);
+	}
+	const bool written = !bytes.failed && fwrite(bytes.bytes, 1, bytes.size, file) == bytes.size;
+	gim_buffer_free(&bytes);
+	return written ? 0 : GIM_E_IO;
+}
+
 static int write_sample(FILE *file, const struct sample *sample, struct gim_error *error)
 {
+	if (sample->old)
+		return write_old(file, sample);
 	const size_t count = sizeof(units) / sizeof(units[0]);
 	const struct ssm_write_options options = {
 	    .major = sample->major,

@@ -328,8 +328,26 @@ static void check_rows(const struct place *place, const struct gim_row *rows, un
 	}
 }
 
+/* Bits that later releases offer are bits with names of a feature word. */
+static void check_offers(const struct gim_layout *layout)
+{
+	const struct place place = {layout->name, "offers", 0, 0};
+	for (const struct gim_offer *offer = layout->offers; offer && offer->bits; offer++) {
+		const struct gim_field *field = check_member(&place, offer->record, offer->offset, 4);
+		uint64_t named = 0;
+		for (const struct gim_bit *bit = field ? field->bits : NULL; bit && bit->name; bit++)
+			named |= UINT64_C(1) << bit->low;
+		if (offer->bits & ~named)
+			complain(layout->name, "offers", "an offered bit has no name");
+		if (offer != layout->offers &&
+		    (offer[-1].major > offer->major || (offer[-1].major == offer->major && offer[-1].minor > offer->minor)))
+			complain(layout->name, "offers", "releases out of order");
+	}
+}
+
 static void check_layout(const struct gim_layout *layout, const char *owner)
 {
+	check_offers(layout);
 	if (!layout->name || strncmp(layout->name, layout->format, strlen(layout->format)) != 0)
 		complain(owner, layout->name, "a layout's name begins with its format");
 	if (!layout->frame_count || layout->first > layout->last)
