@@ -25,7 +25,7 @@ CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
 
-DEPS := gcc make pkg-config libjansson-dev libdeflate-dev zlib1g-dev libcmocka-dev xz-utils
+DEPS := gcc make pkg-config libjansson-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
@@ -39,6 +39,8 @@ LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c form
 CLI_SOURCES := $(wildcard cli/*.c)
 TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+# Tests that make archives of their own.
+ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 
@@ -92,7 +94,7 @@ $(BINARY): $(CLI_OBJECTS) $(STATIC)
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter %/bench/lzf,$@),-llzf) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
 
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")

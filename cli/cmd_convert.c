@@ -67,7 +67,7 @@ static int convert(const char *in, const char *out, const struct options *option
 	struct gim_state *state = NULL;
 	if (out && input_is(in, out))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", out);
-	if (gim_state_open(in, &state, error))
+	if (gim_state_open_settled(in, &state, error))
 		return error->code;
 	int result = convert_state(state, options, conversion, error);
 	const bool writes = !options->dry_run && (!conversion->lost || options->lossy);

@@ -125,9 +125,11 @@ static int set(const char *file, const struct options *options, int count, char 
 	struct gim_state *state = NULL;
 	const char *output = options->in_place ? file : options->output;
 	int result = 0;
+	if (options->in_place && (!strcmp(file, "-") || file[gim_path_file(file)]))
+		return error_set(error, GIM_E_ARGUMENT, "only a file can be changed in place; -o OUT writes another one");
 	if (!options->in_place && input_is(file, output))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself; --in-place changes it", output);
-	if (gim_state_open(file, &state, error))
+	if (gim_state_open_settled(file, &state, error))
 		return error->code;
 	result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
 	if (!result && options->from && (result = take_from(state, options, changes, error)))

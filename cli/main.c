@@ -29,6 +29,12 @@ int usage_error(const struct command *command, bool json, const char *format, ..
 	return EXIT_NO_ANSWER;
 }
 
+/* Is it an operand? Standard input is one, and so is a member of the archive that stands there. */
+static bool is_operand(const char *word)
+{
+	return word[0] != '-' || !word[1] || !strncmp(word, "-//", 3);
+}
+
 /* The row for a word: "--name", "--name=argument", "-n" or "-nargument". */
 static const struct option_row *find_option(const struct command *command, const char *word)
 {
@@ -72,7 +78,7 @@ static int run_command(const struct command *command, struct options *options, i
 	bool only_operands = false;
 	for (int i = 0; i < count;) {
 		char *word = words[i];
-		if (only_operands || word[0] != '-' || !word[1]) {
+		if (only_operands || is_operand(word)) {
 			words[operands++] = word; /* they gather at the front, over words that were read already */
 			i++;
 		} else if (!strcmp(word, "--")) {

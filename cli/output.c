@@ -483,7 +483,9 @@ void fields_end(struct fields *fields)
 bool input_is(const char *input, const char *path)
 {
 	struct stat a, b;
-	const bool there = strcmp(input, "-") ? !stat(input, &a) : !fstat(STDIN_FILENO, &a);
+	char *file = strndup(input, gim_path_file(input));
+	const bool there = file && (strcmp(file, "-") ? !stat(file, &a) : !fstat(STDIN_FILENO, &a));
+	free(file);
 	return there && !stat(path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 

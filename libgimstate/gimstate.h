@@ -110,14 +110,21 @@ typedef int gim_progress_fn(void *user, uint64_t done_bytes, uint64_t total_byte
  */
 struct gim_state;
 
-/* Open the state at path ("-": standard input) and read its header. *state is the caller's: gim_state_free. */
+/* Open the state at path and read its header. "-" is standard input, "ARCHIVE//NAME" the file of that name in a tar or zip archive; gzip, bzip2, xz and zstd
+ * are unpacked, as a stream that is read once, forward. *state is the caller's: gim_state_free. */
 int gim_state_open(const char *path, struct gim_state **state, struct gim_error *error);
+
+/* The same, so that any part can be read at any time, as gim_state_write needs it: a stream is copied to a file without a name, in $TMPDIR or /var/tmp. */
+int gim_state_open_settled(const char *path, struct gim_state **state, struct gim_error *error);
 
 /* The same on an open descriptor (a file, or a pipe or socket that is read once, forward), which stays the caller's. */
 int gim_state_open_fd(int fd, struct gim_state **state, struct gim_error *error);
 
 /* The same on bytes in memory, which must outlive the state. */
 int gim_state_open_memory(const void *bytes, size_t size_bytes, struct gim_state **state, struct gim_error *error);
+
+/* How much of a path names a file: all of it, but for "ARCHIVE//NAME", where it is the length of ARCHIVE. */
+size_t gim_path_file(const char *path);
 
 /* Close and free; *state becomes NULL. NULL and a pointer to NULL are fine. */
 void gim_state_free(struct gim_state **state);

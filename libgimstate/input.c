@@ -3,10 +3,13 @@
 #include "input.h"
 
 #include "error.h"
+#include "packed.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,11 +30,30 @@ int gim_input_open_fd(struct gim_input *input, int fd, struct gim_error *error)
 	return 0;
 }
 
-int gim_input_open(struct gim_input *input, const char *path, struct gim_error *error)
+/*
+ * Paths.
+ */
+size_t gim_path_file(const char *path)
+{
+	struct stat status;
+	const size_t length = strlen(path);
+	if (!strstr(path, "//") || !stat(path, &status))
+		return length;
+	for (const char *at = path; (at = strstr(at, "//")); at += 2) {
+		char *file = strndup(path, (size_t)(at - path));
+		const bool ends = file && (!strcmp(file, "-") || (!stat(file, &status) && !S_ISDIR(status.st_mode)));
+		free(file);
+		if (ends)
+			return (size_t)(at - path);
+	}
+	return length;
+}
+
+static int open_file(struct gim_input *input, const char *path, struct gim_error *error)
 {
 	if (!strcmp(path, "-"))
 		return gim_input_open_fd(input, STDIN_FILENO, error);
-	int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+	const int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
 	if (fd < 0)
 		return gim_fail_errno(error, "cannot open it");
 	int result = gim_input_open_fd(input, fd, error);
@@ -43,6 +65,40 @@ int gim_input_open(struct gim_input *input, const char *path, struct gim_error *
 	return 0;
 }
 
+/* A path with its // cut apart: the file, the member of it, a member of that… */
+static int open_parts(struct gim_input *input, char *parts, size_t file_length, struct gim_error *error)
+{
+	enum { DEPTH_MAX = 4 };
+	char *member = parts + file_length;
+	*member = '\0';
+	int result = open_file(input, parts, error);
+	for (unsigned depth = 0; !result && member; depth++) {
+		char *name = member + 2, *next = strstr(name, "//");
+		if (next)
+			*next = '\0';
+		if (depth == DEPTH_MAX) {
+			gim_input_close(input);
+			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "archives in more than %u archives are not opened", DEPTH_MAX);
+		}
+		result = gim_input_member(input, name, error);
+		member = next;
+	}
+	return result;
+}
+
+int gim_input_open(struct gim_input *input, const char *path, struct gim_error *error)
+{
+	const size_t file_length = gim_path_file(path);
+	if (!path[file_length])
+		return open_file(input, path, error);
+	char *parts = strdup(path);
+	if (!parts)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	int result = open_parts(input, parts, file_length, error);
+	free(parts);
+	return result;
+}
+
 void gim_input_open_memory(struct gim_input *input, const void *bytes, size_t size_bytes)
 {
 	*input = (struct gim_input){.fd = -1, .seekable = true, .size = size_bytes, .memory = bytes};
@@ -52,12 +108,18 @@ void gim_input_close(struct gim_input *input)
 {
 	if (input->owned)
 		(void)close(input->fd);
+	gim_unpacker_free(&input->unpacker);
 	*input = (struct gim_input){.fd = -1};
 }
 
+/*
+ * Reading.
+ */
 static int read_fully(struct gim_input *input, uint64_t offset, char *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
 {
 	size_t done = 0;
+	if (input->unpacker)
+		return gim_unpacker_read(input->unpacker, bytes, size_bytes, got, error);
 	while (done < size_bytes) {
 		ssize_t count = input->seekable ? pread(input->fd, bytes + done, size_bytes - done, (off_t)(offset + done))
 		                                : read(input->fd, bytes + done, size_bytes - done);
@@ -76,7 +138,7 @@ static int read_fully(struct gim_input *input, uint64_t offset, char *bytes, siz
 
 int gim_input_read(struct gim_input *input, uint64_t offset, void *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
 {
-	if (input->fd < 0) {
+	if (input->fd < 0 && !input->unpacker) {
 		uint64_t left = offset < input->size ? input->size - offset : 0;
 		size_t size = left < size_bytes ? (size_t)left : size_bytes;
 		if (size)
@@ -87,7 +149,7 @@ int gim_input_read(struct gim_input *input, uint64_t offset, void *bytes, size_t
 	if (input->seekable)
 		return read_fully(input, offset, bytes, size_bytes, got, error);
 	if (offset != input->position)
-		return gim_fail(error, GIM_E_UNSUPPORTED, offset, "standard input can only be read forward; give a file instead");
+		return gim_fail(error, GIM_E_UNSUPPORTED, offset, "a stream can only be read forward; give a file instead");
 	size_t peeked = 0;
 	if (offset < input->head_size) {
 		peeked = input->head_size - (size_t)offset;
@@ -113,5 +175,137 @@ int gim_input_peek(struct gim_input *input, uint8_t *bytes, size_t size_bytes, s
 		return result;
 	memcpy(bytes, input->head, input->head_size);
 	*got = input->head_size;
+	return 0;
+}
+
+/*
+ * What is packed.
+ */
+static int unpack(struct gim_input *input, enum gim_packed packed, struct gim_error *error)
+{
+	struct gim_unpacker *unpacker = NULL;
+	int result = gim_unpacker_new(input, packed, NULL, &unpacker, error);
+	if (!result)
+		*input = (struct gim_input){.fd = -1, .size = GIM_UNKNOWN, .unpacker = unpacker};
+	return result;
+}
+
+int gim_input_unpack(struct gim_input *input, struct gim_error *error)
+{
+	struct gim_unpacked stream;
+	int result = unpack(input, GIM_PACKED_STREAM, error);
+	if (!result)
+		result = gim_unpacker_next(input->unpacker, &stream, error);
+	if (result < 0)
+		gim_input_close(input);
+	return result < 0 ? result : 0;
+}
+
+/* Archives that were made in different ways name the same file with and without ./ before it. */
+static const char *plain(const char *name)
+{
+	while (!strncmp(name, "./", 2) || *name == '/')
+		name += *name == '/' ? 1 : 2;
+	return name;
+}
+
+/* For the sentence of an error: the first files that there are. */
+struct names {
+	char text[128];
+	size_t used;
+};
+
+static void add_name(struct names *names, const char *name)
+{
+	const size_t length = strlen(name), room = sizeof(names->text) - names->used;
+	if (names->used && names->text[names->used - 1] == '.')
+		return;
+	const bool fits = length + sizeof(", , ...") <= room;
+	names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
+}
+
+int gim_input_member(struct gim_input *input, const char *name, struct gim_error *error)
+{
+	struct gim_unpacked member;
+	struct names names = {.used = 0};
+	int result = unpack(input, GIM_PACKED_ARCHIVE, error), more = 0;
+	while (!result && (more = gim_unpacker_next(input->unpacker, &member, error)) > 0) {
+		if (!strcmp(plain(member.name), plain(name)))
+			break;
+		if (member.kind == GIM_MEMBER_FILE)
+			add_name(&names, plain(member.name));
+	}
+	if (!result && more <= 0)
+		result = more ? more
+		              : gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the archive has no member %s; it holds %s", name,
+		                         names.used ? names.text : "no files");
+	else if (!result && member.kind != GIM_MEMBER_FILE)
+		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the archive's member %s is no file", name);
+	if (result)
+		gim_input_close(input);
+	return result;
+}
+
+/* A file without a name, in a folder where there may be much room. */
+static int open_unnamed(const char *folder, struct gim_error *error)
+{
+	char *path = NULL;
+	int fd = (int)TEMP_FAILURE_RETRY(open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) && asprintf(&path, "%s/gimstate-XXXXXX", folder) > 0) {
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd >= 0)
+			(void)unlink(path);
+		free(path);
+	}
+	return fd < 0 ? gim_fail_errno(error, "cannot make a file in %s for unpacking it (TMPDIR may name another folder)", folder) : fd;
+}
+
+static int write_fully(int fd, const uint8_t *bytes, size_t size)
+{
+	while (size) {
+		const ssize_t count = TEMP_FAILURE_RETRY(write(fd, bytes, size));
+		if (count <= 0)
+			return count ? -1 : (errno = ENOSPC, -1);
+		bytes += count;
+		size -= (size_t)count;
+	}
+	return 0;
+}
+
+static int copy_stream(struct gim_input *input, int fd, const char *folder, struct gim_error *error)
+{
+	enum { PIECE_BYTES = 256 * 1024 };
+	uint8_t *piece = malloc(PIECE_BYTES);
+	size_t got = PIECE_BYTES;
+	int result = piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	while (!result && got == PIECE_BYTES) {
+		result = gim_input_read(input, input->position, piece, PIECE_BYTES, &got, error);
+		if (!result && write_fully(fd, piece, got))
+			result =
+			    gim_fail_errno(error, "cannot write to a file in %s for unpacking it (TMPDIR may name another folder)", folder);
+	}
+	free(piece);
+	return result;
+}
+
+int gim_input_settle(struct gim_input *input, struct gim_error *error)
+{
+	const char *wanted = secure_getenv("TMPDIR"), *folder = wanted && *wanted ? wanted : "/var/tmp";
+	if (input->seekable)
+		return 0;
+	const int fd = open_unnamed(folder, error);
+	if (fd < 0)
+		return fd;
+	int result = copy_stream(input, fd, folder, error);
+	struct gim_input copy;
+	if (!result)
+		result = gim_input_open_fd(&copy, fd, error);
+	if (result) {
+		(void)close(fd);
+		return result;
+	}
+	copy.owned = true;
+	gim_input_close(input);
+	*input = copy;
 	return 0;
 }

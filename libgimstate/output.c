@@ -5,6 +5,7 @@
  * lead them elsewhere by a symbolic link.
  */
 #include "error.h"
+#include "packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,10 @@ struct gim_output {
 	bool replace;
 	uint8_t *buffer;
 	size_t buffered;
-	uint64_t written, begun; /* begun: what the disk was told to write already */
-	int failed;              /* errno of the first refused write, 0: none */
+	struct gim_packer *packer; /* NULL: its name does not ask for one */
+	struct gim_error packing;  /* what it failed with */
+	uint64_t written, begun;   /* begun: what the disk was told to write already */
+	int failed;                /* errno of the first refused write, 0: none */
 };
 
 void gim_output_discard(struct gim_output **output)
@@ -40,6 +43,7 @@ void gim_output_discard(struct gim_output **output)
 		(void)unlinkat((*output)->folder, (*output)->temporary, 0);
 	if ((*output)->folder >= 0)
 		(void)close((*output)->folder);
+	gim_packer_discard(&(*output)->packer);
 	free((*output)->buffer);
 	free((*output)->copy);
 	free((*output)->path);
@@ -144,45 +148,6 @@ static int name_temporary(struct gim_output *output, struct gim_error *error)
 /*
  * Writing.
  */
-static int prepare(struct gim_output *output, struct gim_error *error)
-{
-	bool exists;
-	mode_t mode;
-	int result = open_folder(output, error);
-	if (!result)
-		result = check_target(output, &exists, &mode, error);
-	return result ? result : open_temporary(output, mode, error);
-}
-
-int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error)
-{
-	const size_t length = strlen(path);
-	if (!length)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "an empty name is no file");
-	if (path[length - 1] == '/')
-		return refuse(error, path, "is a directory; name a file in it");
-	struct gim_output *made = calloc(1, sizeof(*made));
-	if (!made)
-		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	made->folder = made->fd = -1;
-	made->replace = replace;
-	made->path = strdup(path);
-	made->copy = strdup(path);
-	made->buffer = malloc(BUFFER_BYTES);
-	int result;
-	if (!made->path || !made->copy || !made->buffer) {
-		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	} else {
-		made->name = basename(made->copy);
-		result = prepare(made, error);
-	}
-	if (result)
-		gim_output_discard(&made);
-	else
-		*output = made;
-	return result;
-}
-
 /* The disk works while we do, so that the sync at the end need not wait for all of it. Only a hint. */
 static void begin_writing(struct gim_output *output)
 {
@@ -215,7 +180,8 @@ static int flush(struct gim_output *output)
 	return write_all(output, output->buffer, size);
 }
 
-int gim_output_write(void *user, const void *bytes, size_t size_bytes)
+/* gim_sink_fn: bytes as they stand in the file. */
+static int put(void *user, const void *bytes, size_t size_bytes)
 {
 	struct gim_output *output = (struct gim_output *)user;
 	if (output->failed)
@@ -228,6 +194,55 @@ int gim_output_write(void *user, const void *bytes, size_t size_bytes)
 		memcpy(output->buffer + output->buffered, bytes, size_bytes);
 	output->buffered += size_bytes;
 	return 0;
+}
+
+static int prepare(struct gim_output *output, struct gim_error *error)
+{
+	bool exists;
+	mode_t mode;
+	int result = open_folder(output, error);
+	if (!result)
+		result = check_target(output, &exists, &mode, error);
+	if (!result)
+		result = open_temporary(output, mode, error);
+	const enum gim_filter filter = gim_filter_of(output->name);
+	return result || filter == GIM_FILTER_NONE ? result : gim_packer_new(GIM_ARCHIVE_NONE, filter, put, output, &output->packer, error);
+}
+
+int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error)
+{
+	const size_t length = strlen(path);
+	if (!length)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "an empty name is no file");
+	if (path[length - 1] == '/')
+		return refuse(error, path, "is a directory; name a file in it");
+	struct gim_output *made = calloc(1, sizeof(*made));
+	if (!made)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	made->folder = made->fd = -1;
+	made->packing.offset = GIM_UNKNOWN;
+	made->replace = replace;
+	made->path = strdup(path);
+	made->copy = strdup(path);
+	made->buffer = malloc(BUFFER_BYTES);
+	int result;
+	if (!made->path || !made->copy || !made->buffer) {
+		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	} else {
+		made->name = basename(made->copy);
+		result = prepare(made, error);
+	}
+	if (result)
+		gim_output_discard(&made);
+	else
+		*output = made;
+	return result;
+}
+
+int gim_output_write(void *user, const void *bytes, size_t size_bytes)
+{
+	struct gim_output *output = (struct gim_output *)user;
+	return output->packer ? gim_packer_write(output->packer, bytes, size_bytes, &output->packing) : put(output, bytes, size_bytes);
 }
 
 /*
@@ -250,6 +265,10 @@ static int keep_attributes(const struct gim_output *output)
 /* The bytes are where they survive the loss of power, under a name of their own. */
 static int settle(struct gim_output *output, struct gim_error *error)
 {
+	if (output->packer && !output->packing.code)
+		(void)gim_packer_finish(&output->packer, &output->packing);
+	if (output->packing.code && !output->failed)
+		return gim_fail_as(error, &output->packing);
 	if (output->failed || flush(output)) {
 		errno = output->failed;
 		return gim_fail_errno(error, "cannot write %s", output->path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All rules that there are, from the tables of those who judge by them. */
+#include "packed.h"
 #include "state.h"
 
 #include <string.h>
@@ -19,6 +20,8 @@ int gim_rules_visit(gim_rule_fn *visit, void *user)
 		result = visit_table(gim_convert_rules, GIM_CONVERT_RULES, visit, user);
 	if (!result)
 		result = visit_table(gim_load_rules, GIM_LOAD_RULES, visit, user);
+	if (!result)
+		result = visit_table(gim_packed_rules, GIM_PACKED_RULES, visit, user);
 	for (const struct gim_format *const *each = gim_formats; !result && *each; each++)
 		result = visit_table((*each)->rules, (*each)->rule_count, visit, user);
 	return result;

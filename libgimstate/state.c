@@ -11,13 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error)
+static const struct gim_format *highest_bidder(const uint8_t *head, size_t size)
 {
-	uint8_t head[GIM_BID_BYTES];
-	size_t size = 0;
-	int result = gim_input_peek(input, head, sizeof(head), &size, error);
-	if (result)
-		return result;
 	const struct gim_format *best = NULL;
 	int highest = 0;
 	for (const struct gim_format *const *each = gim_formats; *each; each++) {
@@ -27,16 +22,37 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 			best = *each;
 		}
 	}
-	if (!best)
-		return gim_fail(error, GIM_E_FORMAT, 0, "%s", gim_foreign_guess(head, size));
-	*format = best;
-	return 0;
+	return best;
+}
+
+int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error)
+{
+	uint8_t head[GIM_BID_BYTES];
+	size_t size;
+	/* Unpacked once, it is not compressed any more, however often it was. */
+	for (bool unpacked = false;; unpacked = true) {
+		int result = gim_input_peek(input, head, sizeof(head), &size, error);
+		if (result)
+			return result;
+		const struct gim_format *best = highest_bidder(head, size);
+		if (best)
+			return *format = best, 0;
+		const char *guess = gim_foreign_guess(head, size);
+		if (guess || unpacked)
+			return gim_fail(error, GIM_E_FORMAT, 0, "%s%s", unpacked && guess ? "unpacked, " : "",
+			                guess ? guess : "it is compressed in a way that is not known, or its beginning is damaged");
+		result = gim_input_unpack(input, error);
+		if (result)
+			return result;
+	}
 }
 
 static int open_state(struct gim_state *state, struct gim_error *error)
 {
 	state->codec = (struct gim_codec){.address_bytes = 8};
 	int result = gim_format_find(&state->input, &state->format, error);
+	if (!result && state->settled)
+		result = gim_input_settle(&state->input, error);
 	if (!result)
 		result = state->format->open(state, error);
 	return result;
@@ -83,6 +99,15 @@ int gim_state_open(const char *path, struct gim_state **state, struct gim_error 
 {
 	struct gim_state *opened = new_state(error);
 	return opened ? finish_open(opened, gim_input_open(&opened->input, path, error), state, error) : GIM_E_MEMORY;
+}
+
+int gim_state_open_settled(const char *path, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *opened = new_state(error);
+	if (!opened)
+		return GIM_E_MEMORY;
+	opened->settled = true;
+	return finish_open(opened, gim_input_open(&opened->input, path, error), state, error);
 }
 
 int gim_state_open_fd(int fd, struct gim_state **state, struct gim_error *error)

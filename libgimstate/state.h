@@ -36,6 +36,7 @@ extern const struct gim_record gim_record;
 
 struct gim_state {
 	struct gim_input input;
+	bool settled; /* the input can be seeked, or is made so */
 	struct gim_arena arena;
 	const struct gim_format *format;
 	void *container;                            /* the format's own */
@@ -135,9 +136,10 @@ struct gim_format {
 	size_t rule_count;
 };
 
-#define GIM_BID_BYTES 64
+#define GIM_BID_BYTES GIM_HEAD_BYTES
 
-/* The format that bids highest for an input; GIM_E_FORMAT, with a sentence on what it may be, when none does. */
+/* The format that bids highest for an input, which becomes what is packed in it if need be; GIM_E_FORMAT, with a sentence on what it may be, when none
+ * does. */
 int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error);
 
 /*
@@ -158,7 +160,7 @@ extern const struct gim_provider *const gim_providers[]; /* NULL-terminated */
 extern const struct gim_record guest_record;             /* guest.h */
 extern const struct gim_record machine_state_record;     /* machine_record.h */
 
-/* A sentence on what an input with no known magic may be ("looks like a QEMU migration stream …"); never NULL. (foreign.c) */
+/* A sentence on what an input with no known magic may be ("looks like a QEMU migration stream …"); NULL: it is compressed. (foreign.c) */
 const char *gim_foreign_guess(const uint8_t *head, size_t size);
 
 /*

@@ -17,11 +17,18 @@ static void count(void *user, const struct gim_finding *finding)
 		tally->report(tally->user, finding);
 }
 
-static int verify(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
-                  struct gim_error *error)
+/* What keeps the input from being read may be its own fault. */
+static int judge_failure(const struct gim_error *own, struct tally *tally, struct gim_error *error)
+{
+	if (!own->rule)
+		return gim_fail_as(error, own);
+	gim_report(count, tally, own->rule, own->offset, NULL, *own->path ? own->path : NULL, "%s", own->text);
+	return 0;
+}
+
+static int verify(struct gim_input *input, const struct gim_verify_options *options, struct tally *tally, struct gim_error *error)
 {
 	static const struct gim_verify_options defaults;
-	struct tally tally = {report, user, false};
 	const struct gim_format *format;
 	struct gim_error unknown = GIM_ERROR_INIT;
 	int result = gim_format_find(input, &format, &unknown);
@@ -30,20 +37,23 @@ static int verify(struct gim_input *input, const struct gim_verify_options *opti
 		format = gim_formats[0];
 		result = 0;
 	}
-	if (result && error && !error->code)
-		*error = unknown;
-	if (!result)
-		result = format->verify(input, options ? options : &defaults, count, &tally, error);
-	return result ? result : tally.errors;
+	if (result)
+		result = judge_failure(&unknown, tally, error);
+	else
+		result = format->verify(input, options ? options : &defaults, count, tally, error);
+	return result ? result : tally->errors;
 }
 
 int gim_verify(const char *path, const struct gim_verify_options *options, gim_report_fn *report, void *user, struct gim_error *error)
 {
+	struct tally tally = {report, user, false};
+	struct gim_error own = GIM_ERROR_INIT;
 	struct gim_input input;
-	int result = gim_input_open(&input, path, error);
-	if (result)
-		return result;
-	result = verify(&input, options, report, user, error);
+	if (gim_input_open(&input, path, &own)) {
+		int result = judge_failure(&own, &tally, error);
+		return result ? result : tally.errors;
+	}
+	int result = verify(&input, options, &tally, error);
 	gim_input_close(&input);
 	return result;
 }
@@ -51,7 +61,10 @@ int gim_verify(const char *path, const struct gim_verify_options *options, gim_r
 int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                       struct gim_error *error)
 {
+	struct tally tally = {report, user, false};
 	struct gim_input input;
 	gim_input_open_memory(&input, bytes, size_bytes);
-	return verify(&input, options, report, user, error);
+	int result = verify(&input, options, &tally, error);
+	gim_input_close(&input);
+	return result;
 }
