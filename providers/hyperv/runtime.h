@@ -5,6 +5,7 @@
 
 #include "hyperv.h"
 #include "machine.h"
+#include "synic.h"
 
 /* Pages over guest memory, in the order of their names (runtime.c). */
 enum { HV_PAGE_HYPERCALL, HV_PAGE_TSC };
@@ -26,11 +27,13 @@ struct hv_machine {
 	bool hypercall_debug;      /* the guest shall debug by hypercalls, not MSRs */
 	uint8_t code[HV_CODE_MAX]; /* of the hypercall page */
 	uint32_t code_bytes;
+	struct hv_synic synic;
 };
 
 /* A vCPU's. */
 struct hv_vcpu {
 	uint64_t runtime_base; /* vp.runtime less the time that the embedder says it ran */
+	struct hv_synic_vp synic;
 };
 
 static inline struct hv_machine *hv_own(const struct gim_machine *machine)
