@@ -88,6 +88,7 @@ struct hv_state {
 	struct hv_crash crash;
 	struct hv_reenlightenment reenlightenment;
 	uint64_t time_ref_count, tsc_invariant_control;
+	uint8_t boot_zeroed;
 };
 
 extern const struct gim_record hv_features_record, hv_page_record, hv_debug_record, hv_stimer_record, hv_unhalted_timer_record,

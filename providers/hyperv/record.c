@@ -155,6 +155,8 @@ static const struct gim_field hv_state_fields[] = {
           .help = "MSR 0x40000020: reference time, in units of 100 ns"),
     FIELD(hv_state, tsc_invariant_control, .bits = hv_bits_tsc_invariant, .source = "TLFS, timers",
           .help = "MSR 0x40000118: the guest relies on the TSC's constant rate"),
+    FIELD(hv_state, boot_zeroed, .show = GIM_BOOL, .max = 1, .source = "TLFS, extended hypercalls",
+          .help = "the guest's memory was zero when it booted"),
 };
 RECORD(hv_state, "hyperv", "the Hyper-V interface");
 

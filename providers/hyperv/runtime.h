@@ -14,6 +14,7 @@ enum { HV_PAGE_HYPERCALL, HV_PAGE_TSC };
 enum {
 	HV_COUNT_MESSAGES, /* written to a slot */
 	HV_COUNT_EVENTS,   /* flags set */
+	HV_COUNT_CALLS,    /* + n: of the n-th hypercall (hypercall.h) */
 };
 enum {
 	HV_COUNT_STIMER, /* + n: expiries of timer n */
@@ -81,7 +82,6 @@ enum gim_access hv_stimer_write_config(struct gim_machine *machine, uint32_t vcp
 enum gim_access hv_stimer_write_count(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 
 /* The hooks of struct gim_runtime of the same names, for the SynIC, its queues and the timers together. */
-int hv_synic_init(struct gim_machine *machine, struct gim_error *error);
 /* Members of timers and queues that the state's layout could not hold; scontrol is settled. */
 int hv_synic_loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
 /* The clock goes on: timers run again. */
@@ -93,8 +93,6 @@ void hv_synic_term(struct gim_machine *machine);
 void hv_synic_eoi(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
 uint64_t hv_stimer_deadline(const struct gim_machine *machine);
 void hv_stimer_advance(struct gim_machine *machine, uint64_t tsc);
-/* The reference time of a TSC is another one from now on (the guest ends TSC emulation): what was computed by the old one is to be computed again. */
-void hv_stimer_clock_changed(struct gim_machine *machine);
 
 /*
  * Hypercalls (hypercall.c): all checks included; #UD while the guest OS id is 0.
@@ -107,6 +105,9 @@ enum gim_access hv_hypercall(struct gim_machine *machine, uint32_t vcpu, struct 
  */
 enum gim_access hv_debug_write_control(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 void hv_debug_ready(struct gim_machine *machine);
-void hv_debug_reset(struct gim_machine *machine);
+/* By hypercall: how many bytes of a packet were taken; the bytes of one that came, 0: none; and what comes is thrown away. */
+uint32_t hv_debug_post(struct gim_machine *machine, const uint8_t *bytes, uint32_t size);
+uint32_t hv_debug_retrieve(struct gim_machine *machine, uint8_t *bytes, uint32_t size);
+void hv_debug_purge(struct gim_machine *machine);
 
 #endif

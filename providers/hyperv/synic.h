@@ -81,8 +81,8 @@ int hv_connection_check(const struct gim_machine *machine, const struct hv_conne
 /* Put it in, in the place of one of its kind and id. */
 int hv_connection_insert(struct hv_connections *connections, const struct hv_connection *connection, struct gim_error *error);
 /* The hook `connect` of struct gim_runtime. */
-int hv_synic_connect(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint,
-                          uint16_t flag, struct gim_error *error);
+int hv_synic_connect(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint, uint16_t flag,
+                     struct gim_error *error);
 
 /*
  * Timers (stimer.c), for the SynIC.

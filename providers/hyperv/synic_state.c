@@ -34,8 +34,7 @@ static size_t lay_out(const struct hv_synic *synic, uint8_t *memory, struct save
 	const size_t messages = synic->queued * sizeof(struct hv_message);
 	const size_t connections = synic->connections.count * sizeof(struct hv_connection);
 	saved->message = (struct gim_list){take(memory, &used, messages), take(memory, &used, messages), synic->queued};
-	saved->connection =
-	    (struct gim_list){take(memory, &used, connections), take(memory, &used, connections), synic->connections.count};
+	saved->connection = (struct gim_list){take(memory, &used, connections), take(memory, &used, connections), synic->connections.count};
 	saved->payloads = take(memory, &used, (size_t)synic->queued * HV_MESSAGE_PAYLOAD);
 	if (memory) {
 		memset(saved->message.presence, GIM_STORED, messages);

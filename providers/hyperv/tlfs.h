@@ -52,6 +52,9 @@ enum {
 #define HV_MESSAGE_TIMER_EXPIRED UINT32_C(0x80000010)
 #define HV_MESSAGE_OF_HYPERVISOR UINT32_C(0x80000000) /* bit of types that a partition may not send */
 
+/* SYNDBG_OPTIONS */
+#define HV_DEBUG_BY_HYPERCALLS (UINT64_C(1) << 2)
+
 /* HV_CONNECTION_ID: the other bits are reserved. */
 #define HV_CONNECTION_ID_MAX UINT32_C(0xffffff)
 
