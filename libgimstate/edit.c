@@ -106,11 +106,11 @@ static int keep_place(void *user, const char *path, const struct gim_object *obj
 	return 0;
 }
 
-static int store(struct gim_state *state, const struct place *place, const char *text, struct gim_error *error)
+static int store(struct gim_arena *arena, const struct place *place, const char *text, struct gim_error *error)
 {
 	if (place->field->kind == GIM_TEXT) {
 		const size_t length = strlen(text);
-		const char *copy = gim_arena_copy(&state->arena, text, length);
+		const char *copy = gim_arena_copy(arena, text, length);
 		if (!copy || length > UINT32_MAX)
 			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%s: the text is too long", place->path);
 		*(struct gim_text *)(void *)place->data = (struct gim_text){copy, (uint32_t)length};
@@ -120,6 +120,27 @@ static int store(struct gim_state *state, const struct place *place, const char 
 	int result = parse_value(place->field, place->path, text, &number, error);
 	if (!result)
 		gim_number_store(place->data, place->field->width, number);
+	return result;
+}
+
+/* The one leaf at `rest` (as in gim_object_visit) of an object. */
+static int find_place(const struct gim_object *object, const char *rest, struct place *place, struct gim_error *error)
+{
+	int result = gim_object_leaves(object, rest, keep_place, place, error);
+	if (!result && place->count != 1)
+		result = gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "%s%s is %u fields; name one of them", object->record->name, rest,
+		                  place->count);
+	return result;
+}
+
+int gim_object_set(struct gim_arena *arena, const struct gim_object *object, const char *rest, const char *text, struct gim_error *error)
+{
+	struct place place = {.count = 0};
+	int result = find_place(object, rest, &place, error);
+	if (!result)
+		result = store(arena, &place, text, error);
+	if (!result)
+		*place.presence = GIM_STORED;
 	return result;
 }
 
@@ -139,17 +160,15 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 			object = &state->objects[i];
 	if (!object)
 		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "the state does not hold %.*s", (int)length, path);
-	int result = gim_object_leaves(object, path + length, keep_place, &place, error);
+	int result = find_place(object, path + length, &place, error);
 	if (result)
 		return result;
-	if (place.count != 1)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "%s is %u fields; name one of them", path, place.count);
 	if (!*place.presence) {
 		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "this layout cannot hold it");
 		gim_error_path(error, place.path);
 		return GIM_E_PATH;
 	}
-	return store(state, &place, text, error);
+	return store(&state->arena, &place, text, error);
 }
 
 /*

@@ -12,6 +12,9 @@ int gim_object_visit(const struct gim_object *object, const char *rest, gim_visi
 typedef int gim_leaf_fn(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index);
 int gim_object_leaves(const struct gim_object *object, const char *rest, gim_leaf_fn *leaf, void *user, struct gim_error *error);
 
+/* Give the one leaf at `rest` the value that text says, as gim_state_set does, and mark it stored. */
+int gim_object_set(struct gim_arena *arena, const struct gim_object *object, const char *rest, const char *text, struct gim_error *error);
+
 /* The row of the member in which byte `offset` of a record's struct lies, and of the leaf, inside sub-records; NULL: none. */
 const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset);
 const struct gim_field *gim_record_leaf(const struct gim_record *record, size_t offset);
