@@ -6,6 +6,7 @@
 #include "lapic.h"
 #include "visit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,15 @@ static int allocate(struct gim_machine *machine, struct gim_error *error)
 	return result ? result : gim_counters_new(machine, error);
 }
 
+static int apply_setting(struct gim_machine *machine, const struct gim_setting_row *row, const char *value, struct gim_error *error)
+{
+	char path[64];
+	if (row->set)
+		return row->set(machine, value, error);
+	(void)snprintf(path, sizeof(path), ".%s", row->key);
+	return gim_object_set(&machine->arena, &machine->object, path, value, error);
+}
+
 static int apply_settings(struct gim_machine *machine, const struct gim_setting *settings, size_t count, struct gim_error *error)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -175,7 +185,7 @@ static int apply_settings(struct gim_machine *machine, const struct gim_setting 
 		for (size_t other = 0; other < i; other++)
 			if (!strcmp(settings[other].key, setting->key))
 				return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the setting %s is given twice", setting->key);
-		int result = row->set(machine, setting->value, error);
+		int result = apply_setting(machine, row, setting->value, error);
 		if (result)
 			return result;
 	}

@@ -55,7 +55,8 @@ struct gim_msr_row {
  */
 struct gim_setting_row {
 	const char *key, *help;
-	/* Parse into the provider's memory; refuse with a sentence. */
+	/* Parse into the provider's memory; refuse with a sentence. NULL: key is the path of a member below the provider's record, which takes the value and is marked
+	 * as stored. */
 	int (*set)(struct gim_machine *machine, const char *value, struct gim_error *error);
 };
 

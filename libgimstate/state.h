@@ -153,6 +153,8 @@ struct gim_provider {
 	const struct gim_layout *const *layouts; /* NULL-terminated */
 	const struct gim_cpuid_row *cpuid;       /* which leaves show words of the record; NULL: none do */
 	const struct gim_runtime *runtime;       /* how it lives (machine.h) */
+	const struct gim_rule *rules;            /* what it judges when it loads a state: rule_count of them */
+	uint32_t rule_count;
 };
 
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The records of the Hyper-V interface, and the provider itself. */
-#include "hyperv.h"
-
-#include "state.h"
+#include "runtime.h"
 
 static const struct gim_field hv_features_fields[] = {
     FIELD(hv_features, base, .show = GIM_FLAGS, .bits = hv_bits_base, .source = "TLFS, feature discovery",
@@ -170,4 +168,7 @@ const struct gim_provider gim_provider_hyperv = {
     .record = &hv_state_record,
     .layouts = layouts,
     .cpuid = hv_cpuid,
+    .runtime = &hv_runtime,
+    .rules = hv_rules,
+    .rule_count = HV_RULES,
 };

@@ -20,14 +20,17 @@ enum {
 	HV_COUNT_STIMER, /* + n: expiries of timer n */
 };
 
+/* The hypercall page's code has at most so many bytes. */
 #define HV_CODE_MAX 64
 
-/* The machine's: what is configured, and what follows from the state. Zeroed before the settings. */
+/* The machine's: what is configured. Zeroed before the settings. */
 struct hv_machine {
 	char vendor[12];
+	bool no_vs_interface;      /* the synthetic debugger is not offered */
 	bool hypercall_debug;      /* the guest shall debug by hypercalls, not MSRs */
 	uint8_t code[HV_CODE_MAX]; /* of the hypercall page */
 	uint32_t code_bytes;
+	bool clock_kept; /* the loaded state says how its reference time follows from the TSC */
 	struct hv_synic synic;
 };
 
@@ -54,12 +57,36 @@ static inline struct hv_vcpu *hv_vcpu(const struct gim_machine *machine, uint32_
 	return (struct hv_vcpu *)gim_machine_vcpu_own(machine, vcpu);
 }
 
+/* A handler of struct gim_msr_row: *value is what the guest writes, and is stored when it returns GIM_ACCESS_DONE; the rows' reserved bits were checked. */
+typedef enum gim_access hv_msr_fn(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
+
 /*
- * Frame (runtime.c), MSRs (msr.c), CPUID (cpuid.c).
+ * Frame (runtime.c), settings (settings.c), MSRs (msr.c), CPUID (cpuid.c).
  */
 extern const struct gim_runtime hv_runtime;
+extern const struct gim_setting_row hv_settings[];
 extern const struct gim_msr_row hv_msrs[];
+/* After the settings: what they left open, and the words that the guest is shown. */
+int hv_configure(struct gim_machine *machine, struct gim_error *error);
 enum gim_access hv_cpuid_leaf(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
+
+/* How long a virtual processor has run, in units of 100 ns (runtime.c). */
+uint64_t hv_vp_runtime(const struct gim_machine *machine, uint32_t vcpu);
+
+/* What loading a state may find (runtime.c). */
+enum hv_rule { HV_RULE_PAGE_MSR, HV_RULE_TIME, HV_RULES };
+extern const struct gim_rule hv_rules[HV_RULES];
+
+/*
+ * Pages over guest memory and in it (pages.c).
+ */
+hv_msr_fn hv_page_write_guest_os_id, hv_page_write_hypercall, hv_page_write_vp_assist;
+/* What is under both pages' names when no state said it. */
+void hv_pages_init(struct gim_machine *machine);
+/* Judge the loaded state's pages, and lay them where it has them. */
+int hv_pages_loaded(struct gim_machine *machine, gim_report_fn *report, void *user, struct gim_error *error);
+int hv_pages_load_done(struct gim_machine *machine, struct gim_error *error);
+void hv_pages_reset(struct gim_machine *machine);
 
 /*
  * Clock (clock.c): the reference time, in units of 100 ns. The MSR and the page show the same.
@@ -69,20 +96,23 @@ uint64_t hv_time_at(const struct gim_machine *machine, uint64_t tsc);
 /* The first TSC at which the reference time is `time` or later; GIM_UNKNOWN: no TSC reaches it. */
 uint64_t hv_time_tsc(const struct gim_machine *machine, uint64_t time);
 
-/*
- * SynIC (synic.c) and timers (stimer.c). The handlers are those of struct gim_msr_row: *value is what the guest writes, and the core stores it when they
- * return GIM_ACCESS_DONE. Reserved bits of the rows are checked before.
- */
-enum gim_access hv_synic_write_scontrol(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_synic_write_siefp(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_synic_write_simp(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_synic_write_eom(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_synic_write_sint(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_stimer_write_config(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
-enum gim_access hv_stimer_write_count(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
+hv_msr_fn hv_clock_read_time, hv_clock_write_page, hv_clock_write_emulation_control, hv_clock_write_emulation_status,
+    hv_clock_write_invariant;
+/* Time begins now. */
+void hv_clock_init(struct gim_machine *machine);
+/* Derive the reference time where the state does not hold it; it goes on from there with load_done. */
+int hv_clock_loaded(struct gim_machine *machine, struct gim_error *error);
+int hv_clock_load_done(struct gim_machine *machine, struct gim_error *error);
+/* Time goes on through a reset; emulation of another TSC frequency does not. */
+void hv_clock_reset(struct gim_machine *machine);
 
-/* The hooks of struct gim_runtime of the same names, for the SynIC, its queues and the timers together. */
-/* Members of timers and queues that the state's layout could not hold; scontrol is settled. */
+/*
+ * SynIC (synic.c) and timers (stimer.c).
+ */
+hv_msr_fn hv_synic_write_scontrol, hv_synic_write_siefp, hv_synic_write_simp, hv_synic_write_eom, hv_synic_write_sint,
+    hv_stimer_write_config, hv_stimer_write_count;
+
+/* The hooks of struct gim_runtime of the same names, for the SynIC, its queues and the timers together. Members of timers and queues that the state's layout could not hold; scontrol is settled. */
 int hv_synic_loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
 /* The clock goes on: timers run again. */
 int hv_synic_load_done(struct gim_machine *machine, struct gim_error *error);
@@ -103,7 +133,7 @@ enum gim_access hv_hypercall(struct gim_machine *machine, uint32_t vcpu, struct 
  * Debug transport (debug.c). MSR 0x400000F1: sends or receives as it says, sets debug.status, and may be stored after. The buffers' MSRs, and the status, are
  * plain members. Pending: the byte at debug.pending_buffer.
  */
-enum gim_access hv_debug_write_control(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
+hv_msr_fn hv_debug_write_control;
 void hv_debug_ready(struct gim_machine *machine);
 /* By hypercall: how many bytes of a packet were taken; the bytes of one that came, 0: none; and what comes is thrown away. */
 uint32_t hv_debug_post(struct gim_machine *machine, const uint8_t *bytes, uint32_t size);

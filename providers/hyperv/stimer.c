@@ -56,9 +56,11 @@ static void put(struct gim_machine *machine, uint32_t at, struct hv_due due)
 static void sift(struct gim_machine *machine, uint32_t at, struct hv_due due)
 {
 	const struct hv_synic *synic = &hv_own(machine)->synic;
-	while (at && is_before(&due, &synic->due[(at - 1) / 2])) {
-		put(machine, at, synic->due[(at - 1) / 2]);
-		at = (at - 1) / 2;
+	for (uint32_t parent; at; at = parent) {
+		parent = (at - 1) / 2;
+		if (!is_before(&due, &synic->due[parent]))
+			break;
+		put(machine, at, synic->due[parent]);
 	}
 	for (uint32_t child; (child = 2 * at + 1) < synic->due_count; at = child) {
 		if (child + 1 < synic->due_count && is_before(&synic->due[child + 1], &synic->due[child]))
