@@ -5,8 +5,7 @@
 #include "error.h"
 #include "hypercall.h"
 
-#define DEBUG_BY_HYPERCALLS 4 /* debug.options */
-#define DEBUG_BY_KERNEL 2     /* features.syndbg */
+#define DEBUG_BY_KERNEL 2 /* features.syndbg */
 
 /* The embedder's count; without one, a virtual processor always runs. */
 static uint64_t ran(const struct gim_machine *machine, uint32_t vcpu)
@@ -29,7 +28,7 @@ static void set_runtime(struct gim_machine *machine)
 
 static void set_debug_options(struct gim_machine *machine)
 {
-	hv_state(machine)->debug.options = hv_own(machine)->hypercall_debug ? DEBUG_BY_HYPERCALLS : 0;
+	hv_state(machine)->debug.options = hv_own(machine)->hypercall_debug ? HV_DEBUG_BY_HYPERCALLS : 0;
 }
 
 static int init(struct gim_machine *machine, struct gim_error *error)
@@ -38,6 +37,7 @@ static int init(struct gim_machine *machine, struct gim_error *error)
 	hv_pages_init(machine);
 	set_runtime(machine);
 	set_debug_options(machine);
+	hv_state(machine)->boot_zeroed = machine->ram_owned;
 	(void)error;
 	return 0;
 }
@@ -81,6 +81,7 @@ static void derive_words(struct gim_machine *machine)
 /* What can fail comes first, and the queues, which are taken over, last. */
 static int loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
 {
+	(void)state;
 	int result = hv_pages_loaded(machine, report, user, error);
 	if (!result)
 		result = hv_clock_loaded(machine, error);
@@ -90,7 +91,7 @@ static int loaded(struct gim_machine *machine, const struct gim_state *state, gi
 	derive_words(machine);
 	if (!machine->object.presence[offsetof(struct hv_state, debug.options)])
 		set_debug_options(machine);
-	return hv_synic_loaded(machine, state, report, user, error);
+	return hv_synic_loaded(machine, error);
 }
 
 static int load_done(struct gim_machine *machine, struct gim_error *error)
@@ -101,7 +102,8 @@ static int load_done(struct gim_machine *machine, struct gim_error *error)
 	if (result)
 		return result;
 	set_runtime(machine);
-	return hv_synic_load_done(machine, error);
+	hv_stimer_load_done(machine);
+	return 0;
 }
 
 static int save(struct gim_machine *machine, struct gim_error *error)
@@ -118,6 +120,7 @@ static void reset(struct gim_machine *machine)
 	hv_pages_reset(machine);
 	set_runtime(machine);
 	set_debug_options(machine);
+	hv_state(machine)->boot_zeroed = 0; /* the memory stays as it was */
 	hv_synic_reset(machine);
 }
 

@@ -112,10 +112,11 @@ void hv_clock_reset(struct gim_machine *machine);
 hv_msr_fn hv_synic_write_scontrol, hv_synic_write_siefp, hv_synic_write_simp, hv_synic_write_eom, hv_synic_write_sint,
     hv_stimer_write_config, hv_stimer_write_count;
 
-/* The hooks of struct gim_runtime of the same names, for the SynIC, its queues and the timers together. Members of timers and queues that the state's layout could not hold; scontrol is settled. */
-int hv_synic_loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
+/* The hooks of struct gim_runtime of the same names, for the SynIC, its queues and the timers together.
+ * Take the queues, connections and timers over, or fail and change nothing; scontrol and time_ref_count are settled. */
+int hv_synic_loaded(struct gim_machine *machine, struct gim_error *error);
 /* The clock goes on: timers run again. */
-int hv_synic_load_done(struct gim_machine *machine, struct gim_error *error);
+void hv_stimer_load_done(struct gim_machine *machine);
 int hv_synic_save(struct gim_machine *machine, struct gim_error *error);
 /* The members of vp[] are at their reset values: forget queues and timers. Connections stay. */
 void hv_synic_reset(struct gim_machine *machine);

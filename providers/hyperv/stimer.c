@@ -271,24 +271,27 @@ void hv_stimer_reset(struct gim_machine *machine)
 }
 
 /* Of a timer whose saver kept no more than its MSRs, the time of a one-shot is known, and a period begins anew. */
-static void restart(struct gim_machine *machine, uint32_t vcpu, uint32_t n)
+void hv_stimer_loaded(struct gim_machine *machine)
 {
-	struct hv_stimer *stimer = stimer_of(machine, vcpu, n);
-	if (stimer->undelivered && !is_direct(stimer)) {
-		hv_synic_wait(machine, vcpu, HV_STIMER_SINT(stimer->config));
-	} else if (is_running(stimer)) {
-		if (!stimer->expiration && stimer->config & HV_STIMER_PERIODIC)
-			stimer->expiration = add(hv_time(machine), stimer->count);
-		else if (!stimer->expiration)
-			stimer->expiration = stimer->count;
-		schedule(machine, vcpu, n);
-	}
+	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++)
+		for (uint32_t n = 0; n < HV_STIMERS; n++) {
+			struct hv_stimer *stimer = stimer_of(machine, vcpu, n);
+			if (!is_running(stimer) || stimer->expiration)
+				continue;
+			const uint64_t now = stimer->config & HV_STIMER_PERIODIC ? hv_state(machine)->time_ref_count : 0;
+			stimer->expiration = add(now, stimer->count);
+		}
 }
 
-void hv_stimer_restart(struct gim_machine *machine)
+void hv_stimer_load_done(struct gim_machine *machine)
 {
 	unschedule_all(machine);
 	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++)
-		for (uint32_t n = 0; n < HV_STIMERS; n++)
-			restart(machine, vcpu, n);
+		for (uint32_t n = 0; n < HV_STIMERS; n++) {
+			const struct hv_stimer *stimer = stimer_of(machine, vcpu, n);
+			if (stimer->undelivered && !is_direct(stimer))
+				hv_synic_wait(machine, vcpu, HV_STIMER_SINT(stimer->config));
+			else if (is_running(stimer))
+				schedule(machine, vcpu, n);
+		}
 }

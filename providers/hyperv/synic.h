@@ -90,8 +90,8 @@ int hv_synic_connect(struct gim_machine *machine, enum gim_connection_kind kind,
 /* How many expirations wait for the slot of a SINT, and an attempt to deliver the first of them; `more`: others wait. */
 unsigned hv_stimer_waiting(const struct gim_machine *machine, uint32_t vcpu, uint32_t sint);
 bool hv_stimer_retry(struct gim_machine *machine, uint32_t vcpu, uint32_t sint, bool more);
-/* All timers stand; and run again, as their members say. */
+/* Members that the state's layout could not hold follow from the others; and no timer runs. */
+void hv_stimer_loaded(struct gim_machine *machine);
 void hv_stimer_reset(struct gim_machine *machine);
-void hv_stimer_restart(struct gim_machine *machine);
 
 #endif

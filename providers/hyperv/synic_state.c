@@ -194,18 +194,9 @@ static void drop_queues(struct gim_machine *machine)
 	hv_own(machine)->synic.queued = 0;
 }
 
-/* The state's lists are not needed until a save fills them again. */
-static void empty_lists(struct gim_machine *machine)
+int hv_synic_loaded(struct gim_machine *machine, struct gim_error *error)
 {
-	hv_state(machine)->message = (struct gim_list){0};
-	hv_state(machine)->connection = (struct gim_list){0};
-}
 
-int hv_synic_loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
-{
-	(void)state;
-	(void)report;
-	(void)user;
 	struct hv_synic *synic = &hv_own(machine)->synic;
 	struct loaded loaded = {0};
 	const int result = load_lists(machine, &loaded, error);
@@ -221,17 +212,10 @@ int hv_synic_loaded(struct gim_machine *machine, const struct gim_state *state, 
 		const struct hv_connections old = synic->connections;
 		synic->connections = loaded.connections;
 		loaded.connections = old;
-		empty_lists(machine);
+		hv_stimer_loaded(machine);
 	}
 	forget(&loaded);
 	return result;
-}
-
-int hv_synic_load_done(struct gim_machine *machine, struct gim_error *error)
-{
-	(void)error;
-	hv_stimer_restart(machine);
-	return 0;
 }
 
 /*
@@ -247,7 +231,6 @@ void hv_synic_term(struct gim_machine *machine)
 {
 	struct hv_synic *synic = &hv_own(machine)->synic;
 	drop_queues(machine);
-	empty_lists(machine);
 	free(synic->connections.items);
 	synic->connections = (struct hv_connections){0};
 	free(synic->saved);
