@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* JSON documents as a container format: a state that dump --json printed, or another program wrote, with records and no units. */
+#include "json.h"
 #include "error.h"
 #include "guest.h"
-#include "json_read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,14 +38,22 @@ static int read_text(struct gim_input *input, struct gim_buffer *text, struct gi
 	return !result && text->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : result;
 }
 
-static int read_input(struct gim_input *input, struct gim_arena *arena, struct gim_document *document, struct gim_error *error)
+/* What is open: the document, and its text, which is what is written as long as nothing is changed. */
+struct json_container {
+	struct gim_document document;
+	struct gim_buffer text;
+};
+
+static struct json_container *container_of(const struct gim_state *state)
 {
-	struct gim_buffer text = {.bytes = NULL};
-	int result = read_text(input, &text, error);
-	if (!result)
-		result = gim_json_read(arena, (const char *)text.bytes, text.size, document, error);
-	gim_buffer_free(&text);
-	return result;
+	return (struct json_container *)state->container;
+}
+
+static int read_container(struct gim_input *input, struct gim_arena *arena, struct json_container *container, struct gim_error *error)
+{
+	int result = read_text(input, &container->text, error);
+	return result ? result
+	              : gim_json_read(arena, (const char *)container->text.bytes, container->text.size, &container->document, error);
 }
 
 static int store_source(struct gim_state *state, struct gim_error *error)
@@ -61,16 +69,17 @@ static int store_source(struct gim_state *state, struct gim_error *error)
 
 static int json_open(struct gim_state *state, struct gim_error *error)
 {
-	struct gim_document *document = gim_arena_alloc(&state->arena, sizeof(*document));
-	if (!document)
+	state->container = gim_arena_alloc(&state->arena, sizeof(struct json_container));
+	if (!state->container)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	state->container = document;
-	int result = read_input(&state->input, &state->arena, document, error);
+	int result = read_container(&state->input, &state->arena, container_of(state), error);
 	return result ? result : store_source(state, error);
 }
 
 static void json_close(struct gim_state *state)
 {
+	if (state->container)
+		gim_buffer_free(&container_of(state)->text);
 	state->container = NULL; /* it is in the arena */
 }
 
@@ -140,7 +149,7 @@ static void use_layout(struct gim_state *state)
 /* Everything was read when the document was opened; now its records are shown. */
 static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	const struct gim_document *document = (const struct gim_document *)state->container;
+	const struct gim_document *document = &container_of(state)->document;
 	unsigned shown = 0;
 	(void)report;
 	(void)user;
@@ -159,6 +168,7 @@ static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *r
 			state->codec.vcpus = ((const struct guest *)(const void *)object->data)->vcpus;
 	}
 	use_layout(state);
+	state->gim_whole |= shown & GIM_PART_GIM && !*document->damage;
 	if (*document->damage)
 		return fail_damaged(document, error);
 	if (parts & GIM_PART_GIM && !(shown & GIM_PART_GIM))
@@ -166,19 +176,56 @@ static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *r
 	return 0;
 }
 
+/* Does the state differ from what its text says? 1: it does, 0: it does not, or negative. */
+static int differs_from_text(const struct gim_state *state, struct gim_error *error)
+{
+	static const struct gim_diff_options options = {.exact = true};
+	const struct gim_buffer *text = &container_of(state)->text;
+	struct gim_state again = {.format = state->format};
+	struct gim_document document;
+	int result = gim_json_read(&again.arena, (const char *)text->bytes, text->size, &document, error);
+	for (size_t i = 0; !result && i < document.count; i++)
+		(void)gim_state_attach(&again, &document.objects[i]);
+	if (!result) {
+		(void)gim_state_attach(&again, gim_state_find(state, &source_record));
+		result = gim_state_diff(state, &again, &options, NULL, NULL, NULL, error);
+	}
+	gim_arena_free(&again.arena);
+	return result;
+}
+
+static int json_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options,
+                      gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	const struct gim_buffer *text = &container_of(state)->text;
+	(void)changes;
+	if (options->container)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                "a JSON document is no container of units: only the layout of its fields can be converted");
+	/* All records are written; what cannot be shown of them cannot have been changed either. */
+	(void)gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, NULL);
+	const int result = differs_from_text(state, error);
+	if (result < 0 || !sink)
+		return result < 0 ? result : 0;
+	if (result)
+		return gim_json_print(state, sink, user, error);
+	return sink(user, text->bytes, text->size) ? gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the document was not taken") : 0;
+}
+
 static int json_verify(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                        struct gim_error *error)
 {
 	struct gim_arena arena = {.blocks = NULL};
-	struct gim_document document;
+	struct json_container container = {.text = {.bytes = NULL}};
 	struct gim_error own = GIM_ERROR_INIT;
 	(void)options;
-	int result = read_input(input, &arena, &document, &own);
-	if (!result && *document.damage)
-		result = fail_damaged(&document, &own);
+	int result = read_container(input, &arena, &container, &own);
+	if (!result && *container.document.damage)
+		result = fail_damaged(&container.document, &own);
 	if (result && own.rule)
 		gim_report(report, user, own.rule, own.offset, NULL, *own.path ? own.path : NULL, "%s", own.text);
 	gim_arena_free(&arena);
+	gim_buffer_free(&container.text);
 	return result && !own.rule ? gim_fail_as(error, &own) : 0;
 }
 
@@ -193,6 +240,8 @@ const struct gim_format gim_format_json = {
     .unit_read = json_unit_read,
     .decode = json_decode,
     .decode_unit = json_decode_unit,
+    .fields_only = true,
+    .write = json_write,
     .verify = json_verify,
     .rules = gim_json_rules,
     .rule_count = GIM_JSON_RULES,

@@ -109,6 +109,7 @@ static void adopt(struct gim_state *state, const struct gim_state *next)
 		for (size_t own = 0; own < state->object_count; own++)
 			if (state->objects[own].record == next->objects[i].record)
 				state->objects[own] = next->objects[i];
+	state->unit_format = next->unit_format;
 	state->layout_version = next->layout_version;
 }
 
@@ -122,14 +123,15 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
 	if (!provider->record)
 		return 0; /* the same in all layouts */
-	if (!(target = gim_layout_find(provider, layout, &version)))
+	target = gim_layout_find(provider, layout, &version);
+	if (!target || !(state->format->fields_only || !strcmp(target->format, state->format->name)))
 		return no_layout(provider, layout, error);
 	struct gim_codec codec = state->codec;
 	codec.version = version;
 	int result = have_vcpus(state, provider, target, version, error);
 	if (!result)
-		result = gim_unit_encode(state, &codec, &payload, error);
-	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
+		result = gim_unit_encode_as(state, target, &codec, &payload, error);
+	struct gim_state next = {.format = state->format, .unit_format = target->format, .codec = state->codec, .arena = state->arena};
 	if (!result)
 		result = gim_unit_decode(&next, &state->codec, (uint32_t)gim_state_value(state, "gim.unit_version").number, payload.bytes,
 		                         payload.size, NULL, NULL, error);

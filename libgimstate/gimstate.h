@@ -330,7 +330,7 @@ struct gim_write_options {
 };
 
 /* Write the state with the guest interface as it is now; all else is copied, and without a change all bytes are those of the input, which must be a file
- * or memory. options may be NULL. sink as in gim_output_write; NULL: only find out what would change, and whether it can be written. */
+ * or memory (of a JSON document a pipe will do). options may be NULL. sink as in gim_output_write; NULL: only find out what would change, and whether it can be written. */
 int gim_state_write(struct gim_state *state, const struct gim_write_options *options, gim_sink_fn *sink, void *user,
                     struct gim_error *error);
 

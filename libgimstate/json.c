@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Objects as JSON, by docs/gimstate-json.md: the raw values, named where a name loses nothing. */
+#include "json.h"
+
 #include "error.h"
-#include "state.h"
 #include "value.h"
 
 #include <inttypes.h>
@@ -140,4 +141,32 @@ int gim_state_json(const struct gim_state *state, const char *names, struct json
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while making JSON");
 	*json = all;
 	return 0;
+}
+
+struct printer {
+	gim_sink_fn *sink;
+	void *user;
+};
+
+static int print_piece(const char *text, size_t size, void *user)
+{
+	const struct printer *printer = (const struct printer *)user;
+	return printer->sink(printer->user, text, size) ? -1 : 0;
+}
+
+int gim_json_print(const struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error)
+{
+	const struct printer printer = {sink, user};
+	json_t *records = NULL, *document = json_pack("{s:i}", "gimstate", 1);
+	int result = gim_state_json(state, NULL, &records, error);
+	if (!result)
+		(void)json_object_del(records, source_record.name);
+	if (!result && (!document || json_object_update(document, records)))
+		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while making JSON");
+	if (!result && (json_dump_callback(document, print_piece, (void *)(uintptr_t)&printer, JSON_ENSURE_ASCII | JSON_INDENT(2)) ||
+	                sink(user, "\n", 1)))
+		result = gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the document was not taken");
+	json_decref(records);
+	json_decref(document);
+	return result;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Objects from JSON, strictly by docs/gimstate-json.md: what json.c writes, and nothing else. */
-#include "json_read.h"
+#include "json.h"
 
 #include "error.h"
 #include "value.h"

@@ -117,6 +117,8 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
+	/* It holds fields and no units: what is written are the fields of the state, whatever layout they are of, and from any input. */
+	bool fields_only;
 	/* As gim_state_write, with these changes (none: the bytes of the input, when the container stays). The input can be seeked. NULL: cannot be written. */
 	int (*write)(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options, gim_sink_fn *sink,
 	             void *user, struct gim_error *error);

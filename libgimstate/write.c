@@ -154,12 +154,12 @@ int gim_state_write(struct gim_state *state, const struct gim_write_options *opt
 	static const struct gim_write_options defaults = {.gim_only = false};
 	struct gim_changes changes = {.count = 0};
 	int result = 0;
-	if (!state->format->write || !state->input.seekable)
+	if (!state->format->write || !(state->input.seekable || state->format->fields_only))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                state->format->write ? "a stream cannot be written again; give a file"
 		                                     : "this container cannot be written");
 	options = options ? options : &defaults;
-	if (state->gim_whole)
+	if (state->gim_whole && !state->format->fields_only)
 		result = find_changes(state, options, &changes, error);
 	if (!result)
 		result = state->format->write(state, &changes, options, sink, user, error);

@@ -18,7 +18,20 @@ try units state.json
 try dump --raw state.json
 try dump --unit GIM state.json
 try extract state.json --field hyperv.tsc_page.description
-try set state.json hyperv.hypercall=1 -o refused.json
+# Written again: the same text when nothing has changed, else printed anew.
+try set state.json hyperv.hypercall=0x7f001 -o same.json
+cmp state.json same.json && echo same
+try set all.json hyperv.hypercall=1 'hyperv.vp[1].sint[2]=7' -o changed.json
+try diff all.json changed.json
+try convert changed.json back.json
+cmp changed.json back.json && echo same
+try set state.json hyperv.time_ref_count=1 -o refused.json
+try convert state.json older.json --layout vbox-hyperv-3
+try convert state.json older.json --layout vbox-hyperv-3 --lossy
+try get older.json gim.layout hyperv.debug.udp_guest_dst_port
+try convert state.json refused.json --container 2.0
+try set older.json --from "$state" -o newer.json
+try diff newer.json "$state"
 # What cannot be read says where and what is expected, and gives no answer; verify says that it is wrong.
 edit() { # NAME SCRIPT
 	sed "$2" state.json >"$1.json"
@@ -45,6 +58,14 @@ edit control 's/"trailing"/"\\u001b[31m"/'
 # A state that is no VirtualBox unit: fields that none of its layouts hold, and no head.
 sed '/^  "gim":/,/^  },/d; s/"time_ref_count": null/"time_ref_count": "0x123"/' state.json >native.json
 try get native.json hyperv.time_ref_count gim.layout
+try set native.json hyperv.crash.p0=0x7e 'hyperv.vp[1].scontrol=1' -o crashed.json
+try get crashed.json hyperv.crash 'hyperv.vp[1].scontrol' 'hyperv.vp[0].scontrol'
+# With a head that names the provider it can be converted to a layout, and then be a unit.
+sed 's/"vbox-hyperv-4"/null/; s/"time_ref_count": null/"time_ref_count": "0x123"/' state.json >headed.json
+try convert headed.json unit.json --layout vbox-hyperv-4
+try convert headed.json unit.json --layout vbox-hyperv-4 --lossy
+try set "$state" --from unit.json -o unit.sav
+cmp "$state" unit.sav && echo same
 try info native.json | grep -v ^file
 # A damaged state: what could be read, and that it was damaged.
 cp "$SAMPLES/hyperv-4-unchecked.sav" length.sav

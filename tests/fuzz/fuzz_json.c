@@ -133,6 +133,15 @@ static void check_document(struct gim_state *document, struct gim_state *state)
 	free(before);
 }
 
+/* Not changed, a document is written as it is. */
+static void check_copy(struct gim_state *document, const uint8_t *bytes, size_t size)
+{
+	struct gim_buffer copy = {.bytes = NULL};
+	MUST(!gim_state_write(document, NULL, wrap_collect, &copy, NULL));
+	MUST(copy.size == size && !memcmp(copy.bytes, bytes, size));
+	gim_buffer_free(&copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct gim_buffer file = {.bytes = NULL}, text = {.bytes = NULL};
@@ -149,8 +158,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	uint8_t *exact = fuzz_copy(text.bytes, text.size);
 	const int result = gim_state_open_memory(exact, text.size, &document, &error);
 	check(result, &error);
-	if (!result && !strcmp(document->format->name, "json"))
+	if (!result && !strcmp(document->format->name, "json")) {
 		check_document(document, state);
+		check_copy(document, exact, text.size);
+	}
 	gim_state_free(&document);
 	gim_state_free(&state);
 	gim_buffer_free(&file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Documents read back: odd values survive, presence survives, and what a document may not hold is refused by rule and path. */
 #include "hyperv/hyperv.h"
-#include "json_read.h"
+#include "json.h"
 #include "state.h"
 
 #include <jansson.h>

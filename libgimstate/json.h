@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading a state's document, docs/gimstate-json.md. */
-#ifndef GIM_JSON_READ_H
-#define GIM_JSON_READ_H
+/* A state's document, docs/gimstate-json.md: reading it, and printing it. */
+#ifndef GIM_JSON_H
+#define GIM_JSON_H
 
 #include "state.h"
 
@@ -31,5 +31,8 @@ struct gim_document {
 
 /* Read a document. The objects live in arena. *document is only touched when all of it is sound. */
 int gim_json_read(struct gim_arena *arena, const char *text, size_t size, struct gim_document *document, struct gim_error *error);
+
+/* Print the document of all that was decoded, without `source`, to sink. */
+int gim_json_print(const struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);
 
 #endif
