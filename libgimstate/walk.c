@@ -337,9 +337,12 @@ static int walk_item(struct walk *walk, const struct gim_row *row, const struct 
 static int decode_list(struct walk *walk, const struct gim_row *row, const struct scope *scope, const struct gim_object *owner,
                        struct gim_list *list)
 {
-	uint32_t count = 0;
+	const uint32_t before = list->count;
+	uint32_t count = 0, i = row->first;
 	int result = count_items(walk, row, scope, &count);
-	for (uint32_t i = row->first; !result && i < count && !walk->stopped; i++) {
+	if (!result && count <= left(walk)) /* memory at once for what the input can hold: no item is without a byte */
+		result = gim_list_grow(walk->arena, list, row->item, count, walk->error);
+	for (; !result && i < count && !walk->stopped; i++) {
 		bool more;
 		result = another(walk, row, &more);
 		if (result || !more)
@@ -350,6 +353,8 @@ static int decode_list(struct walk *walk, const struct gim_row *row, const struc
 		if (!result)
 			result = walk_item(walk, row, scope, owner, list, i);
 	}
+	if (list->count > i) /* what was not reached is not there */
+		list->count = before > i ? before : i;
 	return result;
 }
 
