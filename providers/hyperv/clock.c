@@ -177,13 +177,14 @@ void hv_clock_reset(struct gim_machine *machine)
  * Loading.
  */
 /* VirtualBox keeps no reference time: the guest saw one that follows from the TSC; through the page with a scale of 32 bits, through the MSR by a quotient of
- * whole numbers. It goes on where the guest has seen it last. */
+ * whole numbers. It goes on where the guest has seen it last; so it does after a machine of this core, whose page has the whole scale, was saved like that. */
 static uint64_t vbox_time(bool by_page, uint64_t tsc, uint64_t hz)
 {
-	const uint64_t khz = hz / 1000;
+	const uint64_t khz = hz / 1000, exact = gim_mul_high(tsc, scale_of(hz));
 	if (!by_page || khz <= 10000)
 		return tsc / (hz / TIME_HZ);
-	return gim_mul_high(tsc, (UINT64_C(10000) << 32) / khz << 32);
+	const uint64_t page = gim_mul_high(tsc, (UINT64_C(10000) << 32) / khz << 32);
+	return page > exact ? page : exact;
 }
 
 int hv_clock_loaded(struct gim_machine *machine, struct gim_error *error)
