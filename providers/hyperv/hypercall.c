@@ -222,9 +222,9 @@ static uint16_t send_ipi(struct hv_call *call)
 		return status;
 	if (vector < HV_VECTOR_MIN || vector > UINT8_MAX)
 		return HV_STATUS_INVALID_HYPERCALL_INPUT;
-	for (uint32_t vcpu = 0; vcpu < call->machine->vcpus; vcpu++)
-		if (set[vcpu / 64] >> vcpu % 64 & 1)
-			gim_machine_raise_vector(call->machine, vcpu, (uint8_t)vector, false);
+	for (uint32_t word = 0; word < SET_WORDS; word++)
+		for (uint64_t left = set[word]; left; left &= left - 1)
+			gim_machine_raise_vector(call->machine, word * 64 + (uint32_t)__builtin_ctzll(left), (uint8_t)vector, false);
 	return HV_STATUS_SUCCESS;
 }
 
