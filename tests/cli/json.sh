@@ -25,6 +25,12 @@ call() {
 	"$GIMSTATE" "$@" >$calls.json 2>error
 	[ ! -s error ] || echo "$*: $(cat error)"
 }
+# document FILE: one that a command wrote.
+document() {
+	calls=$((calls + 1))
+	echo "$1" >>calls
+	cp "$1" $calls.json
+}
 for state in "$SAMPLES"/*.sav; do
 	call dump --json "$state"
 	call dump --json --all "$state"
@@ -40,7 +46,14 @@ for state in "$SAMPLES"/*.sav; do
 	for command in dump info units verify; do call $command --json state.json; done
 	call set --json -o same --force "$state" --from state.json
 	cmp "$state" same
+	call set --json -o written.json --force state.json gim.provider_version=7
+	document written.json
 done
+sed '/^  "gim":/,/^  },/d' state.json >native.json
+call convert --json native.json refused --layout vbox-kvm-1
+"$GIMSTATE" dump --json "$SAMPLES/hyperv-1.sav" | sed '/^  "gim":/,/^  },/d' >native.json
+call set --json -o crashed.json native.json hyperv.crash.p0=1
+document crashed.json
 call diff --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/hyperv-1.sav"
 call diff --json --all "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav"
 call diff --json --exact "$SAMPLES/kvm.sav" "$SAMPLES/kvm-live.sav" guest.vcpus
