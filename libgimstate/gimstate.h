@@ -537,7 +537,8 @@ uint16_t gim_machine_post(struct gim_machine *machine, uint32_t vcpu, uint8_t si
 uint16_t gim_machine_signal(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint16_t flag);
 uint16_t gim_machine_raise(struct gim_machine *machine, uint32_t vcpu, uint8_t sint);
 
-/* KVM: a page that the vCPU wants is not there (ready false), or has come (true). 0: the guest was told; 1: it cannot be told now; it faults or waits. */
+/* KVM: a page that the vCPU wants is not there (ready false: at CPL 3, or at any when MSR 0x4b564d02 has bit 1; the embedder raises #PF with CR2 = token), or has
+ * come (true: by an interrupt). 0: the guest was told; 1: it cannot be told now: it waits for the page, or the embedder asks again later. */
 int gim_machine_async_fault(struct gim_machine *machine, uint32_t vcpu, uint32_t token, bool ready);
 
 /*

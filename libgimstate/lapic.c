@@ -40,12 +40,14 @@ static unsigned priority(const struct machine_apic *lapic)
 
 void gim_machine_raise_vector(struct gim_machine *machine, uint32_t vcpu, uint8_t vector, bool auto_eoi)
 {
+	if (vector < FIRST_VECTOR)
+		return;
 	if (!machine->lapics) {
 		machine->host.interrupt(machine->host.user, vcpu, vector, auto_eoi);
 		return;
 	}
 	struct machine_apic *lapic = &machine->lapics[vcpu];
-	if (vector < FIRST_VECTOR || !(lapic->svr & SVR_ENABLED))
+	if (!(lapic->svr & SVR_ENABLED))
 		return;
 	set_vector(lapic->irr, vector, true);
 	set_vector(lapic->auto_eoi, vector, auto_eoi);

@@ -204,7 +204,7 @@ int gim_page_map(struct gim_machine *machine, unsigned index, uint64_t gpa, stru
 void gim_page_unmap(struct gim_machine *machine, unsigned index);
 void gim_page_changed(struct gim_machine *machine, unsigned index);
 
-/* Raise a vCPU's interrupt: the embedder's local APIC or the built-in one. */
+/* Raise a vCPU's interrupt: the embedder's local APIC or the built-in one. Vectors below 16 are none. */
 void gim_machine_raise_vector(struct gim_machine *machine, uint32_t vcpu, uint8_t vector, bool auto_eoi);
 int gim_apic_read(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t *value);
 int gim_apic_write(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, uint64_t value);

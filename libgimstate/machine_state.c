@@ -234,8 +234,10 @@ static void tell_absent(struct absent *absent)
 
 static void note_absent(struct absent *absent, const char *path, const struct gim_value *value, bool again)
 {
+	struct gim_value became = *value;
 	char text[sizeof(absent->text)];
-	(void)gim_value_text(value, text, sizeof(text));
+	became.presence = GIM_STORED;
+	(void)gim_value_text(&became, text, sizeof(text));
 	if (again && absent->path[0] && !strcmp(text, absent->text)) {
 		absent->more++;
 		return;
