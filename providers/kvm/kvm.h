@@ -7,10 +7,11 @@
 
 struct kvm_vcpu {
 	uint64_t system_time;
-	uint64_t tsc, virtual_ns; /* the clock's anchor: both when the clock was last enabled */
+	uint64_t tsc, virtual_ns; /* the clock's anchor, as it stands in the time structure */
 	uint64_t gpa;
 	uint32_t version;
 	uint8_t flags;
+	uint8_t async_pf_pending, pv_eoi_pending;
 	uint64_t async_pf, async_pf_int, steal_time, pv_eoi, poll_control;
 };
 
@@ -22,7 +23,7 @@ struct kvm_state {
 	struct gim_list vcpu;
 	uint64_t wall_clock;
 	struct kvm_features features;
-	uint64_t clock_ns;
+	uint64_t clock_ns, migration_control;
 	uint8_t clock_reliable;
 };
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The records of the KVM interface with the names of its bits, and the provider itself. */
-#include "kvm.h"
-
-#include "state.h"
+#include "runtime.h"
 
 #define FLAG(bit, name_, help_)                                                                                                            \
 	{                                                                                                                                  \
@@ -46,6 +44,8 @@ static const struct gim_bit bits_pv_eoi[] = {FLAG(0, "enabled", "an EOI may be a
 
 static const struct gim_bit bits_poll_control[] = {FLAG(0, "host_polling", "the host may poll before it lets a vCPU sleep"), END_BITS};
 
+static const struct gim_bit bits_migration_control[] = {FLAG(0, "ready", "the guest may be migrated"), END_BITS};
+
 static const struct gim_bit bits_features[] = {
     FLAG(0, "clocksource", "kvmclock by MSRs 0x11 and 0x12"),
     FLAG(1, "nop_io_delay", "no delays are needed on port I/O"),
@@ -71,8 +71,9 @@ static const struct gim_bit bits_features[] = {
 static const struct gim_field kvm_vcpu_fields[] = {
     FIELD(kvm_vcpu, system_time, .bits = bits_system_time, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d01 or 0x12: the vCPU's time structure"),
-    FIELD(kvm_vcpu, tsc, .help = "TSC when the clock was last enabled"),
-    FIELD(kvm_vcpu, virtual_ns, .show = GIM_NS, .help = "virtual time when the clock was last enabled"),
+    FIELD(kvm_vcpu, tsc, .help = "TSC in the time structure: of the moment whose time virtual_ns is",
+          .note = "in VirtualBox when the clock was last enabled"),
+    FIELD(kvm_vcpu, virtual_ns, .show = GIM_NS, .help = "system time in the time structure, when the TSC was that"),
     FIELD(kvm_vcpu, gpa, .show = GIM_ADDRESS, .help = "guest-physical address of the time structure"),
     FIELD(kvm_vcpu, version, .show = GIM_DEC, .help = "version in the time structure; even when it is consistent"),
     FIELD(kvm_vcpu, flags, .show = GIM_FLAGS, .bits = bits_flags, .source = "KVM msr.rst", .help = "flags in the time structure",
@@ -84,6 +85,10 @@ static const struct gim_field kvm_vcpu_fields[] = {
     FIELD(kvm_vcpu, pv_eoi, .bits = bits_pv_eoi, .source = "KVM msr.rst", .help = "MSR 0x4b564d04: paravirtual EOI"),
     FIELD(kvm_vcpu, poll_control, .bits = bits_poll_control, .reset = 1, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d05: host-side polling"),
+    FIELD(kvm_vcpu, async_pf_pending, .show = GIM_BOOL, .max = 1, .source = "KVM msr.rst",
+          .help = "a page-ready interrupt waits for MSR 0x4b564d07, the acknowledgement"),
+    FIELD(kvm_vcpu, pv_eoi_pending, .show = GIM_BOOL, .max = 1, .source = "KVM msr.rst",
+          .help = "the word in memory says that the EOI of the interrupt in service may be its cleared bit"),
 };
 RECORD(kvm_vcpu, "vcpu", "a vCPU's part");
 
@@ -100,6 +105,8 @@ static const struct gim_field kvm_state_fields[] = {
     SUB(kvm_state, features, kvm_features, .help = "CPUID words as the guest was shown them"),
     FIELD(kvm_state, clock_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .source = "KVM api.rst, KVM_GET_CLOCK",
           .help = "kvmclock of the VM"),
+    FIELD(kvm_state, migration_control, .bits = bits_migration_control, .reset = 1, .source = "KVM msr.rst",
+          .help = "MSR 0x4b564d08: what the guest says of its migration"),
     FIELD(kvm_state, clock_reliable, .show = GIM_BOOL, .max = 1, .help = "the clock was read from the host, not from guest memory"),
 };
 RECORD(kvm_state, "kvm", "the KVM interface");
@@ -114,4 +121,5 @@ const struct gim_provider gim_provider_kvm = {
     .record = &kvm_state_record,
     .layouts = layouts,
     .cpuid = kvm_cpuid,
+    .runtime = &kvm_runtime,
 };
