@@ -528,7 +528,8 @@ void gim_machine_debug_ready(struct gim_machine *machine);
  * Hyper-V from the embedder's side: what a device of a virtual bus does. GIM_E_ARGUMENT where the provider is another one.
  */
 enum gim_connection_kind { GIM_CONNECTION_MESSAGE, GIM_CONNECTION_EVENT };
-/* What HvPostMessage or HvSignalEvent to this connection id reach: a vCPU's SINT, and an event's flag number. vcpu GIM_NO_VCPU takes the connection away. */
+/* What HvPostMessage or HvSignalEvent to this connection id (24 bits) reach: a vCPU's SINT, and an event's flag number. vcpu GIM_NO_VCPU takes the connection
+ * away. Connections stay through a reset; a save keeps them, and a load adds the state's to those that there are. */
 #define GIM_NO_VCPU UINT32_MAX
 int gim_machine_connect(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint, uint16_t flag,
                         struct gim_error *error);

@@ -34,7 +34,12 @@ struct hv_call {
 	alignas(8) uint8_t output[GIM_PAGE_BYTES];
 };
 
-enum { CALL_FAST = 1, CALL_REP = 2, CALL_VARIABLE = 4 };
+enum {
+	CALL_FAST = 1,
+	CALL_REP = 2,
+	CALL_VARIABLE = 4,
+	CALL_VBOX = 8, /* VirtualBox serves it where it offers the synthetic debugger, whatever the other words say */
+};
 
 struct hv_call_row {
 	uint16_t code;
@@ -279,9 +284,11 @@ static uint16_t signal_event(struct hv_call *call)
 /*
  * Debugging. The checks are those of KVM: no debugger, no privilege, and MSRs to be used instead.
  */
+static const struct gim_gate syndbg = GATE(hv_state, features.syndbg, 1);
+
 static uint16_t check_debug(const struct gim_machine *machine)
 {
-	static const struct gim_gate syndbg = GATE(hv_state, features.syndbg, 1), privilege = GATE(hv_state, features.partition, 11);
+	static const struct gim_gate privilege = GATE(hv_state, features.partition, 11);
 	const bool words = machine->gating == GIM_GATING_WORDS;
 	if (words && !gim_gate_open(machine, &syndbg))
 		return HV_STATUS_INVALID_HYPERCALL_CODE;
@@ -384,7 +391,7 @@ static const struct hv_call_row rows[HV_CALL_COUNT] = {
     ROW(FLUSH_SPACE_EX, SET, 32, 0, 0, flush, .gate = {HINT(2), HINT(11)}),
     ROW(FLUSH_LIST_EX, SET | CALL_REP, 32, 8, 0, flush, .gate = {HINT(2), HINT(11)}),
     ROW(SEND_IPI_EX, SET, 24, 0, 0, send_ipi, .gate = {HINT(10), HINT(11)}),
-    ROW(POST_MESSAGE, 0, HV_MESSAGE_BYTES, 0, 0, post_message, .gate = {PARTITION(4)}, .check = check_synic,
+    ROW(POST_MESSAGE, CALL_VBOX, HV_MESSAGE_BYTES, 0, 0, post_message, .gate = {PARTITION(4)}, .check = check_synic,
         .note = "VirtualBox delivers a message of its own making, and answers 0x14"),
     ROW(SIGNAL_EVENT, CALL_FAST, 8, 0, 0, signal_event, .gate = {PARTITION(5)}, .check = check_synic),
     ROW(POST_DEBUG, 0, DEBUG_HEAD, 0, 8, post_debug, .check = check_debug),
@@ -413,7 +420,8 @@ static const struct hv_call_row *find_row(uint16_t code)
  */
 static uint16_t check_access(const struct gim_machine *machine, const struct hv_call_row *row)
 {
-	if (!gim_gate_open(machine, &row->gate[0]) || !gim_gate_open(machine, &row->gate[1]))
+	const bool vbox = row->flags & CALL_VBOX && machine->gating == GIM_GATING_PRODUCER && gim_gate_open(machine, &syndbg);
+	if (!vbox && (!gim_gate_open(machine, &row->gate[0]) || !gim_gate_open(machine, &row->gate[1])))
 		return HV_STATUS_ACCESS_DENIED;
 	return row->check ? row->check(machine) : HV_STATUS_SUCCESS;
 }

@@ -115,7 +115,7 @@ static void done(struct gim_machine *machine, uint32_t vcpu, uint32_t n, uint64_
 {
 	struct hv_stimer *stimer = stimer_of(machine, vcpu, n);
 	stimer->undelivered = 0;
-	if (is_running(stimer)) {
+	if (is_running(stimer) && stimer->config & HV_STIMER_PERIODIC) {
 		next_period(stimer, now);
 		schedule(machine, vcpu, n);
 	} else {

@@ -167,6 +167,7 @@ static int load_lists(const struct gim_machine *machine, struct loaded *loaded, 
 	const struct hv_state *state = hv_state(machine);
 	const struct hv_message *messages = state->message.items;
 	const struct hv_connection *connections = state->connection.items;
+	const struct hv_connections *mine = &hv_own(machine)->synic.connections;
 	int result = 0;
 	loaded->count = (size_t)machine->vcpus * HV_SINTS;
 	loaded->last = calloc(loaded->count, sizeof(*loaded->last));
@@ -177,6 +178,9 @@ static int load_lists(const struct gim_machine *machine, struct loaded *loaded, 
 		                HV_MESSAGES_MAX);
 	for (uint32_t i = 0; !result && i < state->message.count; i++)
 		result = of_item(load_message(machine, &messages[i], loaded, error), "message", i, error);
+	/* The state's are added to those that the embedder has made already. */
+	for (uint32_t i = 0; !result && i < mine->count; i++)
+		result = hv_connection_insert(&loaded->connections, &mine->items[i], error);
 	for (uint32_t i = 0; !result && i < state->connection.count; i++)
 		result = of_item(load_connection(machine, &connections[i], loaded, error), "connection", i, error);
 	return result;

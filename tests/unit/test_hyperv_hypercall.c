@@ -220,6 +220,24 @@ static void gates(void **unused)
 	guest_free(guest);
 }
 
+/* A state of VirtualBox: what that serves without showing it is served. */
+static void producer(void **unused)
+{
+	(void)unused;
+	struct guest *guest = guest_new(1, false, NULL, 0);
+	*words(guest) = (struct hv_features){.partition = 1 << 11};
+	memset(guest->ram + INPUT, 0, 4096);
+	guest->machine->gating = GIM_GATING_PRODUCER;
+	assert_int_equal(call_at(guest, 0x5c, INPUT, OUTPUT), HV_STATUS_ACCESS_DENIED);
+	assert_int_equal(call_at(guest, 0x69, INPUT, OUTPUT), 0);
+	words(guest)->syndbg = 2;
+	assert_int_equal(call_at(guest, 0x5c, INPUT, OUTPUT), HV_STATUS_INVALID_PARAMETER);
+	assert_int_equal(call_at(guest, 0x5d, INPUT, OUTPUT), HV_STATUS_ACCESS_DENIED);
+	words(guest)->partition = 0;
+	assert_int_equal(call_at(guest, 0x69, INPUT, OUTPUT), HV_STATUS_ACCESS_DENIED);
+	guest_free(guest);
+}
+
 static void flushes(void **unused)
 {
 	(void)unused;
@@ -380,8 +398,9 @@ static void extended(void **unused)
 	assert_int_equal(guest->ram[OUTPUT], 1);
 	assert_int_equal(guest->ram[OUTPUT + 8], 0xee);
 	/* In a register, where that is offered. */
-	words(guest)->misc |= 1 << 15;
-	words(guest)->partition |= 1 << 19;
+	words(guest)->misc ^= 1 << 15;
+	assert_int_equal(call_fast(guest, 0x8001, none, 0, &registers), HV_STATUS_INVALID_PARAMETER);
+	words(guest)->misc ^= 1 << 15;
 	assert_int_equal(call_fast(guest, 0x8001, none, 0, &registers), 0);
 	assert_int_equal(registers.rdx, 1);
 	registers = (struct gim_registers){.rax = 0x8001 | FAST};
@@ -419,8 +438,6 @@ static void hostile(void **unused)
 		synic_on(guest, vcpu);
 	for (uint32_t i = 0; i < 16; i++)
 		assert_int_equal(gim_machine_connect(guest->machine, (enum gim_connection_kind)(i % 2), i, i % 4, (uint8_t)i, 0, NULL), 0);
-	words(guest)->misc |= 1 << 15;
-	words(guest)->partition |= 1 << 19;
 	guest->hole = 0x3000;
 	for (unsigned round = 0; round < 50000; round++) {
 		uint64_t random[32];
@@ -452,9 +469,9 @@ static void hostile(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(table),    cmocka_unit_test(modes),   cmocka_unit_test(input_value),        cmocka_unit_test(addresses),
-	    cmocka_unit_test(gates),    cmocka_unit_test(flushes), cmocka_unit_test(interrupts_between), cmocka_unit_test(connections),
-	    cmocka_unit_test(extended), cmocka_unit_test(hostile),
+	    cmocka_unit_test(table),       cmocka_unit_test(modes),    cmocka_unit_test(input_value), cmocka_unit_test(addresses),
+	    cmocka_unit_test(gates),       cmocka_unit_test(producer), cmocka_unit_test(flushes),     cmocka_unit_test(interrupts_between),
+	    cmocka_unit_test(connections), cmocka_unit_test(extended), cmocka_unit_test(hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

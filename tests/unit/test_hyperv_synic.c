@@ -125,6 +125,31 @@ static void buffers(void **unused)
 	guest_free(guest);
 }
 
+/* What waits in the whole machine is bounded, too; and all of it can be saved. */
+static void pool(void **unused)
+{
+	(void)unused;
+	enum { VCPUS = HV_MESSAGES_MAX / HV_QUEUE_MAX / HV_SINTS + 1 };
+	struct guest *guest = guest_new(VCPUS, false, NULL, 0);
+	unsigned posted = 0, delivered = 0;
+	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)
+		synic_on(guest, vcpu);
+	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)
+		for (uint32_t i = 0; i < HV_SINTS * (HV_QUEUE_MAX + 1); i++)
+			posted += !gim_machine_post(guest->machine, vcpu, i % HV_SINTS, i + 1, &i, sizeof(i));
+	assert_int_equal(posted, HV_MESSAGES_MAX + VCPUS * HV_SINTS);
+	guest_migrate(guest);
+	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)
+		for (uint32_t i = 0; i < HV_SINTS * (HV_QUEUE_MAX + 1); i++) {
+			const struct slot *slot = slot_of(guest, vcpu, i % HV_SINTS);
+			delivered += slot->type == i + 1 && slot->payload[0] == i;
+			if (slot->type)
+				empty_slot(guest, vcpu, i % HV_SINTS);
+		}
+	assert_int_equal(delivered, posted);
+	guest_free(guest);
+}
+
 static void refusals(void **unused)
 {
 	(void)unused;
@@ -262,6 +287,17 @@ static void save_and_reset(void **unused)
 	}
 	for (unsigned times = 0; times < 3; times++)
 		guest_migrate(guest);
+	/* An embedder's own connections, made before the load, stay. */
+	struct gim_state *state = NULL;
+	assert_int_equal(gim_machine_save(guest->machine, &state, &error), 0);
+	gim_machine_free(&guest->machine);
+	guest_bring_up(guest);
+	assert_int_equal(gim_machine_connect(guest->machine, GIM_CONNECTION_EVENT, 0x777, 1, 3, 1, &error), 0);
+	assert_int_equal(gim_machine_connect(guest->machine, GIM_CONNECTION_EVENT, 0x123456, 1, 3, 1, &error), 0);
+	assert_int_equal(gim_machine_load(guest->machine, state, NULL, NULL, &error), 0);
+	assert_int_equal(gim_machine_load_done(guest->machine, &error), 0);
+	assert_non_null(hv_connection_find(guest->machine, GIM_CONNECTION_EVENT, 0x777));
+	gim_state_free(&state);
 	for (uint32_t i = 0; i < 5; i++) {
 		expect_slot(guest, 2, 10 + i, i < 4 ? HV_MESSAGE_PENDING : 0);
 		expect_slot(guest, 7, 20 + i, i < 4 ? HV_MESSAGE_PENDING : 0);
@@ -349,9 +385,9 @@ static void hostile_states(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(registers),   cmocka_unit_test(messages),       cmocka_unit_test(buffers),
-	    cmocka_unit_test(refusals),    cmocka_unit_test(off_and_on),     cmocka_unit_test(events),
-	    cmocka_unit_test(connections), cmocka_unit_test(save_and_reset), cmocka_unit_test(hostile_states),
+	    cmocka_unit_test(registers),      cmocka_unit_test(messages),       cmocka_unit_test(buffers), cmocka_unit_test(pool),
+	    cmocka_unit_test(refusals),       cmocka_unit_test(off_and_on),     cmocka_unit_test(events),  cmocka_unit_test(connections),
+	    cmocka_unit_test(save_and_reset), cmocka_unit_test(hostile_states),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
