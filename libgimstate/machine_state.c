@@ -450,9 +450,11 @@ int gim_machine_save(struct gim_machine *machine, struct gim_state **state, stru
 		result = save_guest(machine, saved, error);
 	if (!result)
 		result = save_machine(machine, saved, error);
-	if (result)
+	if (result) {
 		gim_state_free(&saved);
-	else
-		*state = saved;
-	return result;
+		return result;
+	}
+	saved->gim_whole = true;
+	*state = saved;
+	return 0;
 }

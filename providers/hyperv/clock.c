@@ -55,9 +55,16 @@ static void set_clock(struct hv_state *state, uint64_t scale, uint64_t tsc, uint
 /*
  * The page. A sequence of 0 tells the guest to use the MSR, and so did all ones in the days of the first interface.
  */
+static bool is_sequence(uint32_t sequence)
+{
+	return sequence && sequence != UINT32_MAX;
+}
+
 static void next_sequence(struct hv_state *state)
 {
-	state->tsc_sequence = state->tsc_sequence < 0xfffffffe ? state->tsc_sequence + 1 : 1;
+	do
+		state->tsc_sequence++;
+	while (!is_sequence(state->tsc_sequence));
 }
 
 static void store(uint8_t *bytes, uint64_t value, unsigned width)
@@ -190,15 +197,17 @@ static uint64_t vbox_time(bool by_page, uint64_t tsc, uint64_t hz)
 int hv_clock_loaded(struct gim_machine *machine, struct gim_error *error)
 {
 	struct hv_state *state = hv_state(machine);
+	const struct gim_saved_clock *saved = &machine->saved;
 	const uint8_t *presence = machine->object.presence;
+	const uint64_t tsc = saved->tsc <= INT64_MAX ? saved->tsc : gim_machine_tsc(machine);
+	if (!presence[offsetof(struct hv_state, time_ref_count)]) {
+		const bool known = saved->tsc_hz >= TIME_HZ && saved->tsc_hz != GIM_UNKNOWN;
+		state->time_ref_count = vbox_time(state->reference_tsc & HV_ENABLE, tsc, known ? saved->tsc_hz : machine->tsc_hz);
+	}
 	hv_own(machine)->clock_kept =
 	    presence[offsetof(struct hv_state, tsc_scale)] && presence[offsetof(struct hv_state, tsc_offset)] && state->tsc_scale;
-	if (!presence[offsetof(struct hv_state, time_ref_count)]) {
-		const struct gim_saved_clock *saved = &machine->saved;
-		const uint64_t tsc = saved->tsc != GIM_UNKNOWN ? saved->tsc : gim_machine_tsc(machine);
-		const uint64_t hz = saved->tsc_hz != GIM_UNKNOWN && saved->tsc_hz >= TIME_HZ ? saved->tsc_hz : machine->tsc_hz;
-		state->time_ref_count = vbox_time(state->reference_tsc & HV_ENABLE, tsc <= INT64_MAX ? tsc : 0, hz);
-	}
+	if (!hv_own(machine)->clock_kept)
+		set_clock(state, scale_of(machine->tsc_hz), tsc, state->time_ref_count);
 	if (state->time_ref_count <= INT64_MAX)
 		return 0;
 	(void)gim_fail_rule(error, &hv_rules[HV_RULE_TIME], GIM_UNKNOWN,
@@ -238,7 +247,7 @@ int hv_clock_load_done(struct gim_machine *machine, struct gim_error *error)
 		notify(machine);
 	if (!(state->reference_tsc & HV_ENABLE))
 		return 0;
-	if (!kept || state->tsc_offset != offset || (other_frequency && !emulated))
+	if (!kept || state->tsc_offset != offset || (other_frequency && !emulated) || !is_sequence(state->tsc_sequence))
 		next_sequence(state);
 	fill_page(machine);
 	return gim_page_map(machine, HV_PAGE_TSC, state->tsc_page.gpa & HV_PAGE_MASK, error);
