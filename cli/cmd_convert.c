@@ -51,6 +51,7 @@ static int convert_state(struct gim_state *state, const struct options *options,
 static struct gim_write_options write_options(const struct options *options, struct conversion *conversion)
 {
 	return (struct gim_write_options){
+	    .gim_only = options->gim_only,
 	    .container = options->container ? options->container
 	                 : options->to      ? "2.0"
 	                                    : NULL,

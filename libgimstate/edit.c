@@ -214,7 +214,7 @@ static int check_layout(const struct gim_state *state, const struct gim_state *f
                         struct gim_error *error)
 {
 	const struct gim_value value = gim_state_value(from, "gim.layout");
-	const char *format = state->unit_format ? state->unit_format : state->format->name;
+	const char *format = gim_unit_format(state);
 	const int length = value.length_bytes < 40 ? (int)value.length_bytes : 40;
 	char name[64];
 	*version = 0;
@@ -264,8 +264,7 @@ static int check_vcpus(const struct gim_state *state, const struct gim_state *ne
 	return refuse_at(error, path, "%u vCPUs were found, expected are %u, as other units of the state say", after->count, others);
 }
 
-/* Let the guest interface be that of next. */
-static void adopt(struct gim_state *state, const struct gim_state *next)
+void gim_unit_adopt(struct gim_state *state, const struct gim_state *next)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < state->object_count; i++) {
@@ -312,7 +311,7 @@ int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bo
 	if (!result && !state->format->fields_only)
 		result = check_next(state, &next, error);
 	if (!result)
-		adopt(state, &next);
+		gim_unit_adopt(state, &next);
 	state->arena = next.arena;
 	return result;
 }

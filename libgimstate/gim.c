@@ -70,12 +70,12 @@ const struct gim_provider *gim_unit_provider(const struct gim_state *state)
 	return provider_by_id(((const struct gim *)(const void *)head->data)->provider);
 }
 
-static const char *unit_format(const struct gim_state *state)
+const char *gim_unit_format(const struct gim_state *state)
 {
 	return state->unit_format ? state->unit_format : state->format->name;
 }
 
-static const struct gim_layout *layout_of(const struct gim_provider *provider, const char *format)
+const struct gim_layout *gim_layout_of(const struct gim_provider *provider, const char *format)
 {
 	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++)
 		if (!strcmp((*each)->format, format))
@@ -100,7 +100,7 @@ static const struct gim_list *list_at(const struct gim_object *object, const str
 const struct gim_list *gim_unit_vcpus(const struct gim_state *state, char *path, size_t size)
 {
 	const struct gim_provider *provider = gim_unit_provider(state);
-	const struct gim_layout *layout = provider ? layout_of(provider, unit_format(state)) : NULL;
+	const struct gim_layout *layout = provider ? gim_layout_of(provider, gim_unit_format(state)) : NULL;
 	const struct gim_object *object = layout ? gim_state_find(state, provider->record) : NULL;
 	const struct gim_row *row = object ? vcpus_row(layout->frames[0].rows, state->layout_version) : NULL;
 	if (!row)
@@ -114,9 +114,9 @@ static int store_layout(struct gim_state *state, struct gim_object *head, const 
 {
 	char name[64];
 	if (version)
-		(void)snprintf(name, sizeof(name), "%s-%s-%u", unit_format(state), provider->name, version);
+		(void)snprintf(name, sizeof(name), "%s-%s-%u", gim_unit_format(state), provider->name, version);
 	else
-		(void)snprintf(name, sizeof(name), "%s-%s", unit_format(state), provider->name);
+		(void)snprintf(name, sizeof(name), "%s-%s", gim_unit_format(state), provider->name);
 	state->layout_version = version;
 	return gim_store_text(state, head, offsetof(struct gim, layout), name, error);
 }
@@ -166,7 +166,7 @@ static int name_rule(int result, struct gim_error *error)
 static int decode_provider(struct gim_state *state, const struct gim_codec *codec, const struct gim_provider *provider,
                            const uint8_t *bytes, size_t size, size_t *used, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	const struct gim_layout *layout = layout_of(provider, unit_format(state));
+	const struct gim_layout *layout = gim_layout_of(provider, gim_unit_format(state));
 	struct gim_object *head = gim_state_object(state, &gim_record, error);
 	*used = 0;
 	if (!head)
@@ -262,7 +262,7 @@ int gim_unit_accept(const struct gim_state *state, struct gim_error *error)
 		                    gim->unit_version);
 		gim_error_path(&own, "gim.unit_version");
 	}
-	const struct gim_layout *layout = layout_of(provider, "vbox");
+	const struct gim_layout *layout = gim_layout_of(provider, "vbox");
 	const struct gim_object *object = provider->record ? gim_state_find(state, provider->record) : NULL;
 	if (layout && object)
 		judge_rows(layout->frames[0].rows, layout->last, object, 1, take_finding, &own);
@@ -301,7 +301,8 @@ int gim_unit_encode_as(const struct gim_state *state, const struct gim_layout *l
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "gim.layout names no layout in which the %s interface could be written", provider->name);
 	if (layout && !object)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no %s", provider->name);
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state holds nothing of %s; convert can give it another provider",
+		                provider->name);
 	const size_t start = buffer->size;
 	int result = encode_head(state, codec, head, buffer, error);
 	if (!result && layout) {
@@ -321,5 +322,5 @@ int gim_unit_encode(const struct gim_state *state, const struct gim_codec *codec
 	const struct gim_provider *provider = gim_unit_provider(state);
 	struct gim_codec own = *codec;
 	own.version = codec->version ? codec->version : state->layout_version;
-	return gim_unit_encode_as(state, provider ? layout_of(provider, unit_format(state)) : NULL, &own, buffer, error);
+	return gim_unit_encode_as(state, provider ? gim_layout_of(provider, gim_unit_format(state)) : NULL, &own, buffer, error);
 }

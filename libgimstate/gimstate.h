@@ -300,7 +300,8 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
  * more and no fewer. GIM_E_VALUE: the sentence says what is expected. */
 int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error);
 
-/* Convert the decoded guest interface to another version of its layout, e.g. "vbox-hyperv-3". report (may be NULL) gets a finding for each field that is filled with its
+/* Convert the decoded guest interface to another version of its layout, e.g. "vbox-hyperv-3", or to a layout of another provider, which then begins at its reset values
+ * and is written with gim_only. report (may be NULL) gets a finding for each field that is filled with its
  * default (note), dropped with its default (note) or lost with its value (error). 0: nothing is lost, 1: something is, or a negative code, and nothing
  * has changed. */
 int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error);

@@ -34,14 +34,6 @@ int gim_release_find(const char *text, const struct gim_format **format, const s
 	return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "no releases of %.*s are known: vbox:7.2 is one", (int)length, text);
 }
 
-static const struct gim_layout *layout_of(const struct gim_provider *provider, const char *format)
-{
-	for (const struct gim_layout *const *each = provider->layouts; each && *each; each++)
-		if (!strcmp((*each)->format, format))
-			return *each;
-	return NULL;
-}
-
 int gim_layout_of_release(const struct gim_state *state, const char *text, char *layout, size_t size_bytes, struct gim_error *error)
 {
 	const struct gim_provider *provider = gim_unit_provider(state);
@@ -51,7 +43,7 @@ int gim_layout_of_release(const struct gim_state *state, const char *text, char 
 	int result = gim_release_find(text, &format, &release, error);
 	if (result)
 		return result;
-	const struct gim_layout *written = provider ? layout_of(provider, format->name) : NULL;
+	const struct gim_layout *written = provider ? gim_layout_of(provider, format->name) : NULL;
 	for (const struct gim_release *one = written ? written->releases : NULL; one && one->version; one++)
 		if (!before(release, one->major, one->minor))
 			version = one->version;
@@ -81,7 +73,7 @@ static unsigned check_offers(const struct gim_state *state, const struct gim_for
 {
 	const struct gim_provider *provider = gim_unit_provider(state);
 	const struct gim_object *object = provider && provider->record ? gim_state_find(state, provider->record) : NULL;
-	const struct gim_layout *layout = object ? layout_of(provider, format->name) : NULL;
+	const struct gim_layout *layout = object ? gim_layout_of(provider, format->name) : NULL;
 	unsigned found = 0;
 	for (const struct gim_offer *offer = layout ? layout->offers : NULL; offer && offer->bits; offer++) {
 		const uint32_t bits = (uint32_t)gim_number_load(object->data + offer->offset, 4) & offer->bits;

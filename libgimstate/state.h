@@ -97,6 +97,8 @@ struct gim_cpuid_word {
 	uint32_t before, after;
 };
 
+struct gim_provider;
+
 /*
  * A container format: one file or folder under formats/, listed in formats[] (registry.c).
  */
@@ -125,6 +127,9 @@ struct gim_format {
 	/* Add what must change so that the saved CPUID leaves show these words, and report it; fail when that cannot be told. NULL: it saves no leaves. */
 	int (*change_cpuid)(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
 	                    gim_report_fn *report, void *user, struct gim_error *error);
+	/* Report what else of the state is another provider's than this. NULL: nothing can be. */
+	int (*check_provider)(struct gim_state *state, const struct gim_provider *provider, gim_report_fn *report, void *user,
+	                      struct gim_error *error);
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
 	              struct gim_error *error);
@@ -148,14 +153,15 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
  * A provider of a guest interface: one file or folder under providers/, listed in providers[] (registry.c).
  */
 struct gim_provider {
-	const char *name;                        /* as in gim.provider and paths: "hyperv" */
-	const char *title;                       /* for people: "Microsoft Hyper-V" */
-	uint32_t vbox_id;                        /* provider id in VirtualBox's GIM unit */
-	const struct gim_record *record;         /* NULL: it saves nothing */
-	const struct gim_layout *const *layouts; /* NULL-terminated */
-	const struct gim_cpuid_row *cpuid;       /* which leaves show words of the record; NULL: none do */
-	const struct gim_runtime *runtime;       /* how it lives (machine.h) */
-	const struct gim_rule *rules;            /* what it judges when it loads a state: rule_count of them */
+	const char *name;                         /* as in gim.provider and paths: "hyperv" */
+	const char *title;                        /* for people: "Microsoft Hyper-V" */
+	uint32_t vbox_id;                         /* provider id in VirtualBox's GIM unit */
+	const struct gim_record *record;          /* NULL: it saves nothing */
+	const struct gim_layout *const *layouts;  /* NULL-terminated */
+	const struct gim_cpuid_row *cpuid;        /* which leaves show words of the record; NULL: none do */
+	void (*fresh)(struct gim_object *object); /* what a new state of the record has that is no field's reset value; may be NULL */
+	const struct gim_runtime *runtime;        /* how it lives (machine.h) */
+	const struct gim_rule *rules;             /* what it judges when it loads a state: rule_count of them */
 	uint32_t rule_count;
 };
 
@@ -195,6 +201,7 @@ enum gim_convert_rule {
 	GIM_CONVERT_OFFER,
 	GIM_CONVERT_CONTAINER,
 	GIM_CONVERT_SUPPLIED,
+	GIM_CONVERT_PROVIDER,
 	GIM_CONVERT_RULES
 };
 extern const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES];
@@ -222,6 +229,15 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 
 /* The provider that the decoded head names; NULL when there is none. */
 const struct gim_provider *gim_unit_provider(const struct gim_state *state);
+
+/* Whose layouts the GIM unit has: "vbox". */
+const char *gim_unit_format(const struct gim_state *state);
+
+/* The provider's layout of a format; NULL when there is none. */
+const struct gim_layout *gim_layout_of(const struct gim_provider *provider, const char *format);
+
+/* Let the guest interface be that of next, whose arena goes on to be the state's. (edit.c) */
+void gim_unit_adopt(struct gim_state *state, const struct gim_state *next);
 
 /* The list of what the unit holds of each vCPU, and its path; NULL when its layout holds nothing of them. */
 const struct gim_list *gim_unit_vcpus(const struct gim_state *state, char *path, size_t size);

@@ -83,19 +83,41 @@ static size_t changed_words(const struct gim_state *state, const struct gim_stat
 	return count;
 }
 
-/* A feature word that changes in the GIM unit changes where the container saves CPUID leaves, too. */
-static int change_cpuid(struct gim_state *state, const struct gim_buffer *payload, uint32_t unit_version, struct gim_changes *changes,
-                        const struct gim_write_options *options, struct gim_error *error)
+/* The provider is one thing for all units; those that go by the old one cannot be changed here. */
+static int change_provider(struct gim_state *state, const struct gim_provider *before, const struct gim_write_options *options,
+                           struct gim_error *error)
+{
+	const struct gim_provider *after = gim_unit_provider(state);
+	if (!options->gim_only) {
+		(void)gim_fail(
+		    error, GIM_E_VALUE, GIM_UNKNOWN,
+		    "it cannot become %s: other units are those of a VM with %s, and VirtualBox would refuse the state; --gim-only "
+		    "changes the GIM unit alone",
+		    after->name, before->name);
+		gim_error_path(error, "gim.provider");
+		return GIM_E_VALUE;
+	}
+	gim_report(options->report, options->report_user, &gim_convert_rules[GIM_CONVERT_PROVIDER], GIM_UNKNOWN, "GIM/0", "gim.provider",
+	           "%s -> %s: a VM with %s refuses the state (%s, %d)", before->name, after->name, before->name,
+	           gim_convert_rules[GIM_CONVERT_PROVIDER].status_name, gim_convert_rules[GIM_CONVERT_PROVIDER].status);
+	return state->format->check_provider ? state->format->check_provider(state, after, options->report, options->report_user, error)
+	                                     : 0;
+}
+
+/* What changes in the GIM unit changes elsewhere, too: feature words where the container saves CPUID leaves. */
+static int change_others(struct gim_state *state, const struct gim_buffer *payload, uint32_t unit_version, struct gim_changes *changes,
+                         const struct gim_write_options *options, struct gim_error *error)
 {
 	struct gim_state was = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec};
 	struct gim_cpuid_word words[GIM_CPUID_WORDS_MAX];
-	size_t count = 0;
-	if (!state->format->change_cpuid || options->gim_only)
-		return 0;
-	/* A payload that does not decode has no words that a change could be told by. */
-	if (!gim_unit_decode(&was, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, NULL))
-		count = changed_words(state, &was, words);
-	int result = count ? state->format->change_cpuid(state, words, count, changes, options->report, options->report_user, error) : 0;
+	int result = 0;
+	/* A payload that does not decode has nothing that a change could be told by. */
+	const bool known = !gim_unit_decode(&was, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, NULL);
+	const size_t count = known && !options->gim_only ? changed_words(state, &was, words) : 0;
+	if (known && gim_unit_provider(&was) != gim_unit_provider(state))
+		result = change_provider(state, gim_unit_provider(&was), options, error);
+	if (!result && count && state->format->change_cpuid)
+		result = state->format->change_cpuid(state, words, count, changes, options->report, options->report_user, error);
 	gim_arena_free(&was.arena);
 	return result;
 }
@@ -140,7 +162,7 @@ static int find_changes(struct gim_state *state, const struct gim_write_options 
 	if (!result) /* also when it is the same: what was set may be derived, and have no place in it */
 		result = gim_unit_check(state, unit.version, &after, error);
 	if (changed && !result)
-		result = change_cpuid(state, &before, unit.version, changes, options, error);
+		result = change_others(state, &before, unit.version, changes, options, error);
 	if (changed && !result)
 		result = gim_changes_add(changes, unit.offset, &after, error);
 	gim_buffer_free(&before);

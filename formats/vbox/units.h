@@ -153,7 +153,9 @@ size_t vbox_find_cpuid(const uint8_t *bytes, size_t size, size_t after, size_t *
  * one, 0: there are no more, or a negative code. The input can be seeked. */
 int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *unit, struct gim_error *error);
 
-/* As struct gim_format wants them (releases.c, units_cpuid.c). */
+/* As struct gim_format wants them (releases.c, units_provider.c, units_cpuid.c). */
+int vbox_check_provider(struct gim_state *state, const struct gim_provider *provider, gim_report_fn *report, void *user,
+                        struct gim_error *error);
 extern const struct gim_release vbox_releases[];
 int vbox_check_release(struct gim_state *state, const struct gim_release *release, gim_report_fn *report, void *user,
                        struct gim_error *error);

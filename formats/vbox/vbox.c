@@ -243,6 +243,7 @@ const struct gim_format gim_format_vbox = {
     .decode_unit = vbox_decode_unit,
     .write = vbox_write,
     .change_cpuid = vbox_change_cpuid,
+    .check_provider = vbox_check_provider,
     .verify = ssm_verify,
     .check_release = vbox_check_release,
     .releases = vbox_releases,

@@ -97,19 +97,24 @@ static uint64_t msr_of(const struct gim_machine *machine, unsigned index)
 }
 
 /* What VirtualBox's layouts say of the regions beside their addresses. */
-static void describe(struct gim_machine *machine, unsigned index)
+static void describe(const struct gim_object *object, unsigned index)
 {
-	struct hv_page *page = page_of(machine, index);
+	struct hv_page *page = (struct hv_page *)(void *)(object->data + regions[index].page);
 	page->index = (uint8_t)index;
 	page->description = (struct gim_text){regions[index].description, (uint32_t)strlen(regions[index].description)};
+}
+
+void hv_pages_fresh(struct gim_object *object)
+{
+	for (unsigned i = HV_PAGE_HYPERCALL; i <= HV_PAGE_TSC; i++)
+		describe(object, i);
 }
 
 void hv_pages_init(struct gim_machine *machine)
 {
 	const struct hv_machine *own = hv_own(machine);
 	memcpy(machine->pages[HV_PAGE_HYPERCALL].bytes, own->code, own->code_bytes);
-	for (unsigned i = HV_PAGE_HYPERCALL; i <= HV_PAGE_TSC; i++)
-		describe(machine, i);
+	hv_pages_fresh(&machine->object);
 }
 
 /* The pages' loader of VirtualBox takes the region's address, and never looks at the MSR's. It writes to the region, so there must be RAM. */
@@ -144,7 +149,7 @@ int hv_pages_loaded(struct gim_machine *machine, gim_report_fn *report, void *us
 	for (unsigned i = HV_PAGE_HYPERCALL; !result && i <= HV_PAGE_TSC; i++) {
 		const uint8_t *presence = machine->object.presence + regions[i].page;
 		if (!presence[offsetof(struct hv_page, description)])
-			describe(machine, i);
+			describe(&machine->object, i);
 		if (!presence[offsetof(struct hv_page, gpa)] && msr_of(machine, i) & HV_ENABLE)
 			page_of(machine, i)->gpa = msr_of(machine, i) & HV_PAGE_MASK;
 		result = judge(machine, i, report, user, error);

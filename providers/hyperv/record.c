@@ -171,4 +171,5 @@ const struct gim_provider gim_provider_hyperv = {
     .runtime = &hv_runtime,
     .rules = hv_rules,
     .rule_count = HV_RULES,
+    .fresh = hv_pages_fresh,
 };
