@@ -36,7 +36,7 @@ PKG_CONFIG ?= pkg-config
 LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson libdeflate zlib) -pthread
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
-CLI_SOURCES := $(wildcard cli/*.c)
+CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
 TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c))
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.

@@ -499,6 +499,8 @@ int gim_machine_write(struct gim_machine *machine, uint64_t gpa, const void *byt
 /* The index-th page; false: there are no more. */
 bool gim_machine_page(const struct gim_machine *machine, unsigned index, struct gim_page *page);
 
+/* The guest's TSC now. */
+uint64_t gim_machine_tsc(const struct gim_machine *machine);
 /* The TSC at which something is due; GIM_UNKNOWN: nothing is. Then, or later, advance does it. */
 uint64_t gim_machine_deadline(const struct gim_machine *machine);
 void gim_machine_advance(struct gim_machine *machine);

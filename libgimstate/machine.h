@@ -184,8 +184,7 @@ static inline void *gim_machine_vcpu(const struct gim_machine *machine, uint32_t
 }
 void *gim_machine_vcpu_own(const struct gim_machine *machine, uint32_t vcpu);
 
-/* Now, in TSC ticks, in ns since 1970, and in ns that the machine has run: virtual time goes on over saving and loading, and between load and load-done it stands. */
-uint64_t gim_machine_tsc(const struct gim_machine *machine);
+/* Now in ns since 1970, and in ns that the machine has run: virtual time goes on over saving and loading, and between load and load-done it stands. */
 uint64_t gim_machine_utc_ns(const struct gim_machine *machine);
 uint64_t gim_machine_virtual_ns(const struct gim_machine *machine);
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The engines that there are, choosing one, and what is the same in all of them: a machine's life, interrupts, waiting. */
+#include "engine.h"
+
+#include "../output.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+#define DEFAULT_WATCHDOG_MS 10000
+
+const struct engine_kind *const engine_kinds[] = {&engine_kvm, &engine_core, NULL};
+
+int engine_find(const char *name, const struct engine_config *config, const struct engine_kind **kind, struct gim_error *error)
+{
+	const bool any = !strcmp(name, "auto");
+	for (const struct engine_kind *const *each = engine_kinds; *each; each++) {
+		struct gim_error own = GIM_ERROR_INIT;
+		if (!any && strcmp((*each)->name, name) != 0)
+			continue;
+		int result = (*each)->probe(&own);
+		if (!result) {
+			*kind = *each;
+			return 0;
+		}
+		if (!any)
+			return error_set(error, result, "the engine %s cannot be used here: %s", name, own.text);
+		char text[512];
+		(void)snprintf(text, sizeof(text), "the engine %s cannot be used here: %s", (*each)->name, own.text);
+		if (config->note)
+			config->note(config->note_user, text);
+	}
+	return error_set(error, GIM_E_ARGUMENT, "there is no engine %s: auto, kvm and core are", name);
+}
+
+int engine_machine(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,
+                   struct gim_error *error)
+{
+	struct gim_machine *made = NULL;
+	int result = gim_machine_new(config, host, &made, error);
+	if (!result)
+		result = gim_machine_init(made, error);
+	if (!result && strcmp(config->provider, "none") != 0)
+		result = gim_machine_register_device(made, error);
+	if (!result)
+		result = gim_machine_init_completed(made, error);
+	if (result)
+		gim_machine_free(&made);
+	else
+		*machine = made;
+	return result;
+}
+
+int engine_open(const struct engine_kind *kind, const struct engine_config *config, struct engine **engine, struct gim_error *error)
+{
+	struct engine *made = calloc(1, kind->size_bytes);
+	if (!made)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	made->kind = kind;
+	made->vcpus = config->machine.vcpus;
+	made->tsc_hz = config->machine.tsc_hz;
+	made->watchdog_ms = config->watchdog_ms ? config->watchdog_ms : DEFAULT_WATCHDOG_MS;
+	made->taken = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->taken));
+	made->messages = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->messages));
+	int result = made->taken && made->messages ? 0 : error_set(error, GIM_E_MEMORY, "out of memory");
+	if (!result)
+		result = kind->open(made, config, error);
+	if (result)
+		engine_close(&made);
+	else
+		*engine = made;
+	return result;
+}
+
+void engine_close(struct engine **engine)
+{
+	if (!*engine)
+		return;
+	(*engine)->kind->close(*engine);
+	gim_machine_free(&(*engine)->machine);
+	free((*engine)->taken);
+	free((*engine)->messages);
+	free(*engine);
+	*engine = NULL;
+}
+
+int engine_load(struct engine *engine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	int result = gim_machine_load(engine->machine, state, report, user, error);
+	if (!result)
+		result = gim_machine_load_done(engine->machine, error);
+	return result || !engine->kind->loaded ? result : engine->kind->loaded(engine, error);
+}
+
+int engine_save(struct engine *engine, struct gim_state **state, struct gim_error *error)
+{
+	int result = engine->kind->saving ? engine->kind->saving(engine, error) : 0;
+	return result ? result : gim_machine_save(engine->machine, state, error);
+}
+
+/*
+ * Interrupts. The guest does for real what a handler does; which of it, stands here once for all engines.
+ */
+#define MSR_SIMP 0x40000083u
+#define MSR_EOM 0x40000084u
+#define PAGE_MASK (~UINT64_C(0xfff))
+#define SLOT_BYTES 256u
+
+/* Read the message in a SINT's slot, clear its type, and say so when another one waits. */
+static int read_message(struct engine *engine, uint32_t vcpu, uint8_t sint, struct gim_error *error)
+{
+	struct guest_operation read = {.act = ACT_RDMSR, .number = MSR_SIMP}, clear, end = {.act = ACT_WRMSR, .number = MSR_EOM};
+	struct guest_outcome outcome = {.fault = FAULT_NONE};
+	int result = engine->kind->execute(engine, vcpu, &read, &outcome, error);
+	if (result || outcome.fault || !(outcome.value & 1))
+		return result;
+	const uint64_t slot = (outcome.value & PAGE_MASK) + sint * SLOT_BYTES;
+	read = (struct guest_operation){.act = ACT_READ, .gpa = slot, .size_bytes = 8};
+	result = engine->kind->execute(engine, vcpu, &read, &outcome, error);
+	if (result || outcome.fault || !memcmp(outcome.bytes, "\0\0\0", 4))
+		return result;
+	engine->messages[vcpu][sint]++;
+	clear = (struct guest_operation){.act = ACT_WRITE, .gpa = slot, .size_bytes = 4};
+	result = engine->kind->execute(engine, vcpu, &clear, &outcome, error);
+	/* The flag may be set while the type was cleared, so it is looked at after that. */
+	if (!result)
+		result = engine->kind->execute(engine, vcpu, &read, &outcome, error);
+	return result || !(outcome.bytes[5] & 1) ? result : engine->kind->execute(engine, vcpu, &end, &outcome, error);
+}
+
+static int handle(struct engine *engine, uint32_t vcpu, uint8_t vector, struct gim_error *error)
+{
+	int result = engine->kind->enter(engine, vcpu, vector, error);
+	engine->taken[vcpu][vector]++;
+	for (unsigned i = 0; !result && i < engine->ack_count; i++)
+		if (engine->acks[i].vcpu == vcpu && engine->acks[i].vector == vector)
+			result = read_message(engine, vcpu, engine->acks[i].sint, error);
+	gim_machine_eoi(engine->machine, vcpu, vector);
+	return result ? result : engine->kind->leave(engine, vcpu, error);
+}
+
+static uint64_t real_ms(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int expired(const struct engine *engine, uint64_t end_ms, struct gim_error *error)
+{
+	if (real_ms() <= end_ms)
+		return 0;
+	return error_set(error, GIM_E_STOPPED, "the guest's interrupts do not come to an end within the %u ms of the watchdog",
+	                 engine->watchdog_ms);
+}
+
+/* Take what is due now. */
+static int settle(struct engine *engine, uint64_t end_ms, struct gim_error *error)
+{
+	int result = 0;
+	gim_machine_advance(engine->machine);
+	for (bool again = true; !result && again;) {
+		again = false;
+		for (uint32_t vcpu = 0; !result && vcpu < engine->vcpus; vcpu++) {
+			const int vector = gim_machine_interrupt(engine->machine, vcpu);
+			if (vector < 0)
+				continue;
+			again = true;
+			result = handle(engine, vcpu, (uint8_t)vector, error);
+		}
+		if (!result && again)
+			result = expired(engine, end_ms, error);
+	}
+	return result;
+}
+
+int engine_settle(struct engine *engine, struct gim_error *error)
+{
+	return settle(engine, real_ms() + engine->watchdog_ms, error);
+}
+
+int engine_execute(struct engine *engine, uint32_t vcpu, const struct guest_operation *operation, struct guest_outcome *outcome,
+                   struct gim_error *error)
+{
+	int result = engine->kind->execute(engine, vcpu, operation, outcome, error);
+	return result ? result : engine_settle(engine, error);
+}
+
+int engine_wait(struct engine *engine, uint64_t ns, struct gim_error *error)
+{
+	const uint64_t seconds = ns / NS_PER_S, rest = ns % NS_PER_S;
+	const uint64_t end = engine->kind->tsc(engine) + seconds * engine->tsc_hz + rest * engine->tsc_hz / NS_PER_S;
+	const uint64_t end_ms = real_ms() + ns / 1000000 + engine->watchdog_ms;
+	int result = 0;
+	for (uint64_t now = engine->kind->tsc(engine); !result && now < end; now = engine->kind->tsc(engine)) {
+		const uint64_t due = gim_machine_deadline(engine->machine);
+		if (due > now)
+			result = engine->kind->sleep(engine, due < end ? due : end, error);
+		if (!result)
+			result = settle(engine, end_ms, error);
+		if (!result)
+			result = expired(engine, end_ms, error);
+	}
+	return result;
+}

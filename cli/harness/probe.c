@@ -1,0 +1,906 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The probe language: its table of operations, reading scripts, and running them on an engine. */
+#include "probe.h"
+
+#include "../output.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORDS_MAX = 24, LINE_MAX_BYTES = 4096, SCRIPT_MAX_BYTES = 4 << 20, NAME_BYTES = 32, VARIABLES_MAX = 256, RESULT_BYTES = 1024 };
+
+struct line {
+	unsigned number;
+	uint32_t vcpu;
+	bool time;
+	const char *label;  /* the last one so far */
+	const char *source; /* operation and arguments, as they were written */
+	const struct operation *operation;
+	char *words[WORDS_MAX]; /* the arguments */
+	unsigned count;
+};
+
+struct probe {
+	char *name;
+	char *text; /* all words lie in it, each ended by NUL */
+	struct line *lines;
+	size_t count;
+};
+
+struct variable {
+	char name[NAME_BYTES];
+	uint64_t value;
+};
+
+/* A script that is run, or (without an engine) only checked. */
+struct session {
+	struct probe_run *run;
+	struct engine *engine; /* NULL: only check the arguments */
+	const struct probe *probe;
+	const struct line *line;
+	struct variable variables[VARIABLES_MAX];
+	unsigned variable_count;
+	struct guest_operation last; /* what an expectation judges */
+	struct guest_outcome outcome;
+	bool has_outcome;
+	uint64_t value;         /* of the last operation that gave one */
+	uint64_t (*taken)[256]; /* interrupts and messages before this script */
+	uint64_t (*messages)[16];
+	char result[RESULT_BYTES]; /* what the operation says of itself */
+	char reason[RESULT_BYTES];
+	enum probe_verdict verdict;
+	struct gim_error *error;
+};
+
+struct operation {
+	const char *name, *arguments, *help;
+	unsigned min, max; /* words after the name */
+	int (*run)(struct session *session);
+};
+
+static int refuse(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct session *session, const char *format, ...)
+{
+	char text[200];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return error_set(session->error, GIM_E_ARGUMENT, "%s:%u: %s", session->probe->name, session->line->number, text);
+}
+
+static void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct session *session, const char *format, ...)
+{
+	const size_t used = strlen(session->result);
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(session->result + used, sizeof(session->result) - used, format, arguments);
+	va_end(arguments);
+}
+
+/*
+ * Values.
+ */
+static const struct variable *find_variable(const struct session *session, const char *name, size_t length)
+{
+	for (unsigned i = 0; i < session->variable_count; i++)
+		if (strlen(session->variables[i].name) == length && !memcmp(session->variables[i].name, name, length))
+			return &session->variables[i];
+	return NULL;
+}
+
+static int take_term(struct session *session, const char *word, size_t length, uint64_t *value)
+{
+	char copy[32], *end;
+	if (*word == '$') {
+		const struct variable *variable = find_variable(session, word + 1, length - 1);
+		if (!variable)
+			return refuse(session, "nothing is kept as %.*s: set NAME keeps a value as $NAME", (int)length, word);
+		*value = variable->value;
+		return 0;
+	}
+	if (length && length < sizeof(copy) && isdigit((unsigned char)*word)) {
+		memcpy(copy, word, length);
+		copy[length] = '\0';
+		errno = 0;
+		*value = strtoull(copy, &end, copy[0] == '0' && (copy[1] == 'x' || copy[1] == 'X') ? 16 : 10);
+		if (!*end && !errno)
+			return 0;
+	}
+	return refuse(session, "%.*s is no number: decimal, 0x… or $NAME is expected", (int)length, word);
+}
+
+/* TERM, or a sum of them: $start+1000-0x10. */
+static int take_value(struct session *session, const char *word, size_t length, uint64_t *value)
+{
+	uint64_t sum = 0;
+	for (size_t at = 0; at <= length;) {
+		const bool minus = at && word[at - 1] == '-';
+		size_t end = at;
+		uint64_t term;
+		while (end < length && word[end] != '+' && word[end] != '-')
+			end++;
+		int result = take_term(session, word + at, end - at, &term);
+		if (result)
+			return result;
+		sum = minus ? sum - term : sum + term;
+		at = end + 1;
+	}
+	*value = sum;
+	return 0;
+}
+
+static int value_of(struct session *session, unsigned word, uint64_t *value)
+{
+	return take_value(session, session->line->words[word], strlen(session->line->words[word]), value);
+}
+
+static int number_of(struct session *session, unsigned word, uint64_t max, uint64_t *value)
+{
+	int result = value_of(session, word, value);
+	if (!result && *value > max)
+		return refuse(session, "%s is too large: at most 0x%" PRIx64 " is possible", session->line->words[word], max);
+	return result;
+}
+
+static int vcpu_of(struct session *session, unsigned word, uint32_t *vcpu)
+{
+	uint64_t number;
+	int result = number_of(session, word, UINT32_MAX - 1, &number);
+	if (!result && session->engine && number >= session->engine->vcpus)
+		return refuse(session, "there is no vCPU %" PRIu64 ": the machine has %u", number, session->engine->vcpus);
+	*vcpu = (uint32_t)number;
+	return result;
+}
+
+/* VALUE, or LOW..HIGH. */
+static int range_of(struct session *session, unsigned word, uint64_t *low, uint64_t *high)
+{
+	const char *text = session->line->words[word], *dots = strstr(text, "..");
+	if (!dots) {
+		int result = value_of(session, word, low);
+		*high = *low;
+		return result;
+	}
+	int result = take_value(session, text, (size_t)(dots - text), low);
+	return result ? result : take_value(session, dots + 2, strlen(dots + 2), high);
+}
+
+static int hex_of(struct session *session, unsigned word, uint8_t *bytes, size_t max, uint32_t *size)
+{
+	const char *text = session->line->words[word];
+	const size_t length = strlen(text);
+	if (!length || length % 2 || length / 2 > max)
+		return refuse(session, "%s: bytes as pairs of hexadecimal digits are expected, at most %zu of them", text, max);
+	for (size_t i = 0; i < length / 2; i++) {
+		const char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
+		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+			return refuse(session, "%s is no byte in hexadecimal", pair);
+		bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	*size = (uint32_t)(length / 2);
+	return 0;
+}
+
+/* "u32" or a number of bytes. */
+static int size_of(struct session *session, unsigned word, uint32_t *size)
+{
+	const char *text = session->line->words[word];
+	static const char *const names[] = {"u8", "u16", "u32", "u64"};
+	for (unsigned i = 0; i < 4; i++)
+		if (!strcmp(text, names[i]))
+			return *size = 1u << i, 0;
+	uint64_t number;
+	int result = number_of(session, word, GUEST_BYTES_MAX, &number);
+	if (!result && !number)
+		return refuse(session, "no bytes are nothing to read or write");
+	*size = (uint32_t)number;
+	return result;
+}
+
+/* The MSR that a number, the specification's name or the path of its field says. */
+struct msr_search {
+	const char *word;
+	uint32_t msr;
+	bool found;
+};
+
+static int match_msr(void *user, uint32_t msr, const char *name, const char *path, bool readable, bool writable)
+{
+	struct msr_search *search = (struct msr_search *)user;
+	(void)readable, (void)writable;
+	if (strcmp(search->word, name) != 0 && strcmp(search->word, path) != 0)
+		return 0;
+	search->msr = msr;
+	search->found = true;
+	return 1;
+}
+
+static int msr_of(struct session *session, unsigned word, uint32_t *msr)
+{
+	struct msr_search search = {.word = session->line->words[word]};
+	uint64_t number;
+	if (isdigit((unsigned char)*search.word) || *search.word == '$') {
+		int result = number_of(session, word, UINT32_MAX, &number);
+		*msr = (uint32_t)number;
+		return result;
+	}
+	if (!session->engine)
+		return 0; /* only a machine knows the names */
+	(void)gim_machine_msrs(session->engine->machine, session->line->vcpu, match_msr, &search);
+	if (!search.found)
+		return refuse(session, "the interface has no MSR %s: a number, its name or its field's path is expected", search.word);
+	*msr = search.msr;
+	return 0;
+}
+
+/*
+ * Operations of the guest.
+ */
+static const char *fault_name(enum guest_fault fault)
+{
+	static const char *const names[] = {"ok", "#GP", "#UD", "#PF"};
+	return names[fault];
+}
+
+/* Let the guest do it. A fault is said here. */
+static int act(struct session *session, const struct guest_operation *operation)
+{
+	if (!session->engine)
+		return 0;
+	session->last = *operation;
+	int result = engine_execute(session->engine, session->line->vcpu, operation, &session->outcome, session->error);
+	session->has_outcome = !result;
+	if (!result && session->outcome.fault)
+		say(session, "%s", fault_name(session->outcome.fault));
+	return result;
+}
+
+static bool went_well(const struct session *session)
+{
+	return session->engine && !session->outcome.fault;
+}
+
+static int run_rdmsr(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_RDMSR};
+	int result = msr_of(session, 0, &operation.number);
+	if (!result)
+		result = act(session, &operation);
+	if (result || !went_well(session))
+		return result;
+	session->value = session->outcome.value;
+	say(session, "0x%" PRIx64, session->value);
+	return 0;
+}
+
+static int run_wrmsr(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_WRMSR};
+	int result = msr_of(session, 0, &operation.number);
+	if (!result)
+		result = value_of(session, 1, &operation.value);
+	return result ? result : act(session, &operation);
+}
+
+static int run_cpuid(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_CPUID};
+	uint64_t leaf, subleaf = 0;
+	int result = number_of(session, 0, UINT32_MAX, &leaf);
+	if (!result && session->line->count > 1)
+		result = number_of(session, 1, UINT32_MAX, &subleaf);
+	operation.number = (uint32_t)leaf;
+	operation.subleaf = (uint32_t)subleaf;
+	if (!result)
+		result = act(session, &operation);
+	if (result || !went_well(session))
+		return result;
+	const uint32_t *regs = session->outcome.regs;
+	session->value = regs[0];
+	say(session, "eax 0x%x ebx 0x%x ecx 0x%x edx 0x%x", regs[0], regs[1], regs[2], regs[3]);
+	return 0;
+}
+
+static int run_rdtsc(struct session *session)
+{
+	const struct guest_operation operation = {.act = ACT_RDTSC};
+	int result = act(session, &operation);
+	if (result || !session->engine)
+		return result;
+	session->value = session->outcome.value;
+	say(session, "0x%" PRIx64, session->value);
+	return 0;
+}
+
+static uint64_t little_endian(const uint8_t *bytes, uint32_t size)
+{
+	uint64_t value = 0;
+	for (uint32_t i = size < 8 ? size : 8; i > 0; i--)
+		value = value << 8 | bytes[i - 1];
+	return value;
+}
+
+static int run_read(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_READ, .size_bytes = 8};
+	int result = value_of(session, 0, &operation.gpa);
+	if (!result && session->line->count > 1)
+		result = size_of(session, 1, &operation.size_bytes);
+	if (!result)
+		result = act(session, &operation);
+	if (result || !went_well(session))
+		return result;
+	session->value = little_endian(session->outcome.bytes, operation.size_bytes);
+	if (operation.size_bytes <= 8)
+		say(session, "0x%" PRIx64, session->value);
+	else
+		for (uint32_t i = 0; i < operation.size_bytes; i++)
+			say(session, "%02x", session->outcome.bytes[i]);
+	return 0;
+}
+
+static int run_write(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_WRITE};
+	uint64_t value;
+	int result = value_of(session, 0, &operation.gpa);
+	if (!result && !strcmp(session->line->words[1], "hex"))
+		result = hex_of(session, 2, operation.bytes, sizeof(operation.bytes), &operation.size_bytes);
+	else if (!result && !(result = size_of(session, 1, &operation.size_bytes)) && !(result = value_of(session, 2, &value)))
+		for (uint32_t i = 0; i < operation.size_bytes && i < 8; i++)
+			operation.bytes[i] = (uint8_t)(value >> 8 * i);
+	return result ? result : act(session, &operation);
+}
+
+/* A register of a hypercall by its name; NULL: there is none. */
+static uint64_t *register_of(struct gim_registers *registers, const char *name, size_t length)
+{
+	const struct {
+		const char *name;
+		uint64_t *place;
+	} rows[] = {{"rax", &registers->rax}, {"rbx", &registers->rbx}, {"rcx", &registers->rcx}, {"rdx", &registers->rdx},
+	            {"rsi", &registers->rsi}, {"rdi", &registers->rdi}, {"r8", &registers->r8}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strlen(rows[i].name) == length && !memcmp(rows[i].name, name, length))
+			return rows[i].place;
+	return NULL;
+}
+
+static int run_hypercall(struct session *session)
+{
+	struct guest_operation operation = {.act = ACT_HYPERCALL, .registers = {.long_mode = true}};
+	int result = 0;
+	for (unsigned i = 0; !result && i < session->line->count; i++) {
+		const char *word = session->line->words[i];
+		const size_t length = strcspn(word, "=");
+		uint64_t *place = register_of(&operation.registers, word, length);
+		if (!place || !word[length])
+			return refuse(session, "%s: rax=VALUE, rbx, rcx, rdx, rsi, rdi or r8 is expected", word);
+		result = take_value(session, word + length + 1, strlen(word + length + 1), place);
+	}
+	if (!result)
+		result = act(session, &operation);
+	if (result || !went_well(session))
+		return result;
+	session->value = session->outcome.registers.rax;
+	say(session, "rax 0x%" PRIx64, session->value);
+	return 0;
+}
+
+/*
+ * Operations of the guest's surroundings.
+ */
+static int status_of(struct session *session, uint16_t status)
+{
+	session->value = status;
+	session->has_outcome = true;
+	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
+	say(session, "status 0x%x", status);
+	return engine_settle(session->engine, session->error);
+}
+
+/* VCPU SINT: where a device sends to. */
+static int target_of(struct session *session, unsigned word, uint32_t *vcpu, uint8_t *sint)
+{
+	uint64_t number;
+	int result = vcpu_of(session, word, vcpu);
+	if (!result)
+		result = number_of(session, word + 1, 15, &number);
+	if (!result)
+		*sint = (uint8_t)number;
+	return result;
+}
+
+static int run_connect(struct session *session)
+{
+	const bool event = !strcmp(session->line->words[0], "event");
+	uint64_t id, flag = 0;
+	uint32_t vcpu;
+	uint8_t sint = 0;
+	if (!event && strcmp(session->line->words[0], "message") != 0)
+		return refuse(session, "%s: message or event is expected", session->line->words[0]);
+	int result = number_of(session, 1, UINT32_MAX, &id);
+	if (!result)
+		result = target_of(session, 2, &vcpu, &sint);
+	if (!result && session->line->count > 4)
+		result = number_of(session, 4, 2047, &flag);
+	if (result || !session->engine)
+		return result;
+	return gim_machine_connect(session->engine->machine, event ? GIM_CONNECTION_EVENT : GIM_CONNECTION_MESSAGE, (uint32_t)id, vcpu,
+	                           sint, (uint16_t)flag, session->error);
+}
+
+static int run_post(struct session *session)
+{
+	uint8_t payload[GUEST_BYTES_MAX];
+	uint32_t vcpu, size = 0;
+	uint8_t sint = 0;
+	uint64_t type;
+	int result = target_of(session, 0, &vcpu, &sint);
+	if (!result)
+		result = number_of(session, 2, UINT32_MAX, &type);
+	if (!result && session->line->count > 3)
+		result = hex_of(session, 3, payload, 240, &size);
+	if (result || !session->engine)
+		return result;
+	return status_of(session, gim_machine_post(session->engine->machine, vcpu, sint, (uint32_t)type, payload, size));
+}
+
+static int run_signal(struct session *session)
+{
+	uint32_t vcpu;
+	uint8_t sint = 0;
+	uint64_t flag;
+	int result = target_of(session, 0, &vcpu, &sint);
+	if (!result)
+		result = number_of(session, 2, 2047, &flag);
+	if (result || !session->engine)
+		return result;
+	return status_of(session, gim_machine_signal(session->engine->machine, vcpu, sint, (uint16_t)flag));
+}
+
+static int run_raise(struct session *session)
+{
+	uint32_t vcpu;
+	uint8_t sint = 0;
+	int result = target_of(session, 0, &vcpu, &sint);
+	if (result || !session->engine)
+		return result;
+	return status_of(session, gim_machine_raise(session->engine->machine, vcpu, sint));
+}
+
+static int run_ack(struct session *session)
+{
+	uint64_t vector, sint;
+	int result = number_of(session, 0, 255, &vector);
+	if (!result)
+		result = number_of(session, 1, 15, &sint);
+	struct engine *engine = session->engine;
+	if (result || !engine)
+		return result;
+	if (engine->ack_count == ENGINE_ACKS_MAX)
+		return refuse(session, "a handler can read at most %d message slots", ENGINE_ACKS_MAX);
+	engine->acks[engine->ack_count++] =
+	    (struct engine_ack){.vcpu = session->line->vcpu, .vector = (uint8_t)vector, .sint = (uint8_t)sint};
+	return 0;
+}
+
+/* "10ms". */
+static int run_wait(struct session *session)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+	const char *word = session->line->words[0];
+	const size_t digits = strspn(word, "0123456789");
+	uint64_t number;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(word + digits, units[i].name) != 0)
+			continue;
+		int result = take_value(session, word, digits, &number);
+		if (!result && number > UINT64_C(60000000000) / units[i].ns)
+			return refuse(session, "%s is longer than a minute", word);
+		return result || !session->engine ? result : engine_wait(session->engine, number * units[i].ns, session->error);
+	}
+	return refuse(session, "%s is no time: 500us, 10ms or 2s is one", word);
+}
+
+static int run_reload(struct session *session)
+{
+	if (!session->engine)
+		return 0;
+	if (!session->run->reload) {
+		session->verdict = PROBE_SKIPPED;
+		(void)snprintf(session->reason, sizeof(session->reason), "this machine is not to be saved and loaded");
+		return 0;
+	}
+	return session->run->reload(session->run->user, session->error);
+}
+
+static int run_set(struct session *session)
+{
+	const char *name = session->line->words[0];
+	const size_t length = strlen(name);
+	uint64_t value = session->value;
+	if (!length || length >= NAME_BYTES || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != length)
+		return refuse(session, "%s is no name: at most %d of a-z, 0-9 and _ make one", name, NAME_BYTES - 1);
+	if (session->line->count > 1) {
+		int result = value_of(session, 1, &value);
+		if (result)
+			return result;
+	}
+	const struct variable *known = find_variable(session, name, length);
+	if (!known && session->variable_count == VARIABLES_MAX)
+		return refuse(session, "at most %d values can be kept", VARIABLES_MAX);
+	struct variable *variable = &session->variables[known ? (unsigned)(known - session->variables) : session->variable_count++];
+	memcpy(variable->name, name, length + 1);
+	variable->value = value;
+	return 0;
+}
+
+static int run_echo(struct session *session)
+{
+	for (unsigned i = 0; session->engine && i < session->line->count; i++)
+		say(session, "%s%s", i ? " " : "", session->line->words[i]);
+	return 0;
+}
+
+/*
+ * Expectations.
+ */
+static int judge(struct session *session, bool met, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int judge(struct session *session, bool met, const char *format, ...)
+{
+	va_list arguments;
+	if (!session->engine)
+		return 0;
+	session->verdict = met ? PROBE_MET : PROBE_FAILED;
+	if (met)
+		return 0;
+	va_start(arguments, format);
+	(void)vsnprintf(session->reason, sizeof(session->reason), format, arguments);
+	va_end(arguments);
+	return 0;
+}
+
+static int expect_fault(struct session *session, enum guest_fault fault)
+{
+	const struct guest_outcome *outcome = &session->outcome;
+	char where[64] = "";
+	if (outcome->fault && outcome->rip)
+		(void)snprintf(where, sizeof(where), " at 0x%" PRIx64, outcome->rip);
+	return judge(session, outcome->fault == fault, "%s%s where %s was expected", fault_name(outcome->fault), where, fault_name(fault));
+}
+
+/* RANGE [mask MASK], from word `first` on, against value. */
+static int expect_value(struct session *session, unsigned first, const char *what, uint64_t value)
+{
+	uint64_t low, high, mask = UINT64_MAX;
+	const bool masked = session->line->count == first + 3 && !strcmp(session->line->words[first + 1], "mask");
+	if (session->line->count != first + 1 && !masked)
+		return refuse(session, "expect %sVALUE or LOW..HIGH, and mask MASK after it, is all that can stand here", what);
+	int result = range_of(session, first, &low, &high);
+	if (!result && masked)
+		result = value_of(session, first + 2, &mask);
+	if (result)
+		return result;
+	value &= mask;
+	if (low == high)
+		return judge(session, value == low, "%s0x%" PRIx64 " where 0x%" PRIx64 " was expected", what, value, low);
+	return judge(session, value >= low && value <= high, "%s0x%" PRIx64 " where 0x%" PRIx64 " to 0x%" PRIx64 " was expected", what,
+	             value, low, high);
+}
+
+/* interrupts VECTOR, messages SINT: how many came since the script began. */
+static int expect_count(struct session *session, bool messages)
+{
+	uint64_t index, count = 0;
+	const uint32_t vcpu = session->line->vcpu;
+	if (session->line->count != 3)
+		return refuse(session, "%s, then how many are expected", messages ? "expect messages SINT" : "expect interrupts VECTOR");
+	int result = number_of(session, 1, messages ? 15 : 255, &index);
+	if (!result && session->engine)
+		count = messages ? session->engine->messages[vcpu][index] - session->messages[vcpu][index]
+		                 : session->engine->taken[vcpu][index] - session->taken[vcpu][index];
+	return result ? result : expect_value(session, 2, messages ? "messages: " : "interrupts: ", count);
+}
+
+static int expect_bytes(struct session *session)
+{
+	uint8_t bytes[GUEST_BYTES_MAX];
+	uint32_t size;
+	int result = session->line->count == 2 ? hex_of(session, 1, bytes, sizeof(bytes), &size) : refuse(session, "expect bytes HEX");
+	return result ? result
+	              : judge(session, session->last.act == ACT_READ && !memcmp(bytes, session->outcome.bytes, size),
+	                      "other bytes were found");
+}
+
+/* A register that the last operation left: of CPUID or a hypercall. false: the word names none. */
+static bool find_register(struct session *session, const char *word, uint64_t *value)
+{
+	static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
+	for (unsigned i = 0; i < 4; i++)
+		if (!strcmp(word, names[i]))
+			return *value = session->outcome.regs[i], true;
+	const uint64_t *place = register_of(&session->outcome.registers, word, strlen(word));
+	if (place)
+		*value = *place;
+	return place;
+}
+
+static int run_expect(struct session *session)
+{
+	const char *word = session->line->words[0];
+	uint64_t value;
+	if (!strcmp(word, "interrupts") || !strcmp(word, "messages"))
+		return expect_count(session, *word == 'm');
+	if (session->engine && !session->has_outcome)
+		return refuse(session, "nothing was done before that could be judged");
+	for (enum guest_fault fault = FAULT_NONE; fault <= FAULT_PF; fault++)
+		if (!strcmp(word, fault_name(fault)))
+			return expect_fault(session, fault);
+	if (session->engine && session->outcome.fault)
+		return expect_fault(session, FAULT_NONE);
+	if (!strcmp(word, "bytes"))
+		return expect_bytes(session);
+	if (find_register(session, word, &value)) {
+		char what[16];
+		(void)snprintf(what, sizeof(what), "%s ", word);
+		return session->line->count < 2 ? refuse(session, "expect %s VALUE", word) : expect_value(session, 1, what, value);
+	}
+	return expect_value(session, 0, "", session->value);
+}
+
+static const struct operation operations[] = {
+    {"rdmsr", "MSR", "read an MSR: its number, its name, or the path of its field", 1, 1, run_rdmsr},
+    {"wrmsr", "MSR VALUE", "write an MSR", 2, 2, run_wrmsr},
+    {"cpuid", "LEAF [SUBLEAF]", "read a CPUID leaf", 1, 2, run_cpuid},
+    {"rdtsc", "", "read the time-stamp counter", 0, 0, run_rdtsc},
+    {"read", "GPA [u8|u16|u32|u64|BYTES]", "read guest memory; 8 bytes where nothing is said", 1, 2, run_read},
+    {"write", "GPA u8|u16|u32|u64 VALUE | GPA hex BYTES", "write guest memory", 3, 3, run_write},
+    {"hypercall", "[rax|rbx|rcx|rdx|rsi|rdi|r8=VALUE]...", "call the hypervisor with these registers, the others 0", 0, 7, run_hypercall},
+    {"connect", "message|event ID VCPU SINT [FLAG]", "what HvPostMessage or HvSignalEvent to ID reach", 4, 5, run_connect},
+    {"post", "VCPU SINT TYPE [BYTES]", "a device sends a message", 3, 4, run_post},
+    {"signal", "VCPU SINT FLAG", "a device sets an event flag", 3, 3, run_signal},
+    {"raise", "VCPU SINT", "a device raises a SINT", 2, 2, run_raise},
+    {"ack", "VECTOR SINT", "this vCPU's handler of VECTOR reads the message of SINT, and says that it did", 2, 2, run_ack},
+    {"wait", "TIME", "all vCPUs idle, taking interrupts: 500us, 10ms, 2s", 1, 1, run_wait},
+    {"reload", "", "save the machine and load it into a new one", 0, 0, run_reload},
+    {"set", "NAME [VALUE]", "keep a value, else the last result, as $NAME", 1, 2, run_set},
+    {"echo", "TEXT...", "print a line", 0, WORDS_MAX, run_echo},
+    {"expect",
+     "ok|#GP|#UD|#PF | [REGISTER] VALUE|LOW..HIGH [mask MASK] | bytes HEX | interrupts VECTOR COUNT|LOW..HIGH | messages SINT "
+     "COUNT|LOW..HIGH",
+     "judge the operation before it, or what came since the script began", 1, 4, run_expect},
+};
+
+void probe_help(FILE *stream)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		fprintf(stream, "%s%s%s\n        %s\n", operations[i].name, *operations[i].arguments ? " " : "", operations[i].arguments,
+		        operations[i].help);
+}
+
+/*
+ * Reading scripts.
+ */
+static const struct operation *find_operation(const char *name)
+{
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (!strcmp(operations[i].name, name))
+			return &operations[i];
+	return NULL;
+}
+
+/* Cut a comment off: '#' at the beginning, or between blanks ("#GP" is none). */
+static void cut_comment(char *line)
+{
+	for (char *at = line; *at; at++)
+		if (*at == '#' && (at == line || isspace((unsigned char)at[-1])) &&
+		    (at == line || !at[1] || isspace((unsigned char)at[1]))) {
+			*at = '\0';
+			return;
+		}
+}
+
+static int parse_line(struct session *session, struct line *line, char *text, char **label)
+{
+	char *save = NULL, *word = strtok_r(text, " \t\r", &save), *end;
+	size_t length = word ? strlen(word) : 0;
+	if (length > 1 && word[length - 1] == ':') {
+		word[length - 1] = '\0';
+		*label = word;
+		word = strtok_r(NULL, " \t\r", &save);
+	}
+	line->label = *label;
+	if (word && *word == '@') {
+		const unsigned long vcpu = strtoul(word + 1, &end, 10);
+		if (!isdigit((unsigned char)word[1]) || *end || vcpu >= UINT32_MAX)
+			return refuse(session, "%s names no vCPU: @0 is the first", word);
+		line->vcpu = (uint32_t)vcpu;
+		word = strtok_r(NULL, " \t\r", &save);
+	}
+	if (word && *word == '~') {
+		line->time = true;
+		word = word[1] ? word + 1 : strtok_r(NULL, " \t\r", &save);
+	}
+	if (!word)
+		return 0;
+	if (!(line->operation = find_operation(word)))
+		return refuse(session, "%s is no operation", word);
+	while ((word = strtok_r(NULL, " \t\r", &save)) && line->count < WORDS_MAX)
+		line->words[line->count++] = word;
+	if (word || line->count < line->operation->min || line->count > line->operation->max)
+		return refuse(session, "%s takes %s", line->operation->name,
+		              *line->operation->arguments ? line->operation->arguments : "nothing");
+	return line->operation->run(session);
+}
+
+/* The operation and its arguments again, one blank between them. */
+static char *source_of(const struct line *line)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	fputs(line->operation->name, stream);
+	for (unsigned i = 0; i < line->count; i++)
+		fprintf(stream, " %s", line->words[i]);
+	return fclose(stream) ? free(text), NULL : text;
+}
+
+static int parse(struct probe *probe, struct session *session)
+{
+	char *label = "", *rest = probe->text, *text;
+	size_t room = 0;
+	for (unsigned number = 1; (text = strsep(&rest, "\n")); number++) {
+		struct line line = {.number = number, .label = label};
+		session->line = &line;
+		if (strlen(text) > LINE_MAX_BYTES)
+			return refuse(session, "a line of more than %d bytes", LINE_MAX_BYTES);
+		cut_comment(text);
+		int result = parse_line(session, &line, text, &label);
+		if (result || !line.operation) {
+			if (result)
+				return result;
+			continue;
+		}
+		if (probe->count == room) {
+			struct line *lines = reallocarray(probe->lines, room = room ? 2 * room : 64, sizeof(*lines));
+			if (!lines)
+				return error_set(session->error, GIM_E_MEMORY, "out of memory");
+			probe->lines = lines;
+		}
+		if (!(line.source = source_of(&line)))
+			return error_set(session->error, GIM_E_MEMORY, "out of memory");
+		probe->lines[probe->count++] = line;
+	}
+	return 0;
+}
+
+int probe_parse(const char *name, const char *text, size_t length, struct probe **probe, struct gim_error *error)
+{
+	const size_t nul = strnlen(text, length);
+	if (length > SCRIPT_MAX_BYTES)
+		return error_set(error, GIM_E_LIMIT, "%s: a script of %zu bytes, where at most %d are possible", name, length,
+		                 SCRIPT_MAX_BYTES);
+	if (nul < length)
+		return error_set(error, GIM_E_ARGUMENT, "%s: a zero byte in the script (at byte 0x%zx)", name, nul);
+	struct probe *made = calloc(1, sizeof(*made));
+	struct session *session = calloc(1, sizeof(*session)); /* its tables are too large for a stack */
+	int result = made && session && (made->name = strdup(name)) && (made->text = strndup(text, length))
+	                 ? 0
+	                 : error_set(error, GIM_E_MEMORY, "out of memory");
+	if (!result) {
+		session->probe = made;
+		session->error = error;
+		result = parse(made, session);
+	}
+	free(session);
+	if (result)
+		probe_free(&made);
+	else
+		*probe = made;
+	return result;
+}
+
+int probe_read(const char *path, struct probe **probe, struct gim_error *error)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	if (!file)
+		return error_set(error, GIM_E_IO, "cannot open the probe %s: %s", path, strerror(errno));
+	char *text = malloc(SCRIPT_MAX_BYTES + 1);
+	const size_t length = text ? fread(text, 1, SCRIPT_MAX_BYTES + 1, file) : 0;
+	int result = !text          ? error_set(error, GIM_E_MEMORY, "out of memory")
+	             : ferror(file) ? error_set(error, GIM_E_IO, "cannot read the probe %s: %s", path, strerror(errno))
+	                            : probe_parse(path, text, length, probe, error);
+	free(text);
+	if (file != stdin)
+		(void)fclose(file);
+	return result;
+}
+
+void probe_free(struct probe **probe)
+{
+	if (!*probe)
+		return;
+	for (size_t i = 0; i < (*probe)->count; i++)
+		free((char *)(uintptr_t)(*probe)->lines[i].source);
+	free((*probe)->lines);
+	free((*probe)->text);
+	free((*probe)->name);
+	free(*probe);
+	*probe = NULL;
+}
+
+const char *probe_name(const struct probe *probe)
+{
+	return probe->name;
+}
+
+/*
+ * Running.
+ */
+static int run_line(struct session *session, const struct line *line)
+{
+	session->line = line;
+	session->result[0] = session->reason[0] = '\0';
+	session->verdict = PROBE_DONE;
+	if (line->vcpu >= session->engine->vcpus)
+		return refuse(session, "there is no vCPU %u: the machine has %u", line->vcpu, session->engine->vcpus);
+	int result = line->operation->run(session);
+	if (result)
+		return result;
+	session->run->met += session->verdict == PROBE_MET;
+	session->run->failed += session->verdict == PROBE_FAILED;
+	session->run->skipped += session->verdict == PROBE_SKIPPED;
+	const struct probe_step step = {.probe = session->probe->name,
+	                                .line = line->number,
+	                                .label = line->label,
+	                                .vcpu = line->vcpu,
+	                                .operation = line->source,
+	                                .result = session->result,
+	                                .time = line->time,
+	                                .verdict = session->verdict,
+	                                .reason = session->reason};
+	if (session->run->step)
+		session->run->step(session->run->step_user, &step);
+	return 0;
+}
+
+int probe_execute(struct probe_run *run, const struct probe *probe, struct gim_error *error)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	const size_t vcpus = run->engine->vcpus;
+	if (session) {
+		*session = (struct session){.run = run, .engine = run->engine, .probe = probe, .error = error};
+		session->taken = calloc(vcpus, sizeof(*session->taken));
+		session->messages = calloc(vcpus, sizeof(*session->messages));
+	}
+	int result = session && session->taken && session->messages ? 0 : error_set(error, GIM_E_MEMORY, "out of memory");
+	if (!result) {
+		memcpy(session->taken, run->engine->taken, vcpus * sizeof(*session->taken));
+		memcpy(session->messages, run->engine->messages, vcpus * sizeof(*session->messages));
+	}
+	for (size_t i = 0; !result && i < probe->count; i++) {
+		result = run_line(session, &probe->lines[i]);
+		session->engine = run->engine; /* a reload may have replaced it */
+	}
+	if (session) {
+		free(session->taken);
+		free(session->messages);
+	}
+	free(session);
+	return result;
+}
