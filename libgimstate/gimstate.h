@@ -520,8 +520,15 @@ typedef int gim_counter_fn(void *user, const char *name, uint64_t value);
 int gim_machine_counters(const struct gim_machine *machine, gim_counter_fn *counter, void *user);
 int gim_machine_counters_json(const struct gim_machine *machine, struct json_t **json, struct gim_error *error);
 
-/* Visit the MSRs of the interface, in order of number: number, the specification's name, the path of the state's field ("" when none), may the guest read and write it now. */
-typedef int gim_msr_fn(void *user, uint32_t msr, const char *name, const char *path, bool readable, bool writable);
+/* Visit the MSRs of the interface, in order of number. info and its texts live during the call; non-zero stops, and is returned. */
+struct gim_msr_info {
+	uint32_t msr;
+	const char *name;        /* the specification's */
+	const char *path;        /* of the state's field, "" when there is none */
+	bool readable, writable; /* by the guest, now */
+	bool computed;           /* what is read is not the field's value, but follows from it: a time, a capability */
+};
+typedef int gim_msr_fn(void *user, const struct gim_msr_info *info);
 int gim_machine_msrs(const struct gim_machine *machine, uint32_t vcpu, gim_msr_fn *visit, void *user);
 
 /* The debugger's transport has data: the guest's pending byte is set. */

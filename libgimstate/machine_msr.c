@@ -171,7 +171,13 @@ int gim_machine_msrs(const struct gim_machine *machine, uint32_t vcpu, gim_msr_f
 			else
 				(void)snprintf(path, sizeof(path), "%s", member);
 		}
-		int result = visit(user, entry->number, name, path, open && row->flags & GIM_MSR_READ, open && row->flags & GIM_MSR_WRITE);
+		const struct gim_msr_info info = {.msr = entry->number,
+		                                  .name = name,
+		                                  .path = path,
+		                                  .readable = open && row->flags & GIM_MSR_READ,
+		                                  .writable = open && row->flags & GIM_MSR_WRITE,
+		                                  .computed = row->read};
+		int result = visit(user, &info);
 		if (result)
 			return result;
 	}

@@ -220,14 +220,25 @@ static void write_pvclock_time(FILE *script, const struct builtin_context *conte
 	fprintf(script, "reload:\nreload\n@%u ~clock pvclock 0x%" PRIx64 "\nexpect $time..$time+60000000000\n", vcpu, gpa);
 }
 
+/* VirtualBox saves none: it counts the TSC. */
+static bool saved_reference_time(const struct builtin_context *context, uint64_t *time)
+{
+	uint64_t tsc, tsc_hz;
+	if (number_at(context, "hyperv.time_ref_count", time))
+		return true;
+	if (!number_at(context, "guest.vcpu[0].tsc", &tsc) || !number_at(context, "guest.tsc_hz", &tsc_hz) || !tsc_hz)
+		return false;
+	*time = tsc / tsc_hz * HZ_100NS + tsc % tsc_hz * HZ_100NS / tsc_hz;
+	return true;
+}
+
 static int write_time(FILE *script, const struct builtin_context *context)
 {
 	uint64_t number;
 	char path[64];
 	if (provider_is(context, "hyperv") && is_open(context, MSR_HV_TIME_REF_COUNT)) {
-		if (!number_at(context, "hyperv.time_ref_count", &number))
-			number = context->engine->loaded_time;
-		write_reference_time(script, context, number);
+		if (saved_reference_time(context, &number))
+			write_reference_time(script, context, number);
 	}
 	for (uint32_t vcpu = 0; provider_is(context, "kvm") && vcpu < context->engine->vcpus; vcpu++) {
 		(void)snprintf(path, sizeof(path), "kvm.vcpu[%u].system_time", vcpu);

@@ -61,6 +61,7 @@ int engine_open(const struct engine_kind *kind, const struct engine_config *conf
 	made->kind = kind;
 	made->vcpus = config->machine.vcpus;
 	made->tsc_hz = config->machine.tsc_hz;
+	made->ram_bytes = config->machine.ram_bytes;
 	made->watchdog_ms = config->watchdog_ms ? config->watchdog_ms : DEFAULT_WATCHDOG_MS;
 	made->taken = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->taken));
 	made->messages = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->messages));
@@ -89,8 +90,10 @@ void engine_close(struct engine **engine)
 int engine_load(struct engine *engine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
 {
 	int result = gim_machine_load(engine->machine, state, report, user, error);
+	engine->loaded_tsc[0] = engine->kind->tsc(engine);
 	if (!result)
 		result = gim_machine_load_done(engine->machine, error);
+	engine->loaded_tsc[1] = engine->kind->tsc(engine);
 	return result || !engine->kind->loaded ? result : engine->kind->loaded(engine, error);
 }
 

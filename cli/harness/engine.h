@@ -53,7 +53,8 @@ struct engine {
 	const struct engine_kind *kind;
 	struct gim_machine *machine; /* the hypervisor; the caller may use it between calls, when the guest stands still */
 	uint32_t vcpus;
-	uint64_t tsc_hz;
+	uint64_t tsc_hz, ram_bytes; /* tsc_hz: what open made of the wanted one */
+	uint64_t loaded_tsc[2]; /* before and after the last load let the clocks go on */
 	unsigned watchdog_ms;
 	uint64_t (*taken)[256];   /* interrupts, by vCPU and vector */
 	uint64_t (*messages)[16]; /* read by handlers, by vCPU and SINT */

@@ -50,6 +50,7 @@ struct session {
 	uint64_t value;         /* of the last operation that gave one */
 	uint64_t (*taken)[256]; /* interrupts and messages before this script */
 	uint64_t (*messages)[16];
+	struct gim_state *saved;   /* the machine's state, while nothing has been done since */
 	char result[RESULT_BYTES]; /* what the operation says of itself */
 	char reason[RESULT_BYTES];
 	enum probe_verdict verdict;
@@ -212,13 +213,12 @@ struct msr_search {
 	bool found;
 };
 
-static int match_msr(void *user, uint32_t msr, const char *name, const char *path, bool readable, bool writable)
+static int match_msr(void *user, const struct gim_msr_info *info)
 {
 	struct msr_search *search = (struct msr_search *)user;
-	(void)readable, (void)writable;
-	if (strcmp(search->word, name) != 0 && strcmp(search->word, path) != 0)
+	if (strcmp(search->word, info->name) != 0 && strcmp(search->word, info->path) != 0)
 		return 0;
-	search->msr = msr;
+	search->msr = info->msr;
 	search->found = true;
 	return 1;
 }
@@ -255,6 +255,7 @@ static int act(struct session *session, const struct guest_operation *operation)
 {
 	if (!session->engine)
 		return 0;
+	gim_state_free(&session->saved);
 	session->last = *operation;
 	int result = engine_execute(session->engine, session->line->vcpu, operation, &session->outcome, session->error);
 	session->has_outcome = !result;
@@ -400,6 +401,7 @@ static int run_hypercall(struct session *session)
  */
 static int status_of(struct session *session, uint16_t status)
 {
+	gim_state_free(&session->saved);
 	session->value = status;
 	session->has_outcome = true;
 	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
@@ -477,6 +479,118 @@ static int run_raise(struct session *session)
 	return status_of(session, gim_machine_raise(session->engine->machine, vcpu, sint));
 }
 
+/*
+ * Clocks.
+ */
+/* value * hz / tsc_hz, as clocks are made of the TSC. */
+static uint64_t scaled(const struct session *session, uint64_t value, uint64_t hz)
+{
+	const uint64_t tsc_hz = session->engine->tsc_hz, whole = value / tsc_hz, rest = value % tsc_hz;
+	return whole * hz + (uint64_t)((double)rest * (double)hz / (double)tsc_hz);
+}
+
+static void give(struct session *session, uint64_t value)
+{
+	session->value = value;
+	session->has_outcome = true;
+	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
+	say(session, "0x%" PRIx64, value);
+}
+
+static int run_value(struct session *session)
+{
+	uint64_t value;
+	int result = value_of(session, 0, &value);
+	if (!result && session->engine)
+		give(session, value);
+	return result;
+}
+
+static int run_scale(struct session *session)
+{
+	uint64_t value, hz;
+	int result = value_of(session, 0, &value);
+	if (!result)
+		result = number_of(session, 1, UINT64_C(1000000000000), &hz);
+	if (!result && session->engine)
+		give(session, scaled(session, value, hz));
+	return result;
+}
+
+/* (a * b) >> shift, for shift up to 64, of numbers that are halves of 128 bits. */
+static uint64_t multiply(uint64_t a, uint64_t b, unsigned shift)
+{
+	const uint64_t low = (a & UINT32_MAX) * (b & UINT32_MAX);
+	const uint64_t middle = (a >> 32) * (b & UINT32_MAX) + (low >> 32), other = (a & UINT32_MAX) * (b >> 32) + (middle & UINT32_MAX);
+	const uint64_t high = (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
+	const uint64_t lower = other << 32 | (low & UINT32_MAX);
+	return shift == 64 ? high : high << (64 - shift) | lower >> shift;
+}
+
+/* TLFS, timers: the reference TSC page. */
+static uint64_t reference_time(const uint8_t *page, uint64_t tsc)
+{
+	return multiply(tsc, little_endian(page + 8, 8), 64) + little_endian(page + 16, 8);
+}
+
+/* KVM msr.rst: pvclock_vcpu_time_info. */
+static uint64_t pvclock_time(const uint8_t *page, uint64_t tsc)
+{
+	const int8_t shift = (int8_t)page[28];
+	uint64_t delta = tsc - little_endian(page + 8, 8);
+	delta = shift >= 0 ? delta << (shift & 63) : delta >> (-shift & 63);
+	return little_endian(page + 16, 8) + multiply(delta, little_endian(page + 24, 4), 32);
+}
+
+/* The time that a guest computes of a page and its TSC. */
+static int run_clock(struct session *session)
+{
+	const bool pv = !strcmp(session->line->words[0], "pvclock");
+	const uint32_t size = pv ? 32 : 24;
+	struct guest_operation read = {.act = ACT_READ, .size_bytes = size};
+	const struct guest_operation tsc = {.act = ACT_RDTSC};
+	uint8_t page[32];
+	if (!pv && strcmp(session->line->words[0], "reference") != 0)
+		return refuse(session, "%s: reference or pvclock is expected", session->line->words[0]);
+	int result = value_of(session, 1, &read.gpa);
+	if (!result)
+		result = act(session, &read);
+	if (result || !went_well(session))
+		return result;
+	memcpy(page, session->outcome.bytes, size);
+	if (!(result = act(session, &tsc)))
+		give(session, pv ? pvclock_time(page, session->outcome.value) : reference_time(page, session->outcome.value));
+	return result;
+}
+
+/*
+ * The machine's own side.
+ */
+static int keep_number(void *user, const char *path, const struct gim_value *value)
+{
+	struct session *session = (struct session *)user;
+	(void)path;
+	if (value->presence == GIM_ABSENT || value->kind != GIM_VALUE_NUMBER)
+		return 0;
+	give(session, value->number);
+	return 1;
+}
+
+/* A field of the machine's state, whether or not the guest may read it. */
+static int run_state(struct session *session)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	if (!session->engine)
+		return 0;
+	session->has_outcome = false;
+	int result = session->saved ? 0 : engine_save(session->engine, &session->saved, session->error);
+	if (!result)
+		result = gim_state_visit(session->saved, session->line->words[0], keep_number, session, &own);
+	if (result < 0)
+		return session->saved ? refuse(session, "%s", own.text) : result;
+	return session->has_outcome ? 0 : refuse(session, "the machine's state has no number %s", session->line->words[0]);
+}
+
 static int run_ack(struct session *session)
 {
 	uint64_t vector, sint;
@@ -509,7 +623,10 @@ static int run_wait(struct session *session)
 		int result = take_value(session, word, digits, &number);
 		if (!result && number > UINT64_C(60000000000) / units[i].ns)
 			return refuse(session, "%s is longer than a minute", word);
-		return result || !session->engine ? result : engine_wait(session->engine, number * units[i].ns, session->error);
+		if (result || !session->engine)
+			return result;
+		gim_state_free(&session->saved);
+		return engine_wait(session->engine, number * units[i].ns, session->error);
 	}
 	return refuse(session, "%s is no time: 500us, 10ms or 2s is one", word);
 }
@@ -518,6 +635,7 @@ static int run_reload(struct session *session)
 {
 	if (!session->engine)
 		return 0;
+	gim_state_free(&session->saved);
 	if (!session->run->reload) {
 		session->verdict = PROBE_SKIPPED;
 		(void)snprintf(session->reason, sizeof(session->reason), "this machine is not to be saved and loaded");
@@ -675,6 +793,11 @@ static const struct operation operations[] = {
     {"raise", "VCPU SINT", "a device raises a SINT", 2, 2, run_raise},
     {"ack", "VECTOR SINT", "this vCPU's handler of VECTOR reads the message of SINT, and says that it did", 2, 2, run_ack},
     {"wait", "TIME", "all vCPUs idle, taking interrupts: 500us, 10ms, 2s", 1, 1, run_wait},
+    {"clock", "reference|pvclock GPA", "read a clock's page and the TSC, and compute the time as a guest does (100 ns, ns)", 2, 2,
+     run_clock},
+    {"state", "PATH", "look at a field of the machine's state, which the guest may not be able to read", 1, 1, run_state},
+    {"value", "VALUE", "give a value, to judge it", 1, 1, run_value},
+    {"scale", "VALUE HZ", "turn TSC ticks into ticks of HZ", 2, 2, run_scale},
     {"reload", "", "save the machine and load it into a new one", 0, 0, run_reload},
     {"set", "NAME [VALUE]", "keep a value, else the last result, as $NAME", 1, 2, run_set},
     {"echo", "TEXT...", "print a line", 0, WORDS_MAX, run_echo},
@@ -898,6 +1021,7 @@ int probe_execute(struct probe_run *run, const struct probe *probe, struct gim_e
 		session->engine = run->engine; /* a reload may have replaced it */
 	}
 	if (session) {
+		gim_state_free(&session->saved);
 		free(session->taken);
 		free(session->messages);
 	}
