@@ -206,13 +206,18 @@ static void write_reference_time(FILE *script, const struct builtin_context *con
 	fprintf(script, "reload:\nreload\n~rdmsr HV_X64_MSR_TIME_REF_COUNT\nexpect $time..$time+600000000\n");
 }
 
+/* A clock when the state was saved: the state's own, or what the machine made of a layout without it. */
+static bool saved_clock(const struct builtin_context *context, const char *path, uint64_t *time)
+{
+	return number_at(context, path, time) ||
+	       (context->engine->loaded && gim_state_visit(context->engine->loaded, path, keep_number, time, NULL) == 1);
+}
+
 static void write_pvclock_time(FILE *script, const struct builtin_context *context, uint32_t vcpu, uint64_t gpa)
 {
 	uint64_t saved;
-	char path[64];
-	(void)snprintf(path, sizeof(path), "kvm.vcpu[%u].clock_ns", vcpu);
 	fprintf(script, "@%u ~rdtsc\nset tsc0\n@%u ~clock pvclock 0x%" PRIx64 "\nset time\n@%u ~rdtsc\nset tsc1\n", vcpu, vcpu, gpa, vcpu);
-	if (number_at(context, "kvm.clock_ns", &saved)) {
+	if (saved_clock(context, "kvm.clock_ns", &saved)) {
 		fprintf(script, "~scale $tsc0-0x%" PRIx64 " 1000000000\nset least\n~scale $tsc1-0x%" PRIx64 " 1000000000\nset most\n",
 		        context->engine->loaded_tsc[1], context->engine->loaded_tsc[0]);
 		fprintf(script, "~value $time\nexpect 0x%" PRIx64 "+$least-1000..0x%" PRIx64 "+$most+1000\n", saved, saved);
@@ -220,24 +225,12 @@ static void write_pvclock_time(FILE *script, const struct builtin_context *conte
 	fprintf(script, "reload:\nreload\n@%u ~clock pvclock 0x%" PRIx64 "\nexpect $time..$time+60000000000\n", vcpu, gpa);
 }
 
-/* VirtualBox saves none: it counts the TSC. */
-static bool saved_reference_time(const struct builtin_context *context, uint64_t *time)
-{
-	uint64_t tsc, tsc_hz;
-	if (number_at(context, "hyperv.time_ref_count", time))
-		return true;
-	if (!number_at(context, "guest.vcpu[0].tsc", &tsc) || !number_at(context, "guest.tsc_hz", &tsc_hz) || !tsc_hz)
-		return false;
-	*time = tsc / tsc_hz * HZ_100NS + tsc % tsc_hz * HZ_100NS / tsc_hz;
-	return true;
-}
-
 static int write_time(FILE *script, const struct builtin_context *context)
 {
 	uint64_t number;
 	char path[64];
 	if (provider_is(context, "hyperv") && is_open(context, MSR_HV_TIME_REF_COUNT)) {
-		if (saved_reference_time(context, &number))
+		if (saved_clock(context, "hyperv.time_ref_count", &number))
 			write_reference_time(script, context, number);
 	}
 	for (uint32_t vcpu = 0; provider_is(context, "kvm") && vcpu < context->engine->vcpus; vcpu++) {

@@ -80,6 +80,7 @@ void engine_close(struct engine **engine)
 	if (!*engine)
 		return;
 	(*engine)->kind->close(*engine);
+	gim_state_free(&(*engine)->loaded);
 	gim_machine_free(&(*engine)->machine);
 	free((*engine)->taken);
 	free((*engine)->messages);
@@ -89,12 +90,28 @@ void engine_close(struct engine **engine)
 
 int engine_load(struct engine *engine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
 {
+	struct gim_state *loaded = NULL;
 	int result = gim_machine_load(engine->machine, state, report, user, error);
+	if (!result)
+		result = gim_machine_save(engine->machine, &loaded, error);
+	gim_state_free(&engine->loaded);
+	engine->loaded = loaded;
 	engine->loaded_tsc[0] = engine->kind->tsc(engine);
 	if (!result)
 		result = gim_machine_load_done(engine->machine, error);
 	engine->loaded_tsc[1] = engine->kind->tsc(engine);
 	return result || !engine->kind->loaded ? result : engine->kind->loaded(engine, error);
+}
+
+void engine_adopt(struct engine *engine, struct engine *old)
+{
+	uint64_t(*taken)[256] = engine->taken, (*messages)[16] = engine->messages;
+	engine->taken = old->taken;
+	engine->messages = old->messages;
+	old->taken = taken;
+	old->messages = messages;
+	memcpy(engine->acks, old->acks, sizeof(engine->acks));
+	engine->ack_count = old->ack_count;
 }
 
 int engine_save(struct engine *engine, struct gim_state **state, struct gim_error *error)

@@ -54,7 +54,8 @@ struct engine {
 	struct gim_machine *machine; /* the hypervisor; the caller may use it between calls, when the guest stands still */
 	uint32_t vcpus;
 	uint64_t tsc_hz, ram_bytes; /* tsc_hz: what open made of the wanted one */
-	uint64_t loaded_tsc[2]; /* before and after the last load let the clocks go on */
+	uint64_t loaded_tsc[2];     /* before and after the last load let the clocks go on */
+	struct gim_state *loaded;   /* what the machine made of it: every field, and the clocks as they stood then */
 	unsigned watchdog_ms;
 	uint64_t (*taken)[256];   /* interrupts, by vCPU and vector */
 	uint64_t (*messages)[16]; /* read by handlers, by vCPU and SINT */
@@ -110,6 +111,9 @@ int engine_execute(struct engine *engine, uint32_t vcpu, const struct guest_oper
 int engine_settle(struct engine *engine, struct gim_error *error);
 /* Let all vCPUs idle for ns nanoseconds, taking what interrupts come. */
 int engine_wait(struct engine *engine, uint64_t ns, struct gim_error *error);
+
+/* Take over what was counted and set up in an engine that this one replaces. */
+void engine_adopt(struct engine *engine, struct engine *old);
 
 /* For engines: a machine with their host callbacks, brought up. *machine is the caller's: gim_machine_free. */
 int engine_machine(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* gimstate replay: bring a state to life in a machine, run probes on it, and say whether what they expect is met. */
+#include "command.h"
+#include "harness/replay.h"
+#include "output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What was run so far: of each probe its steps, as JSON, from which every other form is printed. */
+struct transcript {
+	json_t *probes;
+	json_t *notes;
+};
+
+static const char *verdict_name(enum probe_verdict verdict)
+{
+	static const char *const names[] = {"done", "met", "failed", "skipped"};
+	return names[verdict];
+}
+
+static void take_begin(void *user, const char *probe)
+{
+	struct transcript *transcript = (struct transcript *)user;
+	(void)json_array_append_new(transcript->probes, json_pack("{s:o, s:[]}", "name", json_text(probe), "steps"));
+}
+
+static void take_step(void *user, const struct probe_step *step)
+{
+	struct transcript *transcript = (struct transcript *)user;
+	json_t *probe = json_array_get(transcript->probes, json_array_size(transcript->probes) - 1);
+	(void)json_array_append_new(json_object_get(probe, "steps"),
+	                            json_pack("{s:i, s:o, s:i, s:o, s:o, s:b, s:s, s:o}", "line", (int)step->line, "label",
+	                                      json_text(step->label), "vcpu", (int)step->vcpu, "operation", json_text(step->operation),
+	                                      "result", json_text(step->result), "time", step->time, "verdict", verdict_name(step->verdict),
+	                                      "reason", json_text(step->reason)));
+}
+
+static void take_note(void *user, const char *text)
+{
+	(void)json_array_append_new(((struct transcript *)user)->notes, json_text(text));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : "";
+}
+
+static bool is_verdict(const json_t *step, enum probe_verdict verdict)
+{
+	return !strcmp(text_of(step, "verdict"), verdict_name(verdict));
+}
+
+static unsigned count_verdicts(const json_t *probe, enum probe_verdict verdict)
+{
+	const json_t *steps = json_object_get(probe, "steps");
+	unsigned count = 0;
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		count += is_verdict(json_array_get(steps, i), verdict);
+	return count;
+}
+
+/*
+ * Text.
+ */
+static void put_step(const json_t *step)
+{
+	printf("%4d  @%d ", (int)json_integer_value(json_object_get(step, "line")), (int)json_integer_value(json_object_get(step, "vcpu")));
+	put_safe(stdout, text_of(step, "operation"));
+	if (*text_of(step, "result"))
+		fputs(" = ", stdout), put_safe(stdout, text_of(step, "result"));
+	if (is_verdict(step, PROBE_MET))
+		fputs("  ", stdout), put_styled(stdout, STYLE_GOOD, "ok");
+	if (is_verdict(step, PROBE_FAILED))
+		fputs("  ", stdout), put_styled(stdout, STYLE_BAD, "FAILED"), fputs(": ", stdout), put_safe(stdout, text_of(step, "reason"));
+	if (is_verdict(step, PROBE_SKIPPED))
+		fputs("  ", stdout), put_styled(stdout, STYLE_WARNING, "SKIPPED"), fputs(": ", stdout),
+		    put_safe(stdout, text_of(step, "reason"));
+	putchar('\n');
+}
+
+/* The expectation that failed, with the operation that it judges. */
+static void put_probe(const json_t *probe, bool all)
+{
+	const json_t *steps = json_object_get(probe, "steps");
+	const unsigned met = count_verdicts(probe, PROBE_MET), failed = count_verdicts(probe, PROBE_FAILED);
+	put_safe(stdout, text_of(probe, "name"));
+	printf(": %u of %u expectations met\n", met, met + failed);
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const json_t *step = json_array_get(steps, i);
+		const bool wrong = is_verdict(step, PROBE_FAILED) || is_verdict(step, PROBE_SKIPPED);
+		if (!all && wrong && i)
+			put_step(json_array_get(steps, i - 1));
+		if (all || wrong)
+			put_step(step);
+	}
+}
+
+static void put_text(const struct transcript *transcript, const struct replay_result *result, bool all)
+{
+	if (*result->engine)
+		printf("engine %s: %u vCPU%s, %llu MiB of RAM, TSC %.6g GHz\n", result->engine, result->vcpus, result->vcpus == 1 ? "" : "s",
+		       (unsigned long long)result->ram_bytes >> 20, (double)result->tsc_hz / 1e9);
+	for (size_t i = 0; i < json_array_size(transcript->probes); i++)
+		put_probe(json_array_get(transcript->probes, i), all);
+	printf("%u met, %u failed, %u skipped\n", result->met, result->failed, result->skipped);
+}
+
+/*
+ * TAP and JUnit: a test for each expectation.
+ */
+static bool is_test(const json_t *step)
+{
+	return !is_verdict(step, PROBE_DONE);
+}
+
+static void put_tap(const struct transcript *transcript, const struct replay_result *result)
+{
+	unsigned number = 0;
+	printf("TAP version 13\n1..%u\n", result->met + result->failed + result->skipped);
+	for (size_t p = 0; p < json_array_size(transcript->probes); p++) {
+		const json_t *probe = json_array_get(transcript->probes, p), *steps = json_object_get(probe, "steps");
+		for (size_t i = 0; i < json_array_size(steps); i++) {
+			const json_t *step = json_array_get(steps, i), *before = i ? json_array_get(steps, i - 1) : NULL;
+			if (!is_test(step))
+				continue;
+			printf("%sok %u - ", is_verdict(step, PROBE_FAILED) ? "not " : "", ++number);
+			put_safe(stdout, text_of(probe, "name"));
+			printf(":%d: @%d ", (int)json_integer_value(json_object_get(step, "line")),
+			       (int)json_integer_value(json_object_get(step, "vcpu")));
+			put_safe(stdout, text_of(before, "operation"));
+			fputs(": ", stdout);
+			put_safe(stdout, text_of(step, "operation"));
+			if (is_verdict(step, PROBE_SKIPPED))
+				fputs(" # SKIP ", stdout), put_safe(stdout, text_of(step, "reason"));
+			putchar('\n');
+			if (is_verdict(step, PROBE_FAILED))
+				fputs("# ", stdout), put_safe(stdout, text_of(step, "reason")), putchar('\n');
+		}
+	}
+}
+
+static void put_xml(const char *text)
+{
+	for (; *text; text++)
+		switch (*text) {
+		case '<':
+			fputs("&lt;", stdout);
+			break;
+		case '&':
+			fputs("&amp;", stdout);
+			break;
+		case '"':
+			fputs("&quot;", stdout);
+			break;
+		default:
+			/* Other control characters cannot stand in XML at all. */
+			putchar((unsigned char)*text < 0x20 ? ' ' : *text);
+		}
+}
+
+static void put_junit_step(const json_t *probe, const json_t *step, const json_t *before)
+{
+	fputs("    <testcase classname=\"", stdout);
+	put_xml(text_of(probe, "name"));
+	printf("\" name=\"%d: @%d ", (int)json_integer_value(json_object_get(step, "line")),
+	       (int)json_integer_value(json_object_get(step, "vcpu")));
+	put_xml(text_of(before, "operation"));
+	fputs(": ", stdout);
+	put_xml(text_of(step, "operation"));
+	if (is_verdict(step, PROBE_MET)) {
+		fputs("\"/>\n", stdout);
+		return;
+	}
+	printf("\"><%s message=\"", is_verdict(step, PROBE_FAILED) ? "failure" : "skipped");
+	put_xml(text_of(step, "reason"));
+	fputs("\"/></testcase>\n", stdout);
+}
+
+static void put_junit(const char *file, const struct transcript *transcript, const struct replay_result *result)
+{
+	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gimstate replay ");
+	put_xml(file);
+	printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", result->met + result->failed + result->skipped, result->failed,
+	       result->skipped);
+	for (size_t p = 0; p < json_array_size(transcript->probes); p++) {
+		const json_t *probe = json_array_get(transcript->probes, p), *steps = json_object_get(probe, "steps");
+		const unsigned failed = count_verdicts(probe, PROBE_FAILED), skipped = count_verdicts(probe, PROBE_SKIPPED);
+		fputs("  <testsuite name=\"", stdout);
+		put_xml(text_of(probe, "name"));
+		printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", count_verdicts(probe, PROBE_MET) + failed + skipped, failed,
+		       skipped);
+		for (size_t i = 0; i < json_array_size(steps); i++)
+			if (is_test(json_array_get(steps, i)))
+				put_junit_step(probe, json_array_get(steps, i), i ? json_array_get(steps, i - 1) : NULL);
+		fputs("  </testsuite>\n", stdout);
+	}
+	fputs("</testsuites>\n", stdout);
+}
+
+static void put_result(const char *file, const struct options *options, const struct transcript *transcript,
+                       const struct replay_result *result)
+{
+	if (options->json)
+		output_document(json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O}", "file", json_text(file), "engine",
+		                          result->engine, "vcpus", (int)result->vcpus, "ram_bytes", size_json(result->ram_bytes), "tsc_hz",
+		                          size_json(result->tsc_hz), "met", (int)result->met, "failed", (int)result->failed, "skipped",
+		                          (int)result->skipped, "notes", transcript->notes, "probes", transcript->probes),
+		                false);
+	else if (options->junit)
+		put_junit(file, transcript, result);
+	else if (options->tap)
+		put_tap(transcript, result);
+	else
+		put_text(transcript, result, options->verbose || options->probe.count);
+	for (size_t i = 0; !options->json && i < json_array_size(transcript->notes); i++) {
+		output_flush();
+		fputs("gimstate: ", stderr);
+		put_safe(stderr, json_string_value(json_array_get(transcript->notes, i)));
+		fputc('\n', stderr);
+	}
+}
+
+/* The machine's state after the probes: a native one, or the file itself with this guest interface in it. */
+static int save_after(const char *file, struct gim_state *saved, const struct options *options, struct gim_error *error)
+{
+	struct gim_state *rewritten = NULL;
+	if (!options->layout)
+		return output_native(saved, options->output, options->force, error);
+	int result = gim_state_open_settled(file, &rewritten, error);
+	if (!result)
+		result = gim_state_decode(rewritten, GIM_PART_GIM, NULL, NULL, error);
+	if (!result)
+		result = gim_state_set_from(rewritten, saved, false, error);
+	if (!result)
+		result = gim_state_convert(rewritten, options->layout, NULL, NULL, error);
+	if (result >= 0)
+		result = output_state(rewritten, options->output, options->force, error);
+	gim_state_free(&rewritten);
+	return result;
+}
+
+int run_replay(const struct options *options, int count, char **operands)
+{
+	struct gim_error error = GIM_ERROR_INIT;
+	struct gim_state *state = NULL, *saved = NULL;
+	struct transcript transcript = {json_array(), json_array()};
+	struct replay_result result = {.engine = ""};
+	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
+	char *end = NULL;
+	const unsigned long repeat = options->repeat ? strtoul(options->repeat, &end, 10) : 1;
+	(void)count;
+	if ((end && *end) || !repeat || repeat > 1000000)
+		return usage_error(command_find("replay"), options->json, "--repeat takes a number from 1 to 1000000");
+	if (options->clock && !kernel && strcmp(options->clock, "core") != 0)
+		return usage_error(command_find("replay"), options->json, "--clock takes kernel or core");
+	if (options->layout && !options->output)
+		return usage_error(command_find("replay"), options->json, "--layout says how --save-after writes");
+	const struct replay_options how = {
+	    .engine = options->engine ? options->engine : "auto",
+	    .kernel_clock = kernel,
+	    .repeat = (unsigned)repeat,
+	    .probes = options->probe.items,
+	    .probe_count = options->probe.count,
+	    .step = take_step,
+	    .begin = take_begin,
+	    .note = take_note,
+	    .user = &transcript,
+	};
+	int status = gim_state_open(operands[0], &state, &error);
+	if (!status)
+		status = replay(state, &how, &result, options->output ? &saved : NULL, &error);
+	if (!status || json_array_size(transcript.probes))
+		put_result(operands[0], options, &transcript, &result);
+	if (!status && options->output)
+		status = save_after(operands[0], saved, options, &error);
+	if (status < 0 && !(options->json && json_array_size(transcript.probes)))
+		(void)output_error(operands[0], &error, options->json);
+	gim_state_free(&saved);
+	gim_state_free(&state);
+	json_decref(transcript.probes);
+	json_decref(transcript.notes);
+	return status < 0 ? EXIT_NO_ANSWER : result.failed ? EXIT_NO : EXIT_YES;
+}

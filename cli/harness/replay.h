@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Replaying a state: a machine is made of it on an engine, and probes are run on that. */
+#ifndef REPLAY_H
+#define REPLAY_H
+
+#include "probe.h"
+
+struct replay_options {
+	const char *engine; /* "auto", "kvm", "core" */
+	bool kernel_clock;
+	unsigned watchdog_ms, repeat; /* repeat 0: once */
+	const char *const *probes;    /* files; none: the built-in ones */
+	unsigned probe_count;
+	probe_step_fn *step; /* called for each line that ran */
+	void (*begin)(void *user, const char *probe);
+	void (*note)(void *user, const char *text);
+	void *user; /* of the three */
+};
+
+struct replay_result {
+	const char *engine;
+	uint32_t vcpus;
+	uint64_t ram_bytes, tsc_hz;
+	unsigned met, failed, skipped;
+};
+
+/* Run it. saved (may be NULL) gets the machine's state after probes that keep it: the caller's, gim_state_free. A failed expectation is no error; *result is
+ * filled as far as it came. */
+int replay(struct gim_state *state, const struct replay_options *options, struct replay_result *result, struct gim_state **saved,
+           struct gim_error *error);
+
+#endif

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Making and running a VM by /dev/kvm's ioctls; nothing is assumed of the host, every capability is asked for. */
+#include "vm.h"
+
+#include "../output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t vm_now_ns(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+#ifdef __x86_64__
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <x86intrin.h>
+
+#define PAGE_BYTES UINT64_C(4096)
+#define MIB UINT64_C(1048576)
+
+static int refuse(struct gim_error *error, const char *what)
+{
+	return error_set(error, errno == ENOMEM ? GIM_E_MEMORY : GIM_E_IO, "%s: %s", what, strerror(errno));
+}
+
+static const struct {
+	const char *name;
+	int number;
+	bool needed;
+} capability_rows[VM_CAPS] = {
+    [VM_CAP_USER_MEMORY] = {"KVM_CAP_USER_MEMORY", KVM_CAP_USER_MEMORY, true},
+    [VM_CAP_IMMEDIATE_EXIT] = {"KVM_CAP_IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true},
+    [VM_CAP_READONLY_MEM] = {"KVM_CAP_READONLY_MEM", KVM_CAP_READONLY_MEM, true},
+    [VM_CAP_USER_SPACE_MSR] = {"KVM_CAP_X86_USER_SPACE_MSR", KVM_CAP_X86_USER_SPACE_MSR, true},
+    [VM_CAP_MSR_FILTER] = {"KVM_CAP_X86_MSR_FILTER", KVM_CAP_X86_MSR_FILTER, true},
+    [VM_CAP_DISABLE_QUIRKS2] = {"KVM_CAP_DISABLE_QUIRKS2", KVM_CAP_DISABLE_QUIRKS2, false},
+    [VM_CAP_ADJUST_CLOCK] = {"KVM_CAP_ADJUST_CLOCK", KVM_CAP_ADJUST_CLOCK, false},
+    [VM_CAP_GET_TSC_KHZ] = {"KVM_CAP_GET_TSC_KHZ", KVM_CAP_GET_TSC_KHZ, false},
+    [VM_CAP_HYPERV] = {"KVM_CAP_HYPERV", KVM_CAP_HYPERV, false},
+};
+
+const char *vm_capability_name(enum vm_capability capability)
+{
+	return capability_rows[capability].name;
+}
+
+static int open_kvm(struct vm *vm, struct gim_error *error)
+{
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm < 0 && errno == ENOENT)
+		return error_set(error, GIM_E_UNSUPPORTED, "there is no /dev/kvm");
+	if (vm->kvm < 0)
+		return error_set(error, GIM_E_UNSUPPORTED, "/dev/kvm cannot be opened: %s%s", strerror(errno),
+		                 errno == EACCES ? "; its group, mostly kvm, may" : "");
+	const int version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return error_set(error, GIM_E_UNSUPPORTED, "/dev/kvm speaks version %d of its interface, %d is expected", version,
+		                 KVM_API_VERSION);
+	for (unsigned i = 0; i < VM_CAPS; i++) {
+		vm->capabilities[i] = ioctl(vm->kvm, KVM_CHECK_EXTENSION, capability_rows[i].number);
+		if (vm->capabilities[i] <= 0 && capability_rows[i].needed)
+			return error_set(error, GIM_E_UNSUPPORTED, "this host's KVM has no %s", capability_rows[i].name);
+	}
+	return 0;
+}
+
+int vm_probe(struct gim_error *error)
+{
+	struct vm vm = {.kvm = -1, .fd = -1};
+	int result = open_kvm(&vm, error);
+	if (!result && (vm.fd = ioctl(vm.kvm, KVM_CREATE_VM, 0)) < 0)
+		result = error_set(error, GIM_E_UNSUPPORTED, "KVM makes no VM: %s", strerror(errno));
+	vm_close(&vm);
+	return result;
+}
+
+/*
+ * Making one.
+ */
+static void *reserve(uint64_t bytes)
+{
+	/* Most of a guest's memory is never touched here, and then costs nothing. */
+	void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int enable(struct vm *vm, uint32_t capability, uint64_t argument)
+{
+	struct kvm_enable_cap enable = {.cap = capability, .args = {argument}};
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &enable);
+}
+
+static int make_vcpus(struct vm *vm, struct gim_error *error)
+{
+	const int bytes = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (bytes < (int)sizeof(struct kvm_run))
+		return refuse(error, "KVM does not say how large a vCPU's page is");
+	vm->run_bytes = (size_t)bytes;
+	vm->vcpus = calloc(vm->vcpu_count, sizeof(*vm->vcpus));
+	if (!vm->vcpus)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		vm->vcpus[i].fd = -1;
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		struct vm_vcpu *vcpu = &vm->vcpus[i];
+		if ((vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)i)) < 0)
+			return refuse(error, "KVM makes no vCPU");
+		void *run = mmap(NULL, vm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+		if (run == MAP_FAILED)
+			return refuse(error, "a vCPU's page cannot be mapped");
+		vcpu->run = run;
+	}
+	return 0;
+}
+
+/* What the guest reads by RDTSC, and how fast that goes. */
+static int find_tsc(struct vm *vm, struct gim_error *error)
+{
+	const int khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
+	uint64_t offset = 0;
+	const struct kvm_device_attr attribute = {
+	    .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uint64_t)(uintptr_t)&offset};
+	if (khz <= 0)
+		return refuse(error, "KVM does not say how fast the guest's TSC is");
+	vm->tsc_hz = (uint64_t)khz * 1000;
+	/* All vCPUs are made at once, and KVM gives them one offset. */
+	if (!ioctl(vm->vcpus[0].fd, KVM_GET_DEVICE_ATTR, &attribute))
+		vm->tsc_offset = offset;
+	return 0;
+}
+
+int vm_open(struct vm *vm, uint32_t vcpus, uint64_t ram_bytes, uint64_t extra_bytes, struct gim_error *error)
+{
+	*vm =
+	    (struct vm){.kvm = -1, .fd = -1, .vcpu_count = vcpus, .ram_bytes = ram_bytes, .extra_bytes = extra_bytes, .pages_moved = true};
+	int result = open_kvm(vm, error);
+	if (result)
+		return result;
+	const int most = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	if (most > 0 && vcpus > (uint32_t)most)
+		return error_set(error, GIM_E_UNSUPPORTED, "%u vCPUs: this host's KVM has at most %d", vcpus, most);
+	if ((vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0)) < 0)
+		return refuse(error, "KVM makes no VM");
+	/* A hypercall instruction that is not the host's own shall be an error, not be patched again and again. */
+	if (vm->capabilities[VM_CAP_DISABLE_QUIRKS2] & KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
+		(void)enable(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN);
+	vm->extra_gpa = (ram_bytes + 2 * MIB - 1) / (2 * MIB) * (2 * MIB);
+	vm->ram = reserve(ram_bytes ? ram_bytes : PAGE_BYTES);
+	vm->extra = reserve(extra_bytes);
+	if (!vm->ram || !vm->extra)
+		return error_set(error, GIM_E_MEMORY, "no address space for %llu MiB of guest RAM", (unsigned long long)(ram_bytes / MIB));
+	result = make_vcpus(vm, error);
+	return result ? result : find_tsc(vm, error);
+}
+
+void vm_close(struct vm *vm)
+{
+	for (uint32_t i = 0; vm->vcpus && i < vm->vcpu_count; i++) {
+		if (vm->vcpus[i].run)
+			(void)munmap(vm->vcpus[i].run, vm->run_bytes);
+		if (vm->vcpus[i].fd >= 0)
+			(void)close(vm->vcpus[i].fd);
+	}
+	free(vm->vcpus);
+	if (vm->fd >= 0)
+		(void)close(vm->fd);
+	if (vm->kvm >= 0)
+		(void)close(vm->kvm);
+	if (vm->ram)
+		(void)munmap(vm->ram, vm->ram_bytes ? (size_t)vm->ram_bytes : PAGE_BYTES);
+	if (vm->extra)
+		(void)munmap(vm->extra, (size_t)vm->extra_bytes);
+	*vm = (struct vm){.kvm = -1, .fd = -1};
+}
+
+int vm_filter_msrs(struct vm *vm, bool kvm_too, struct gim_error *error)
+{
+	/* KVM documentation, KVM_X86_SET_MSR_FILTER: a clear bit denies. */
+	static uint8_t nothing[0x200 / 8];
+	enum { BOTH = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE };
+	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_ALLOW};
+	filter.ranges[0] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x40000000, .nmsrs = 0x200, .bitmap = nothing};
+	if (kvm_too) {
+		filter.ranges[1] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x4b564d00, .nmsrs = 0x10, .bitmap = nothing};
+		filter.ranges[2] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x11, .nmsrs = 2, .bitmap = nothing};
+	}
+	if (enable(vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER))
+		return refuse(error, "MSRs cannot be made to exit");
+	if (ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter))
+		return refuse(error, "the MSR filter is refused");
+	return 0;
+}
+
+/*
+ * Memory.
+ */
+static int set_slot(struct vm *vm, uint64_t gpa, uint64_t bytes, const void *memory, bool readonly, struct gim_error *error)
+{
+	const struct kvm_userspace_memory_region region = {.slot = vm->slot_count,
+	                                                   .flags = readonly ? KVM_MEM_READONLY : 0,
+	                                                   .guest_phys_addr = gpa,
+	                                                   .memory_size = bytes,
+	                                                   .userspace_addr = (uint64_t)(uintptr_t)memory};
+	if (vm->slot_count == VM_SLOTS_MAX)
+		return error_set(error, GIM_E_LIMIT, "more than %d memory slots", VM_SLOTS_MAX);
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return refuse(error, "a memory slot is refused");
+	vm->slot_count++;
+	return 0;
+}
+
+/* Slots can be neither changed nor overlap, so all of them go. */
+static int remove_slots(struct vm *vm, struct gim_error *error)
+{
+	for (; vm->slot_count; vm->slot_count--) {
+		const struct kvm_userspace_memory_region none = {.slot = vm->slot_count - 1};
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &none))
+			return refuse(error, "a memory slot cannot be removed");
+	}
+	return 0;
+}
+
+/* The lowest page of the machine at or above gpa. */
+static bool next_page(const struct gim_machine *machine, uint64_t gpa, struct gim_page *next)
+{
+	struct gim_page page;
+	next->gpa = GIM_UNKNOWN;
+	for (unsigned i = 0; machine && gim_machine_page(machine, i, &page); i++)
+		if (page.gpa != GIM_UNKNOWN && page.gpa >= gpa && page.gpa < next->gpa)
+			*next = page;
+	return next->gpa != GIM_UNKNOWN;
+}
+
+int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error)
+{
+	struct gim_page page;
+	uint64_t at = 0;
+	int result = remove_slots(vm, error);
+	while (!result && next_page(machine, at, &page) && page.gpa < vm->ram_bytes) {
+		if (page.gpa > at)
+			result = set_slot(vm, at, page.gpa - at, vm->ram + at, false, error);
+		if (!result)
+			result = set_slot(vm, page.gpa, PAGE_BYTES, page.bytes, true, error);
+		at = page.gpa + PAGE_BYTES;
+	}
+	if (!result && at < vm->ram_bytes)
+		result = set_slot(vm, at, vm->ram_bytes - at, vm->ram + at, false, error);
+	if (!result)
+		result = set_slot(vm, vm->extra_gpa, vm->extra_bytes, vm->extra, false, error);
+	vm->pages_moved = result;
+	return result;
+}
+
+/*
+ * vCPUs.
+ */
+enum { CPUID_MAX = 256, FIRST_LEAF = 0x40000000, LAST_LEAF = 0x400000ff };
+#define HYPERVISOR_PRESENT (1u << 31)
+
+int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error)
+{
+	const size_t bytes = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
+	struct kvm_cpuid2 *cpuid = calloc(1, bytes);
+	uint32_t kept = 0, regs[4];
+	if (!cpuid)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	cpuid->nent = CPUID_MAX;
+	int result = ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) ? refuse(error, "KVM does not say which CPUID leaves it has") : 0;
+	for (uint32_t i = 0; !result && i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+		if (entry->function >= FIRST_LEAF && entry->function <= LAST_LEAF)
+			continue;
+		if (entry->function == 1)
+			entry->ecx |= HYPERVISOR_PRESENT;
+		cpuid->entries[kept++] = *entry;
+	}
+	for (uint32_t leaf = FIRST_LEAF; !result && leaf <= LAST_LEAF && kept < CPUID_MAX; leaf++)
+		if (gim_machine_cpuid(machine, vcpu, leaf, 0, regs) == GIM_ACCESS_DONE)
+			cpuid->entries[kept++] =
+			    (struct kvm_cpuid_entry2){.function = leaf, .eax = regs[0], .ebx = regs[1], .ecx = regs[2], .edx = regs[3]};
+	cpuid->nent = kept;
+	if (!result && ioctl(vm->vcpus[vcpu].fd, KVM_SET_CPUID2, cpuid))
+		result = refuse(error, "a vCPU's CPUID is refused");
+	free(cpuid);
+	return result;
+}
+
+uint64_t vm_tsc(const struct vm *vm)
+{
+	return __rdtsc() + vm->tsc_offset;
+}
+
+/*
+ * Running, under a watchdog: a timer's signal makes KVM_RUN return, and immediate_exit keeps it from being entered.
+ */
+static _Thread_local struct kvm_run *running;
+
+static void stop_running(int number)
+{
+	(void)number;
+	if (running)
+		running->immediate_exit = 1;
+}
+
+static int watchdog(timer_t *timer, struct gim_error *error)
+{
+	static _Thread_local bool made;
+	static _Thread_local timer_t own;
+	const int number = SIGRTMIN + 1;
+	if (!made) {
+		const struct sigaction action = {.sa_handler = stop_running};
+		struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number};
+		event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+		if (sigaction(number, &action, NULL) || timer_create(CLOCK_MONOTONIC, &event, &own))
+			return refuse(error, "there is no timer for the watchdog");
+		made = true;
+	}
+	*timer = own;
+	return 0;
+}
+
+static int set_watchdog(timer_t timer, uint64_t end_ns)
+{
+	const struct itimerspec when = {.it_value = {(time_t)(end_ns / 1000000000), (long)(end_ns % 1000000000)},
+	                                .it_interval = {0, end_ns ? 10000000 : 0}};
+	return timer_settime(timer, TIMER_ABSTIME, &when, NULL);
+}
+
+/* false: it is not for the machine. */
+static bool serve_msr(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct kvm_run *run)
+{
+	uint64_t value = 0;
+	if (run->exit_reason == KVM_EXIT_X86_RDMSR) {
+		run->msr.error = gim_machine_rdmsr(machine, vcpu, run->msr.index, &value) != GIM_ACCESS_DONE;
+		run->msr.data = value;
+	} else if (run->exit_reason == KVM_EXIT_X86_WRMSR) {
+		run->msr.error = gim_machine_wrmsr(machine, vcpu, run->msr.index, run->msr.data) != GIM_ACCESS_DONE;
+	} else {
+		return false;
+	}
+	vm->msr_exits++;
+	return true;
+}
+
+static int describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *error)
+{
+	const struct kvm_run *run = vm->vcpus[vcpu].run;
+	struct kvm_regs regs = {.rip = 0};
+	(void)ioctl(vm->vcpus[vcpu].fd, KVM_GET_REGS, &regs);
+	const unsigned long long rip = regs.rip;
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		return error_set(error, GIM_E_UNSUPPORTED, "vCPU %u: the guest shut down by a triple fault, at 0x%llx", vcpu, rip);
+	case KVM_EXIT_INTERNAL_ERROR:
+		return error_set(error, GIM_E_UNSUPPORTED, "vCPU %u: the host's KVM cannot run the instruction at 0x%llx (suberror %u)",
+		                 vcpu, rip, run->internal.suberror);
+	case KVM_EXIT_FAIL_ENTRY:
+		return error_set(error, GIM_E_UNSUPPORTED, "vCPU %u: the host cannot enter the guest (reason 0x%llx)", vcpu,
+		                 (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+	default:
+		return error_set(error, GIM_E_UNSUPPORTED, "vCPU %u: the guest left for an unexpected reason, %u, at 0x%llx", vcpu,
+		                 run->exit_reason, rip);
+	}
+}
+
+/* Writes to the machine's pages are ignored, as they are by the interface. */
+static bool is_page_write(const struct vm *vm, const struct gim_machine *machine, const struct kvm_run *run)
+{
+	struct gim_page page;
+	(void)vm;
+	if (run->exit_reason != KVM_EXIT_MMIO || !run->mmio.is_write)
+		return false;
+	for (unsigned i = 0; gim_machine_page(machine, i, &page); i++)
+		if (page.gpa == (run->mmio.phys_addr & ~(PAGE_BYTES - 1)))
+			return true;
+	return false;
+}
+
+int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t end_ns, struct gim_error *error)
+{
+	struct vm_vcpu *own = &vm->vcpus[vcpu];
+	timer_t timer;
+	int result = watchdog(&timer, error);
+	if (!result && vm->pages_moved)
+		result = vm_place_pages(vm, machine, error);
+	if (result)
+		return result;
+	own->run->immediate_exit = 0;
+	running = own->run;
+	if (set_watchdog(timer, end_ns))
+		result = refuse(error, "the watchdog's timer is refused");
+	for (bool again = true; !result && again;) {
+		if (!ioctl(own->fd, KVM_RUN, 0)) {
+			again = serve_msr(vm, machine, vcpu, own->run) || is_page_write(vm, machine, own->run);
+		} else if (errno == EINTR || errno == EAGAIN) {
+			if (vm_now_ns() >= end_ns)
+				result = error_set(error, GIM_E_STOPPED,
+				                   "vCPU %u: the watchdog stopped the guest, which did not come to an end", vcpu);
+			own->run->immediate_exit = 0;
+		} else {
+			result = refuse(error, "KVM does not run the guest");
+		}
+		if (again && !result && vm->pages_moved)
+			result = vm_place_pages(vm, machine, error);
+	}
+	(void)set_watchdog(timer, 0);
+	running = NULL;
+	if (result)
+		return result;
+	const uint32_t reason = own->run->exit_reason;
+	return reason == KVM_EXIT_IO || reason == KVM_EXIT_IRQ_WINDOW_OPEN ? 0 : describe_exit(vm, vcpu, error);
+}
+
+#else
+
+static int not_here(struct gim_error *error)
+{
+	return error_set(error, GIM_E_UNSUPPORTED, "the probe guest is x86-64 code, and this host is none");
+}
+
+int vm_probe(struct gim_error *error)
+{
+	return not_here(error);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A VM of /dev/kvm: what the host can, its memory with the machine's pages, its vCPUs, and running one under a watchdog. */
+#ifndef VM_H
+#define VM_H
+
+#include "gimstate.h"
+
+struct kvm_run;
+struct kvm_regs;
+struct kvm_sregs;
+
+/* What the host's KVM was asked for, in the order of vm.c's table. */
+enum vm_capability {
+	VM_CAP_USER_MEMORY,
+	VM_CAP_IMMEDIATE_EXIT,
+	VM_CAP_READONLY_MEM,
+	VM_CAP_USER_SPACE_MSR,
+	VM_CAP_MSR_FILTER,
+	VM_CAP_DISABLE_QUIRKS2,
+	VM_CAP_ADJUST_CLOCK,
+	VM_CAP_GET_TSC_KHZ,
+	VM_CAP_HYPERV,
+	VM_CAPS
+};
+
+struct vm_vcpu {
+	int fd;
+	struct kvm_run *run;
+	bool started; /* CPUID was set, and it may have run */
+};
+
+#define VM_SLOTS_MAX 32
+
+struct vm {
+	int kvm, fd;
+	int capabilities[VM_CAPS];
+	uint32_t vcpu_count;
+	struct vm_vcpu *vcpus;
+	size_t run_bytes;
+	uint8_t *ram; /* from address 0 */
+	uint64_t ram_bytes;
+	uint8_t *extra; /* the harness's own memory, outside of the guest's RAM */
+	uint64_t extra_gpa, extra_bytes;
+	unsigned slot_count;
+	bool pages_moved;            /* the memory slots are no longer those of the machine's pages */
+	uint64_t tsc_hz, tsc_offset; /* the guest's TSC is the host's plus the offset */
+	uint64_t msr_exits;
+};
+
+/* Is KVM here, and can it what every VM of ours needs? */
+int vm_probe(struct gim_error *error);
+
+/* Make a VM with vCPUs, RAM (zeroed) and extra_bytes of memory of the harness's own above it. On failure what was made is left to vm_close. */
+int vm_open(struct vm *vm, uint32_t vcpus, uint64_t ram_bytes, uint64_t extra_bytes, struct gim_error *error);
+void vm_close(struct vm *vm);
+
+/* A capability's name and what the host answers. */
+const char *vm_capability_name(enum vm_capability capability);
+
+/* MSRs of the Hyper-V interface, and with kvm_too KVM's own, exit to us instead of being served in the kernel. */
+int vm_filter_msrs(struct vm *vm, bool kvm_too, struct gim_error *error);
+
+/* Lay memory slots so that the machine's pages are read-only and the rest is RAM. */
+int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error);
+
+/* The vCPU's CPUID: the host's, with the machine's leaves. Once, before it runs. */
+int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error);
+
+/* The guest's TSC now. */
+uint64_t vm_tsc(const struct vm *vm);
+
+/* Run a vCPU until it exits for something that is not served here; MSRs are served by the machine. end_ns: of CLOCK_MONOTONIC, when the watchdog ends it:
+ * GIM_E_STOPPED. */
+int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t end_ns, struct gim_error *error);
+uint64_t vm_now_ns(void);
+
+#endif
