@@ -45,7 +45,7 @@ TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
-CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o
 STATIC := $(O)/libgimstate.a
 SHARED := $(O)/libgimstate.so.0
 BINARY := $(O)/gimstate
@@ -67,6 +67,11 @@ $(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) $(LIBRARY_INCLUDES) -fPIC $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(O)/%.o: %.S $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "AS    $<")
+	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # The command sees the one public header and nothing else of the library.
 $(O)/cli/%.o: cli/%.c $(O)/include/gimstate.h $(O)/flags

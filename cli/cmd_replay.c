@@ -73,7 +73,8 @@ static void put_step(const json_t *step)
 	if (is_verdict(step, PROBE_MET))
 		fputs("  ", stdout), put_styled(stdout, STYLE_GOOD, "ok");
 	if (is_verdict(step, PROBE_FAILED))
-		fputs("  ", stdout), put_styled(stdout, STYLE_BAD, "FAILED"), fputs(": ", stdout), put_safe(stdout, text_of(step, "reason"));
+		fputs("  ", stdout), put_styled(stdout, STYLE_BAD, "FAILED"), fputs(": ", stdout),
+		    put_safe(stdout, text_of(step, "reason"));
 	if (is_verdict(step, PROBE_SKIPPED))
 		fputs("  ", stdout), put_styled(stdout, STYLE_WARNING, "SKIPPED"), fputs(": ", stdout),
 		    put_safe(stdout, text_of(step, "reason"));
@@ -100,8 +101,8 @@ static void put_probe(const json_t *probe, bool all)
 static void put_text(const struct transcript *transcript, const struct replay_result *result, bool all)
 {
 	if (*result->engine)
-		printf("engine %s: %u vCPU%s, %llu MiB of RAM, TSC %.6g GHz\n", result->engine, result->vcpus, result->vcpus == 1 ? "" : "s",
-		       (unsigned long long)result->ram_bytes >> 20, (double)result->tsc_hz / 1e9);
+		printf("engine %s: %u vCPU%s, %llu MiB of RAM, TSC %.6g GHz\n", result->engine, result->vcpus,
+		       result->vcpus == 1 ? "" : "s", (unsigned long long)result->ram_bytes >> 20, (double)result->tsc_hz / 1e9);
 	for (size_t i = 0; i < json_array_size(transcript->probes); i++)
 		put_probe(json_array_get(transcript->probes, i), all);
 	printf("%u met, %u failed, %u skipped\n", result->met, result->failed, result->skipped);
@@ -236,7 +237,7 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 	if (!result)
 		result = gim_state_convert(rewritten, options->layout, NULL, NULL, error);
 	if (result >= 0)
-		result = output_state(rewritten, options->output, options->force, error);
+		result = output_state(rewritten, NULL, options->output, options->force, error);
 	gim_state_free(&rewritten);
 	return result;
 }

@@ -17,8 +17,8 @@ struct words {
 
 /* The options of a call. */
 struct options {
-	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact;
-	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits;
+	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, junit, tap, verbose;
+	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *engine, *clock, *repeat;
 	struct words target, with, probe;
 };
 
@@ -57,6 +57,7 @@ int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);
 int run_diff(const struct options *options, int count, char **operands);
 int run_rules(const struct options *options, int count, char **operands);
+int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);
 

@@ -73,6 +73,22 @@ static const struct option_row diff_options[] = {
     END,
 };
 
+static const struct option_row replay_options[] = {
+    {"engine", 'e', AT(engine), "NAME",
+     "kvm: a VM of /dev/kvm; core: the runtime core alone; auto (the default): kvm where it can be used"},
+    {"probe", 'p', AT(probe), "FILE...", "run this probe instead of the built-in ones"},
+    {"clock", 0, AT(clock), "kernel|core", "who serves KVM's clock to the guest: the host's kernel, or (the default) the core"},
+    {"repeat", 0, AT(repeat), "N", "all of it N times"},
+    {"save-after", 'o', AT(output), "OUT", "write the machine's state after the probes to the file OUT"},
+    {"layout", 'l', AT(layout), "NAME", "write it as FILE with this guest interface, in this layout, e.g. vbox-hyperv-4"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    {"verbose", 'v', AT(verbose), NULL, "show every operation, not only what failed"},
+    JSON,
+    {"junit", 0, AT(junit), NULL, "print a JUnit report, a test for each expectation"},
+    {"tap", 0, AT(tap), NULL, "print TAP, a test for each expectation"},
+    END,
+};
+
 static const struct option_row fields_options[] = {
     {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
     JSON,
@@ -93,6 +109,8 @@ const struct command commands[] = {
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
     {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},
+    {"replay", "FILE", "bring the state to life in a machine, run probes on it, and say whether it is what it was", replay_options, 1, 1,
+     run_replay},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
     {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
     {NULL, NULL, NULL, NULL, 0, 0, NULL},

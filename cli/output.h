@@ -58,6 +58,9 @@ int output_end(struct gim_output *output, int result, struct gim_error *error);
 /* Write the state, with what was changed in it, to the file path. */
 int output_state(struct gim_state *state, const struct gim_write_options *how, const char *path, bool replace, struct gim_error *error);
 
+/* Write the state as a JSON document to the file path. */
+int output_native(struct gim_state *state, const char *path, bool replace, struct gim_error *error);
+
 /* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
 void output_document(json_t *body, bool one_line);
 

@@ -65,9 +65,13 @@ int engine_open(const struct engine_kind *kind, const struct engine_config *conf
 	made->watchdog_ms = config->watchdog_ms ? config->watchdog_ms : DEFAULT_WATCHDOG_MS;
 	made->taken = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->taken));
 	made->messages = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->messages));
-	int result = made->taken && made->messages ? 0 : error_set(error, GIM_E_MEMORY, "out of memory");
-	if (!result)
-		result = kind->open(made, config, error);
+	if (!made->taken || !made->messages) {
+		free(made->taken);
+		free(made->messages);
+		free(made);
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	}
+	int result = kind->open(made, config, error);
 	if (result)
 		engine_close(&made);
 	else
