@@ -77,7 +77,7 @@ $(O)/%.o: %.S $(O)/flags
 $(O)/cli/%.o: cli/%.c $(O)/include/gimstate.h $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
-	$(Q)$(CC) $(FLAGS) -I$(O)/include $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(O)/include/gimstate.h: libgimstate/gimstate.h
 	@mkdir -p $(@D)

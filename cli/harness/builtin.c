@@ -2,7 +2,7 @@
 /* What the built-in probes look at: the state's own values, pages, clocks, timers, messages, and the faults that the specification wants. */
 #include "builtin.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* The engines that there are, choosing one, and what is the same in all of them: a machine's life, interrupts, waiting. */
 #include "engine.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The engine "core": the guest's operations are calls to the machine, and its clock only moves when it is told to. Works anywhere. */
 #include "engine.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <string.h>
 #include <sys/mman.h>

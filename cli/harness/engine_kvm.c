@@ -4,7 +4,7 @@
 #include "guest64.h"
 #include "vm.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>

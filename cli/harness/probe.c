@@ -2,7 +2,7 @@
 /* The probe language: its table of operations, reading scripts, and running them on an engine. */
 #include "probe.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -125,7 +125,7 @@ static int take_value(struct session *session, const char *word, size_t length, 
 	for (size_t at = 0; at <= length;) {
 		const bool minus = at && word[at - 1] == '-';
 		size_t end = at;
-		uint64_t term;
+		uint64_t term = 0;
 		while (end < length && word[end] != '+' && word[end] != '-')
 			end++;
 		int result = take_term(session, word + at, end - at, &term);
@@ -883,31 +883,40 @@ static char *source_of(const struct line *line)
 	return fclose(stream) ? free(text), NULL : text;
 }
 
+/* Room for one more line. */
+static struct line *new_line(struct probe *probe, size_t *room)
+{
+	if (probe->count == *room) {
+		*room = *room ? 2 * *room : 64;
+		struct line *lines = reallocarray(probe->lines, *room, sizeof(*lines));
+		if (!lines)
+			return NULL;
+		probe->lines = lines;
+	}
+	return &probe->lines[probe->count];
+}
+
 static int parse(struct probe *probe, struct session *session)
 {
 	char *label = "", *rest = probe->text, *text;
 	size_t room = 0;
 	for (unsigned number = 1; (text = strsep(&rest, "\n")); number++) {
-		struct line line = {.number = number, .label = label};
-		session->line = &line;
+		struct line *line = new_line(probe, &room);
+		if (!line)
+			return error_set(session->error, GIM_E_MEMORY, "out of memory");
+		*line = (struct line){.number = number};
+		session->line = line;
 		if (strlen(text) > LINE_MAX_BYTES)
 			return refuse(session, "a line of more than %d bytes", LINE_MAX_BYTES);
 		cut_comment(text);
-		int result = parse_line(session, &line, text, &label);
-		if (result || !line.operation) {
-			if (result)
-				return result;
+		int result = parse_line(session, line, text, &label);
+		if (result)
+			return result;
+		if (!line->operation)
 			continue;
-		}
-		if (probe->count == room) {
-			struct line *lines = reallocarray(probe->lines, room = room ? 2 * room : 64, sizeof(*lines));
-			if (!lines)
-				return error_set(session->error, GIM_E_MEMORY, "out of memory");
-			probe->lines = lines;
-		}
-		if (!(line.source = source_of(&line)))
+		if (!(line->source = source_of(line)))
 			return error_set(session->error, GIM_E_MEMORY, "out of memory");
-		probe->lines[probe->count++] = line;
+		probe->count++;
 	}
 	return 0;
 }

@@ -2,8 +2,8 @@
 /* Replaying a state: what machine it wants, which probes run on it, and saving it in between. */
 #include "replay.h"
 
-#include "../output.h"
 #include "builtin.h"
+#include "output.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Making and running a VM by /dev/kvm's ioctls; nothing is assumed of the host, every capability is asked for. */
 #include "vm.h"
 
-#include "../output.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -391,7 +391,7 @@ static bool is_page_write(const struct vm *vm, const struct gim_machine *machine
 int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t end_ns, struct gim_error *error)
 {
 	struct vm_vcpu *own = &vm->vcpus[vcpu];
-	timer_t timer;
+	timer_t timer = NULL;
 	int result = watchdog(&timer, error);
 	if (!result && vm->pages_moved)
 		result = vm_place_pages(vm, machine, error);
