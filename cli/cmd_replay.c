@@ -223,20 +223,35 @@ static void put_result(const char *file, const struct options *options, const st
 	}
 }
 
+/* What the layout cannot hold of the machine is lost, and said. */
+static void put_lost(void *user, const struct gim_finding *finding)
+{
+	if (finding->rule->severity != GIM_ERROR)
+		return;
+	output_flush();
+	fputs("gimstate: ", stderr);
+	put_safe(stderr, (const char *)user);
+	fputs(": ", stderr);
+	put_safe(stderr, finding->path ? finding->path : "");
+	fputs(": ", stderr);
+	put_safe(stderr, finding->text);
+	fputc('\n', stderr);
+}
+
 /* The machine's state after the probes: a native one, or the file itself with this guest interface in it. */
 static int save_after(const char *file, struct gim_state *saved, const struct options *options, struct gim_error *error)
 {
 	struct gim_state *rewritten = NULL;
 	if (!options->layout)
 		return output_native(saved, options->output, options->force, error);
-	int result = gim_state_open_settled(file, &rewritten, error);
+	int result = gim_state_convert(saved, options->layout, put_lost, (void *)(uintptr_t)options->output, error);
+	if (result >= 0)
+		result = gim_state_open_settled(file, &rewritten, error);
 	if (!result)
 		result = gim_state_decode(rewritten, GIM_PART_GIM, NULL, NULL, error);
 	if (!result)
 		result = gim_state_set_from(rewritten, saved, false, error);
 	if (!result)
-		result = gim_state_convert(rewritten, options->layout, NULL, NULL, error);
-	if (result >= 0)
 		result = output_state(rewritten, NULL, options->output, options->force, error);
 	gim_state_free(&rewritten);
 	return result;

@@ -110,9 +110,23 @@ static int write_state(FILE *script, const struct builtin_context *context)
 {
 	for (uint32_t vcpu = 0; vcpu < context->engine->vcpus; vcpu++) {
 		const struct state_writer writer = {script, context, vcpu};
-		fprintf(script, "vcpu%u:\n", vcpu);
 		(void)gim_machine_msrs(context->engine->machine, vcpu, write_state_msr, (void *)(uintptr_t)&writer);
 	}
+	return 0;
+}
+
+/*
+ * cpuid: every leaf of the interface is what the machine says.
+ */
+enum { FIRST_LEAF = 0x40000000, LAST_LEAF = 0x400000ff };
+
+static int write_cpuid(FILE *script, const struct builtin_context *context)
+{
+	uint32_t regs[4];
+	for (uint32_t leaf = FIRST_LEAF; leaf <= LAST_LEAF; leaf++)
+		if (gim_machine_cpuid(context->engine->machine, 0, leaf, 0, regs) == GIM_ACCESS_DONE)
+			fprintf(script, "cpuid 0x%x\nexpect eax 0x%x\nexpect ebx 0x%x\nexpect ecx 0x%x\nexpect edx 0x%x\n", leaf, regs[0],
+			        regs[1], regs[2], regs[3]);
 	return 0;
 }
 
@@ -325,6 +339,7 @@ static int write_timers(FILE *script, const struct builtin_context *context)
 
 const struct builtin builtins[] = {
     {"state", "every MSR reads back what was saved", false, write_state},
+    {"cpuid", "every CPUID leaf of the interface is there", false, write_cpuid},
     {"pages", "the interface's pages are where they were, and right", false, write_pages},
     {"time", "clocks go on from what was saved, and not back across a save and a load", false, write_time},
     {"messages", "what was queued arrives, in order", true, write_messages},

@@ -1,6 +1,7 @@
 # replay on the core: built-in probes, own probes, what failed, forms of output, saving after.
 run() { "$GIMSTATE" "$@"; echo "exit $?"; }
-run replay "$SAMPLES/hyperv-4.sav" --engine core | sed 's/TSC [0-9.]* GHz/TSC/'
+cp "$SAMPLES/hyperv-4.sav" state.sav
+run replay state.sav --engine core | sed 's/TSC [0-9.]* GHz/TSC/'
 cat >good.probe <<'PROBE'
 # the guest's own registers
 start: @1 rdmsr HV_X64_MSR_VP_INDEX
@@ -28,22 +29,22 @@ reload
 rdmsr hyperv.guest_os_id
 expect $id
 PROBE
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe good.probe | sed 's/TSC [0-9.]* GHz/TSC/'
+run replay state.sav --engine core --probe good.probe | sed 's/TSC [0-9.]* GHz/TSC/'
 printf 'rdmsr HV_X64_MSR_VP_INDEX\nexpect 7\nrdmsr 0x4000001f\nexpect 0\n' >wrong.probe
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe wrong.probe | sed 's/TSC [0-9.]* GHz/TSC/'
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe wrong.probe --tap
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe wrong.probe --junit
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe wrong.probe --json | grep -E '"(met|failed|skipped|reason|verdict)"|exit'
+run replay state.sav --engine core --probe wrong.probe | sed 's/TSC [0-9.]* GHz/TSC/'
+run replay state.sav --engine core --probe wrong.probe --tap
+run replay state.sav --engine core --probe wrong.probe --junit
+run replay state.sav --engine core --probe wrong.probe --json | grep -E '"(met|failed|skipped|reason|verdict)"|exit'
 echo "== the machine is saved after it"
 printf 'wrmsr hyperv.guest_os_id 0x8100000000000000\nexpect ok\n' >change.probe
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe change.probe --save-after native.json | tail -1
+run replay state.sav --engine core --probe change.probe --save-after native.json | tail -1
 run get native.json hyperv.guest_os_id
 run replay native.json --engine core | tail -2
-run replay "$SAMPLES/hyperv-4.sav" --engine core --probe change.probe --save-after again.sav --layout vbox-hyperv-4 | tail -1
+run replay state.sav --engine core --probe change.probe --save-after again.sav --layout vbox-hyperv-4 2>&1 | grep -E "scontrol|exit"
 run get again.sav hyperv.guest_os_id
 run verify again.sav
 echo "== mistakes"
-mistake() { printf '%s\n' "$1" >bad.probe; run replay "$SAMPLES/hyperv-4.sav" --engine core --probe bad.probe 2>&1 | tail -2; }
+mistake() { printf '%s\n' "$1" >bad.probe; run replay state.sav --engine core --probe bad.probe 2>&1 | tail -2; }
 mistake 'frobnicate 1'
 mistake 'rdmsr'
 mistake 'rdmsr HV_X64_MSR_NONE'
@@ -57,8 +58,8 @@ mistake 'read 0x1000 300'
 mistake 'write 0x1000 hex 123'
 mistake 'hypercall r99=1'
 mistake 'state hyperv.nothing'
-run replay "$SAMPLES/hyperv-4.sav" --engine turbo 2>&1
-run replay "$SAMPLES/hyperv-4.sav" --probe none.probe 2>&1
-run replay "$SAMPLES/hyperv-4.sav" --repeat 0 2>&1
+run replay state.sav --engine turbo 2>&1
+run replay state.sav --probe none.probe 2>&1
+run replay state.sav --repeat 0 2>&1
 run replay "$SAMPLES/none.sav" --engine core 2>&1 | sed 's/TSC [0-9.]* GHz/TSC/'
 run replay "$SAMPLES/minimal.sav" --engine core 2>&1 | sed 's/TSC [0-9.]* GHz/TSC/'
