@@ -331,12 +331,13 @@ static void msr_dispatch(void **unused)
 	gim_machine_free(&machine);
 }
 
-static int list_msr(void *user, uint32_t msr, const char *name, const char *path, bool readable, bool writable)
+static int list_msr(void *user, const struct gim_msr_info *info)
 {
 	char *text = (char *)user;
 	const size_t used = strlen(text);
-	(void)snprintf(text + used, 1024 - used, "%x %s %s %c%c\n", msr, name, path, readable ? 'r' : '-', writable ? 'w' : '-');
-	return msr == 0x40000024;
+	(void)snprintf(text + used, 1024 - used, "%x %s %s %c%c\n", info->msr, info->name, info->path, info->readable ? 'r' : '-',
+	               info->writable ? 'w' : '-');
+	return info->msr == 0x40000024;
 }
 
 static void msr_list(void **unused)
