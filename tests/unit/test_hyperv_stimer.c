@@ -366,6 +366,85 @@ static void save(void **unused)
 	guest_free(guest);
 }
 
+/* One random thing that a guest, its devices or time do. */
+static void act(struct guest *guest, uint64_t random)
+{
+	const uint32_t vcpu = random & 1, n = random >> 1 & 3, sint = 1 + (random >> 3 & 1);
+	const uint64_t number = random >> 16 & 0xff;
+	const uint64_t config = (random >> 24 & 15) | (random >> 28 & 3 ? sint << 16 : DIRECT | VECTOR(0x80 + n));
+	const struct gim_registers call = {.rcx = 0x5d | 1 << 16, .rdx = 3, .long_mode = true};
+	struct gim_registers registers = call;
+	switch (random >> 4 & 15) {
+	case 0:
+	case 1:
+		wrmsr(guest, vcpu, MSR_CONFIG + 2 * n, config);
+		break;
+	case 2:
+	case 3:
+		wrmsr(guest, vcpu, MSR_COUNT + 2 * n, random >> 32 & 1 ? number : now(guest) + number);
+		break;
+	case 4:
+		wrmsr(guest, vcpu, MSR_EOM, 0);
+		break;
+	case 5:
+		slot_of(guest, vcpu, sint)->type = 0;
+		break;
+	case 6:
+		gim_machine_eoi(guest->machine, vcpu, (uint8_t)(0x40 + sint));
+		break;
+	case 7:
+	case 8:
+		(void)gim_machine_post(guest->machine, vcpu, (uint8_t)sint, 1 + (uint32_t)number, &number, sizeof(number));
+		break;
+	case 9:
+		assert_int_equal(gim_machine_hypercall(guest->machine, 0, &registers), GIM_ACCESS_DONE);
+		break;
+	case 10:
+		memset(guest->ram + FLAGS(1), 0, 4096);
+		break;
+	case 11:
+		wrmsr(guest, vcpu, MSR_SCONTROL, number & 3 ? 1 : 0);
+		break;
+	case 12:
+		wrmsr(guest, vcpu, MSR_SIMP, MESSAGES(vcpu) | (number & 3 ? 1 : 0));
+		break;
+	default:
+		empty_slot(guest, vcpu, sint);
+		gim_machine_step(guest->machine, number * 77);
+	}
+}
+
+/* A guest that is saved and loaded now and then sees what one sees that never is. */
+static void twins(void **unused)
+{
+	(void)unused;
+	uint64_t seed = 2463534242;
+	for (unsigned sequence = 0; sequence < 300; sequence++) {
+		struct guest *one = start(2), *other = start(2);
+		assert_int_equal(gim_machine_connect(one->machine, GIM_CONNECTION_EVENT, 3, 1, 2, 5, NULL), 0);
+		assert_int_equal(gim_machine_connect(other->machine, GIM_CONNECTION_EVENT, 3, 1, 2, 5, NULL), 0);
+		for (unsigned step = 0; step < 100; step++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			act(one, seed);
+			act(other, seed);
+			if (seed >> 60 == 0)
+				guest_migrate(other);
+			assert_int_equal(gim_machine_tsc(one->machine), gim_machine_tsc(other->machine));
+			assert_int_equal(gim_machine_deadline(one->machine), gim_machine_deadline(other->machine));
+			assert_int_equal(one->interrupt_count, other->interrupt_count);
+			assert_memory_equal(one->interrupts, other->interrupts, one->interrupt_count * sizeof(one->interrupts[0]));
+			assert_memory_equal(one->ram + MESSAGES(0), other->ram + MESSAGES(0), 8192);
+			for (uint32_t vcpu = 0; vcpu < 2; vcpu++)
+				assert_memory_equal(hv_vp(one->machine, vcpu)->stimer, hv_vp(other->machine, vcpu)->stimer,
+				                    sizeof(hv_vp(one->machine, vcpu)->stimer));
+		}
+		guest_free(one);
+		guest_free(other);
+	}
+}
+
 /* A reset stops all. */
 static void reset(void **unused)
 {
@@ -404,10 +483,10 @@ static void idle_cost(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_shot),  cmocka_unit_test(configuration), cmocka_unit_test(periodic), cmocka_unit_test(direct),
-	    cmocka_unit_test(busy),      cmocka_unit_test(catch_up),      cmocka_unit_test(backlog),  cmocka_unit_test(extremes),
-	    cmocka_unit_test(order),     cmocka_unit_test(many),          cmocka_unit_test(save),     cmocka_unit_test(reset),
-	    cmocka_unit_test(idle_cost),
+	    cmocka_unit_test(one_shot), cmocka_unit_test(configuration), cmocka_unit_test(periodic), cmocka_unit_test(direct),
+	    cmocka_unit_test(busy),     cmocka_unit_test(catch_up),      cmocka_unit_test(backlog),  cmocka_unit_test(extremes),
+	    cmocka_unit_test(order),    cmocka_unit_test(many),          cmocka_unit_test(save),     cmocka_unit_test(twins),
+	    cmocka_unit_test(reset),    cmocka_unit_test(idle_cost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
