@@ -42,6 +42,7 @@ FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
+EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
@@ -73,8 +74,8 @@ $(O)/%.o: %.S $(O)/flags
 	@$(if $(V),,echo "AS    $<")
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -c -o $@ $<
 
-# The command sees the one public header and nothing else of the library.
-$(O)/cli/%.o: cli/%.c $(O)/include/gimstate.h $(O)/flags
+# The command and the examples see the one public header and nothing else of the library.
+$(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o): $(O)/%.o: %.c $(O)/include/gimstate.h $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -101,6 +102,10 @@ $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
 
+$(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
+
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
@@ -121,7 +126,7 @@ DEMO := samples/hyperv-4.sav
 demo: all
 	$(BINARY) dump $(DEMO)
 
-check: all $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
+check: all $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 lint: all

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The lint over all tables: every record and every layout that is registered. */
-#include "state.h"
+#include "machine.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -428,6 +428,97 @@ static void cpuid_tables(void **unused)
 	assert_int_equal(findings, 0);
 }
 
+/*
+ * MSRs.
+ */
+static uint32_t several(uint32_t number)
+{
+	return number ? number : 1;
+}
+
+/* The help of a register's field begins with its MSR, whatever the case of its digits and their leading zeros. */
+static bool names_msr(const struct gim_field *field, uint32_t msr)
+{
+	char number[16];
+	(void)snprintf(number, sizeof(number), "0x%x", msr);
+	if (strcasestr(field->help, number))
+		return true;
+	(void)snprintf(number, sizeof(number), "0x%08x", msr);
+	return strcasestr(field->help, number);
+}
+
+static void check_msr_member(const struct gim_provider *provider, const struct gim_msr_row *row)
+{
+	if (row->record != (row->flags & GIM_MSR_VCPU ? provider->runtime->list_item : provider->record)) {
+		complain(provider->name, row->name, "a member of another record than its scope has");
+		return;
+	}
+	for (uint32_t i = 0; i < several(row->count); i++) {
+		uint32_t left = 0;
+		const struct gim_field *field = leaf_at(row->record, row->offset + i * (row->step ? row->step : row->width), &left);
+		if (!field || field->kind > GIM_U64 || field->width != row->width)
+			complain(provider->name, row->name, "no member, or one of another width");
+		else if (!i && !names_msr(field, row->first))
+			complain(provider->name, field->name, "its help does not name the MSR that holds it");
+	}
+}
+
+static void check_msr_gate(const struct gim_provider *provider, const struct gim_msr_row *row, const struct gim_gate *gate)
+{
+	bool shown = false;
+	for (const struct gim_cpuid_row *word = provider->cpuid; word && word->leaf; word++)
+		shown |= word->offset == gate->offset;
+	if (gate->mask && (!shown || gate->mask & (gate->mask - 1)))
+		complain(provider->name, row->name, "a gate is one bit of a word that CPUID shows");
+}
+
+static void check_msr_use(const struct gim_provider *provider, const struct gim_msr_row *row)
+{
+	for (const char *c = row->name; *c; c++)
+		if (!isupper((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_' && *c != '#')
+			complain(provider->name, row->name, "the specification's names are in capital letters");
+	if ((several(row->count) > 1) != (strchr(row->name, '#') != NULL))
+		complain(provider->name, row->name, "# stands where there are several, and only there");
+	if (!(row->flags & (GIM_MSR_READ | GIM_MSR_WRITE)) && (row->record || row->read || row->write))
+		complain(provider->name, row->name, "nobody may use it");
+	if (!(row->flags & GIM_MSR_WRITE) && (row->write || row->reserved))
+		complain(provider->name, row->name, "what is not written has no reserved bits, and no handler of writes");
+	if (!(row->flags & GIM_MSR_READ) && row->read)
+		complain(provider->name, row->name, "what is not read has no handler of reads");
+}
+
+static void check_msr_row(const struct gim_provider *provider, const struct gim_msr_row *row)
+{
+	check_msr_use(provider, row);
+	if (row->record)
+		check_msr_member(provider, row);
+	check_msr_gate(provider, row, &row->gate[0]);
+	check_msr_gate(provider, row, &row->gate[1]);
+	for (uint32_t i = 0; i < several(row->count); i++)
+		for (const struct gim_msr_row *other = provider->runtime->msrs; other < row; other++)
+			for (uint32_t j = 0; j < several(other->count); j++)
+				if (row->first + i * several(row->stride) == other->first + j * several(other->stride))
+					complain(provider->name, row->name, "another row has its number");
+}
+
+static void msr_tables(void **unused)
+{
+	(void)unused;
+	findings = 0;
+	unsigned all = 0;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
+		const struct gim_runtime *runtime = (*each)->runtime;
+		for (const struct gim_msr_row *row = runtime->msrs; row && row->name; row++, all++)
+			check_msr_row(*each, row);
+		unsigned pages = 0;
+		while (runtime->page_names && runtime->page_names[pages])
+			pages++;
+		assert_true(pages <= GIM_PAGES_MAX);
+	}
+	assert_true(all >= 40);
+	assert_int_equal(findings, 0);
+}
+
 /* A new object has the reset values that its rows give, and nothing is stored. */
 static void fresh_objects(void **unused)
 {
@@ -514,7 +605,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(record_tables), cmocka_unit_test(layout_tables), cmocka_unit_test(cpuid_tables),
-	    cmocka_unit_test(fresh_objects), cmocka_unit_test(rule_tables),
+	    cmocka_unit_test(msr_tables),    cmocka_unit_test(fresh_objects), cmocka_unit_test(rule_tables),
 	};
 	return cmocka_run_group_tests(tests, collect_all, NULL);
 }
