@@ -25,7 +25,7 @@ CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
 
-DEPS := gcc make pkg-config libjansson-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev xz-utils
+DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
@@ -33,7 +33,7 @@ FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -MMD -MP
 LIBRARY_INCLUDES := -Ilibgimstate -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
-LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson libdeflate zlib) -pthread
+LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -pthread
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)

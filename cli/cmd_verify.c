@@ -19,7 +19,7 @@ static void put_finding(const char *file, const struct gim_finding *finding)
 {
 	put_safe(stdout, file);
 	fputs(": ", stdout);
-	put_styled(stdout, styles[finding->rule->severity], severity_name(finding->rule->severity));
+	put_styled(stdout, styles[finding->severity], severity_name(finding->severity));
 	fputs(": ", stdout);
 	const char *const prefixes[] = {finding->unit, finding->path};
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
@@ -38,7 +38,7 @@ static void put_finding(const char *file, const struct gim_finding *finding)
 static void take(void *user, const struct gim_finding *finding)
 {
 	struct verdict *verdict = (struct verdict *)user;
-	verdict->counts[finding->rule->severity]++;
+	verdict->counts[finding->severity]++;
 	if (verdict->findings) {
 		(void)json_array_append_new(verdict->findings, finding_json(finding));
 	} else {

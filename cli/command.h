@@ -17,9 +17,11 @@ struct words {
 
 /* The options of a call. */
 struct options {
-	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, junit, tap, verbose;
-	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *engine, *clock, *repeat;
-	struct words target, with, probe;
+	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, junit, tap, verbose, strict,
+	    notes;
+	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *engine, *clock, *repeat, *config,
+	    *write_baseline;
+	struct words target, with, probe, error, ignore;
 };
 
 struct option_row {
@@ -56,6 +58,8 @@ int run_get(const struct options *options, int count, char **operands);
 int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);
 int run_diff(const struct options *options, int count, char **operands);
+int run_check(const struct options *options, int count, char **operands);
+int run_profile(const struct options *options, int count, char **operands);
 int run_rules(const struct options *options, int count, char **operands);
 int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);

@@ -89,6 +89,19 @@ static const struct option_row replay_options[] = {
     END,
 };
 
+static const struct option_row check_options[] = {
+    {"target", 't', AT(target), "TARGET...", "what to load into: vbox:7.2, VM.vbox, a profile, state:FILE, host; may be repeated"},
+    {"strict", 's', AT(strict), NULL, "warnings count as errors do"},
+    {"error", 0, AT(error), "RULE...", "this rule's findings are errors"},
+    {"ignore", 0, AT(ignore), "RULE...", "leave this rule's findings out"},
+    {"notes", 'n', AT(notes), NULL, "show notes, too"},
+    {"config", 'c', AT(config), "FILE", "the configuration; without it .gimstate.json of this folder"},
+    {"write-baseline", 0, AT(write_baseline), "FILE", "write a configuration that accepts all that is found now"},
+    {"force", 'f', AT(force), NULL, "overwrite that"},
+    JSON,
+    END,
+};
+
 static const struct option_row fields_options[] = {
     {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
     JSON,
@@ -108,6 +121,8 @@ const struct command commands[] = {
     {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2,
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
+    {"check", "STATE...", "say whether states load into a target and run there, and why not", check_options, 1, -1, run_check},
+    {"profile", "TARGET", "print a target as a profile, to keep and to check against", json_options, 1, 1, run_profile},
     {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},
     {"replay", "FILE", "bring the state to life in a machine, run probes on it, and say whether it is what it was", replay_options, 1, 1,
      run_replay},

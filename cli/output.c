@@ -212,7 +212,7 @@ json_t *finding_json(const struct gim_finding *finding)
 {
 	json_t *json = json_object();
 	set_text(json, "rule", finding->rule->id);
-	set_text(json, "severity", severity_name(finding->rule->severity));
+	set_text(json, "severity", severity_name(finding->severity));
 	if (finding->rule->status)
 		(void)json_object_set_new(json, "status", json_integer(finding->rule->status));
 	set_text(json, "status_name", finding->rule->status_name);

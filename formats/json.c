@@ -53,7 +53,7 @@ static int read_container(struct gim_input *input, struct gim_arena *arena, stru
 {
 	int result = read_text(input, &container->text, error);
 	return result ? result
-	              : gim_json_read(arena, (const char *)container->text.bytes, container->text.size, &container->document, error);
+	              : gim_json_read(arena, NULL, (const char *)container->text.bytes, container->text.size, &container->document, error);
 }
 
 static int store_source(struct gim_state *state, struct gim_error *error)
@@ -183,7 +183,7 @@ static int differs_from_text(const struct gim_state *state, struct gim_error *er
 	const struct gim_buffer *text = &container_of(state)->text;
 	struct gim_state again = {.format = state->format};
 	struct gim_document document;
-	int result = gim_json_read(&again.arena, (const char *)text->bytes, text->size, &document, error);
+	int result = gim_json_read(&again.arena, NULL, (const char *)text->bytes, text->size, &document, error);
 	for (size_t i = 0; !result && i < document.count; i++)
 		(void)gim_state_attach(&again, &document.objects[i]);
 	if (!result) {

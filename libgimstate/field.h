@@ -257,6 +257,7 @@ struct gim_row {
 	const struct gim_record *counter_record; /* of GIM_COUNT_FIELD and GIM_ROW_WITHIN: a uint32_t member */
 	uint32_t counter_offset;
 	uint64_t value;
+	bool overlooked;             /* of a byte string: a loader does not see that it is too long, and leaves its bytes to what follows */
 	const struct gim_rule *rule; /* of a number: the finding when it is not `value`; it is kept as it is */
 };
 
@@ -385,6 +386,7 @@ struct gim_codec {
 	uint8_t address_bytes; /* of a guest-physical address: 4 or 8 */
 	bool big;              /* byte order */
 	uint32_t vcpus;        /* 0: not known */
+	bool exact;            /* read as the loader does that knows its VM: there are that many, whatever the payload has room for */
 	uint32_t flags;        /* for GIM_WHEN_CODEC */
 	bool partial;          /* the payload is only the beginning of what the container holds */
 };

@@ -80,6 +80,7 @@ struct gim_rule {
 	const char *why;            /* what happens where it does not */
 	const char *mend;           /* what to do about it */
 	const char *source;         /* where the fact is from */
+	bool tools;                 /* the status is what tools of VirtualBox say; it loads the state all the same */
 	const char
 	    *after; /* ids of rules that must hold first, spaces between: where one of them does not, this one is not judged; or NULL */
 };
@@ -93,10 +94,11 @@ const struct gim_rule *gim_rule_find(const char *id);
 
 struct gim_finding {
 	const struct gim_rule *rule;
-	uint64_t offset;  /* in the file, GIM_UNKNOWN when none applies */
-	const char *unit; /* "NAME/INSTANCE", NULL outside units */
-	const char *path; /* the field, NULL when none applies */
-	const char *text; /* what was found and what was expected */
+	enum gim_severity severity; /* the rule's, unless what is judged for makes it more */
+	uint64_t offset;            /* in the file, GIM_UNKNOWN when none applies */
+	const char *unit;           /* "NAME/INSTANCE", NULL outside units */
+	const char *path;           /* the field, NULL when none applies */
+	const char *text;           /* what was found and what was expected */
 };
 
 /* Called once a finding; all pointers live only during the call. */
@@ -560,6 +562,7 @@ struct gim_verify_options {
 	unsigned threads;          /* 0: as many as there are processors, at most 4 */
 	gim_progress_fn *progress; /* may be NULL; a state in which something is found is gone through twice */
 	void *progress_user;
+	const struct gim_verify_hooks *hooks; /* how the library itself listens in; NULL */
 };
 
 /* Judge the integrity of the state at path ("-": standard input). Every finding goes to report. 0: no errors among them, 1: errors, or a negative code when there
@@ -567,6 +570,54 @@ struct gim_verify_options {
 int gim_verify(const char *path, const struct gim_verify_options *options, gim_report_fn *report, void *user, struct gim_error *error);
 int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                       struct gim_error *error);
+
+/*
+ * Check: will a state load into a target and run there?
+ */
+/* What a state would be loaded into: as much as is known of it. What is not known is not judged. */
+struct gim_target;
+
+/* Open the target that text names: a release ("vbox:7.2"), a VM's settings file (.vbox), a profile (JSON), or a state ("state:FILE", or the bare path), which stands for
+ * what it was saved by; "@vbox:7.2" after one of the others says which release loads it. state (may be NULL): the path of the state that is to be checked, by
+ * which the right snapshot's settings are found. *target is the caller's: gim_target_free. */
+int gim_target_open(const char *text, const char *state, struct gim_target **target, struct gim_error *error);
+
+/* The same of a profile in memory (docs/gimstate-json.md); name is what it is called. */
+int gim_target_open_json(const char *name, const char *json, size_t size_bytes, struct gim_target **target, struct gim_error *error);
+
+/* Free; *target becomes NULL. NULL and a pointer to NULL are fine. */
+void gim_target_free(struct gim_target **target);
+
+/* What it is called, as it was opened. */
+const char *gim_target_name(const struct gim_target *target);
+
+/* Does it depend on the state that it was opened for, as the settings of a snapshot do? */
+bool gim_target_is_for_state(const struct gim_target *target);
+
+/* The target as a profile. A new reference, the caller's. */
+int gim_target_json(const struct gim_target *target, struct json_t **json, struct gim_error *error);
+
+/* Called once for each set of settings in a settings file: the machine's own (snapshot NULL) and each snapshot's, with the path of its state file, NULL when it has none.
+ * Non-zero stops. */
+typedef int gim_setup_fn(void *user, const char *snapshot, const char *state);
+int gim_settings_visit(const char *path, gim_setup_fn *visit, void *user, struct gim_error *error);
+
+/* A state that was read once, to be judged for any number of targets. */
+struct gim_check;
+
+/* Read the state at path, which must be a file; options may be NULL. A damaged state is no failure, since it can be judged. *check is the caller's: gim_check_free. */
+int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error);
+int gim_check_open_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, struct gim_check **check,
+                          struct gim_error *error);
+
+/* Judge it for one target. Every finding goes to report, what a loader meets first first. 0: it fits (no errors among them), 1: it does not, or a negative code. */
+int gim_check_target(struct gim_check *check, const struct gim_target *target, gim_report_fn *report, void *user, struct gim_error *error);
+
+void gim_check_free(struct gim_check **check);
+
+/* The same of what was decoded of a state, and perhaps changed since, whatever its container is. */
+int gim_state_check(const struct gim_state *state, const struct gim_target *target, gim_report_fn *report, void *user,
+                    struct gim_error *error);
 
 #ifdef __cplusplus
 }

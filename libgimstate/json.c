@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "value.h"
+#include "visit.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -77,36 +78,52 @@ json_t *gim_value_json(const struct gim_value *value)
 	return json_leaf(value);
 }
 
-static json_t *json_object_of(const struct gim_object *object);
+/* Is anything of a field there? */
+static bool is_known(const struct gim_object *object, const struct gim_field *field)
+{
+	for (uint32_t i = 0; i < gim_object_count(object, field); i++) {
+		if (!field->record && object->presence[field->offset + i * field->width] != GIM_ABSENT)
+			return true;
+		if (field->kind == GIM_LIST)
+			return true;
+		const struct gim_object item = field->record ? gim_object_item(object, field, i) : *object;
+		for (uint32_t f = 0; field->record && f < item.record->field_count; f++)
+			if (is_known(&item, &item.record->fields[f]))
+				return true;
+	}
+	return false;
+}
 
-static json_t *json_element(const struct gim_object *object, const struct gim_field *field, uint32_t index)
+static json_t *json_element(const struct gim_object *object, const struct gim_field *field, uint32_t index, bool sparse)
 {
 	if (field->record) {
 		struct gim_object item = gim_object_item(object, field, index);
-		return json_object_of(&item);
+		return gim_object_json(&item, sparse);
 	}
 	struct gim_value value = gim_object_value(object, field, index);
 	return json_leaf(&value);
 }
 
-static json_t *json_field(const struct gim_object *object, const struct gim_field *field)
+static json_t *json_field(const struct gim_object *object, const struct gim_field *field, bool sparse)
 {
 	if (!field->count && field->kind != GIM_LIST)
-		return json_element(object, field, 0);
+		return json_element(object, field, 0, sparse);
 	json_t *json = json_array();
 	const uint32_t count = gim_object_count(object, field);
 	for (uint32_t i = 0; i < count; i++)
-		if (json_array_append_new(json, json_element(object, field, i)))
+		if (json_array_append_new(json, json_element(object, field, i, sparse)))
 			return json_decref(json), NULL;
 	return json;
 }
 
-static json_t *json_object_of(const struct gim_object *object)
+json_t *gim_object_json(const struct gim_object *object, bool sparse)
 {
 	json_t *json = json_object();
 	for (uint32_t f = 0; f < object->record->field_count; f++) {
 		const struct gim_field *field = &object->record->fields[f];
-		if (json_object_set_new(json, field->name, json_field(object, field)))
+		if (sparse && !is_known(object, field))
+			continue;
+		if (json_object_set_new(json, field->name, json_field(object, field, sparse)))
 			return json_decref(json), NULL;
 	}
 	return json;
@@ -132,7 +149,7 @@ int gim_state_json(const struct gim_state *state, const char *names, struct json
 		const struct gim_object *object = &state->objects[i];
 		if (names && !listed(names, object->record->name))
 			continue;
-		if (json_object_set_new(all, object->record->name, json_object_of(object))) {
+		if (json_object_set_new(all, object->record->name, gim_object_json(object, false))) {
 			json_decref(all);
 			all = NULL;
 		}

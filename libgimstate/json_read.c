@@ -189,6 +189,7 @@ static int parse(const char *text, size_t size, json_t **document, struct gim_er
 struct reader {
 	struct gim_arena *arena;
 	struct gim_error *error;
+	const struct gim_record *profile; /* NULL: the document is a state's */
 	char path[256];
 };
 
@@ -412,6 +413,8 @@ static int read_object(struct reader *reader, const struct gim_object *object, c
 		const struct gim_field *field = &object->record->fields[f];
 		const json_t *value = json_object_get(json, field->name);
 		const size_t more = used + (size_t)snprintf(reader->path + used, sizeof(reader->path) - used, ".%s", field->name);
+		if (!value && reader->profile)
+			continue;
 		if (!value)
 			result =
 			    refuse(reader, GIM_JSON_MISSING, "the key is missing; null stands for a field that the layout cannot hold");
@@ -457,8 +460,10 @@ static int read_member(struct reader *reader, const char *key, const json_t *jso
 	}
 	const size_t used = (size_t)snprintf(reader->path, sizeof(reader->path), "%.64s", key);
 	const struct gim_record *record = gim_record_find(key, strlen(key), &parts);
+	if (reader->profile && !strcmp(key, reader->profile->name))
+		record = reader->profile;
 	if (!record)
-		return refuse(reader, GIM_JSON_UNKNOWN, "a state has no such record");
+		return refuse(reader, GIM_JSON_UNKNOWN, "a %s has no such record", reader->profile ? "profile" : "state");
 	struct gim_object *object = &document->objects[document->count];
 	int result = gim_object_new(reader->arena, record, object, reader->error);
 	if (!result)
@@ -487,10 +492,11 @@ static int read_document(struct reader *reader, json_t *json, struct gim_documen
 	return result;
 }
 
-int gim_json_read(struct gim_arena *arena, const char *text, size_t size, struct gim_document *document, struct gim_error *error)
+int gim_json_read(struct gim_arena *arena, const struct gim_record *profile, const char *text, size_t size, struct gim_document *document,
+                  struct gim_error *error)
 {
 	json_t *json = NULL;
-	struct reader reader = {.arena = arena, .error = error};
+	struct reader reader = {.arena = arena, .error = error, .profile = profile};
 	struct gim_document read = {.count = 0};
 	int result = parse(text, size, &json, error);
 	if (!result)

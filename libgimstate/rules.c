@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All rules that there are, from the tables of those who judge by them. */
+#include "check.h"
 #include "packed.h"
-#include "state.h"
 
 #include <string.h>
 
@@ -10,6 +10,14 @@ static int visit_table(const struct gim_rule *rules, size_t count, gim_rule_fn *
 	int result = 0;
 	for (size_t i = 0; !result && i < count; i++)
 		result = visit(user, &rules[i]);
+	return result;
+}
+
+static int visit_checks(const struct gim_check_rule *rows, gim_rule_fn *visit, void *user)
+{
+	int result = 0;
+	for (; !result && rows && rows->rule.id; rows++)
+		result = visit(user, &rows->rule);
 	return result;
 }
 
@@ -26,6 +34,12 @@ int gim_rules_visit(gim_rule_fn *visit, void *user)
 		result = visit_table((*each)->rules, (*each)->rule_count, visit, user);
 	for (const struct gim_format *const *each = gim_formats; !result && *each; each++)
 		result = visit_table((*each)->rules, (*each)->rule_count, visit, user);
+	if (!result)
+		result = visit_checks(gim_check_rules, visit, user);
+	for (const struct gim_provider *const *each = gim_providers; !result && *each; each++)
+		result = visit_checks((*each)->checks, visit, user);
+	for (const struct gim_format *const *each = gim_formats; !result && *each; each++)
+		result = visit_checks((*each)->checks, visit, user);
 	return result;
 }
 

@@ -240,7 +240,8 @@ void gim_report(gim_report_fn *report, void *user, const struct gim_rule *rule, 
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	const struct gim_finding finding = {.rule = rule, .offset = offset, .unit = unit, .path = path, .text = text};
+	const struct gim_finding finding = {
+	    .rule = rule, .severity = rule->severity, .offset = offset, .unit = unit, .path = path, .text = text};
 	report(user, &finding);
 }
 

@@ -98,6 +98,22 @@ struct gim_cpuid_word {
 };
 
 struct gim_provider;
+struct gim_target;
+struct gim_setup;
+struct gim_check_rule;
+struct gim_format;
+/* Called once for each set of settings in a settings file (target.h); non-zero stops. */
+typedef int gim_setup_visit_fn(void *user, struct gim_setup *setup);
+
+/* How check listens in on verify. begin: the format is found; called again when what was told so far is void, since all of it comes again. unit: a unit's header was passed.
+ * interface: the payload of the GIM unit, which is then not judged; whole: all that the unit holds; more: a record follows that is in a loader's way, which holds
+ * nothing or cannot be unpacked. */
+struct gim_verify_hooks {
+	void *user;
+	void (*begin)(void *user, const struct gim_format *format);
+	void (*unit)(void *user, const struct gim_unit *unit);
+	void (*interface)(void *user, const uint8_t *bytes, size_t size, bool whole, bool more);
+};
 
 /*
  * A container format: one file or folder under formats/, listed in formats[] (registry.c).
@@ -133,6 +149,10 @@ struct gim_format {
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
 	              struct gim_error *error);
+	/* Does a VM's settings file of the product begin like this? And visit its sets of settings, the machine's own first; path: whose folder the paths in it count from. NULL: there
+	 * are no such files. */
+	bool (*settings_bid)(const uint8_t *head, size_t size);
+	int (*settings)(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error);
 	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
 	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
 	/* Report the units that this release would not load; 1: there are some, 0: none, or a negative code. NULL: it is not known. */
@@ -141,6 +161,7 @@ struct gim_format {
 	const struct gim_release *releases; /* that are known, in their order; version: of the container; ended by version 0; may be NULL */
 	const struct gim_rule *rules;       /* what it judges when it reads or verifies: rule_count of them */
 	size_t rule_count;
+	const struct gim_check_rule *checks; /* what check judges of it (check.h); NULL: nothing */
 };
 
 #define GIM_BID_BYTES GIM_HEAD_BYTES
@@ -163,6 +184,7 @@ struct gim_provider {
 	const struct gim_runtime *runtime;        /* how it lives (machine.h) */
 	const struct gim_rule *rules;             /* what it judges when it loads a state: rule_count of them */
 	uint32_t rule_count;
+	const struct gim_check_rule *checks; /* what check judges of it (check.h); NULL: nothing */
 };
 
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */

@@ -12,7 +12,7 @@ struct tally {
 static void count(void *user, const struct gim_finding *finding)
 {
 	struct tally *tally = (struct tally *)user;
-	tally->errors |= finding->rule->severity == GIM_ERROR;
+	tally->errors |= finding->severity == GIM_ERROR;
 	if (tally->report)
 		tally->report(tally->user, finding);
 }
@@ -37,6 +37,8 @@ static int verify(struct gim_input *input, const struct gim_verify_options *opti
 		format = gim_formats[0];
 		result = 0;
 	}
+	if (!result && options && options->hooks)
+		options->hooks->begin(options->hooks->user, format);
 	if (result)
 		result = judge_failure(&unknown, tally, error);
 	else

@@ -19,6 +19,9 @@ int gim_object_set(struct gim_arena *arena, const struct gim_object *object, con
 const struct gim_field *gim_record_field(const struct gim_record *record, size_t offset);
 const struct gim_field *gim_record_leaf(const struct gim_record *record, size_t offset);
 
+/* An object in its JSON form, without what is absent when it is to be sparse; NULL when memory is out. */
+struct json_t *gim_object_json(const struct gim_object *object, bool sparse);
+
 /* Is it the field's reset value, or an empty text? Presence does not matter. */
 bool gim_value_at_default(const struct gim_value *value);
 

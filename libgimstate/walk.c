@@ -134,6 +134,8 @@ static int walk_text(struct walk *walk, const struct gim_row *row, struct gim_te
 			if (left(walk) < 4)
 				return fail_truncated(walk, 4);
 			length = gim_cursor_u32(&walk->in);
+			if (length > limit && walk->codec->exact && row->overlooked)
+				length = 0;
 			if (length > limit)
 				return gim_fail(walk->error, GIM_E_LIMIT, at, "a text of %zu bytes, where at most %u are possible", length,
 				                limit);
@@ -279,8 +281,8 @@ static int count_items(struct walk *walk, const struct gim_row *row, const struc
 		size_t space = left(walk) < tail ? 0 : left(walk) - tail;
 		size_t whole = space / item;
 		/* Too few bytes for the vCPUs that there are: go by their number, and fail where the data ends. */
-		bool short_of = walk->codec->vcpus > row->first && whole < walk->codec->vcpus - row->first;
-		*count = row->first + (uint32_t)(short_of               ? walk->codec->vcpus - row->first
+		bool by_number = walk->codec->vcpus > row->first && (walk->codec->exact || whole < walk->codec->vcpus - row->first);
+		*count = row->first + (uint32_t)(by_number              ? walk->codec->vcpus - row->first
 		                                 : whole > GIM_LIST_MAX ? GIM_LIST_MAX + 1
 		                                                        : whole);
 		break;

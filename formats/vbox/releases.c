@@ -43,6 +43,14 @@ static const struct vbox_unit_version *find_version(const struct gim_unit *unit,
 	return oldest && unit->version < oldest->version ? oldest : NULL;
 }
 
+const struct gim_release *vbox_unit_since(const struct gim_unit *unit, struct gim_release *since)
+{
+	bool known;
+	const struct vbox_unit_version *row = find_version(unit, &known);
+	*since = row ? (struct gim_release){row->major, row->minor, 1} : (struct gim_release){.version = 0};
+	return known ? since : NULL;
+}
+
 /* Names of units about which nothing is known. */
 struct unknown {
 	char names[160];

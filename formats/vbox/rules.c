@@ -16,7 +16,7 @@
 	.why = "VirtualBox takes the file for something else",                                                                             \
 	.mend = "see what the file is: a state may be compressed, or encrypted by VirtualBox 7", SOURCE
 #define TOOLS                                                                                                                              \
-	.why = "VirtualBox loads the state, but tools that look single units up miss them",                                                \
+	.tools = true, .why = "VirtualBox loads the state, but tools that look single units up miss them",                                 \
 	.mend = "nothing, to load it; a state that VirtualBox saves again has a sound directory", SOURCE
 #define NO_END                                                                                                                             \
 	.why = "VirtualBox's loader expects a unit or the end of units, and refuses the directory that it finds",                          \

@@ -65,6 +65,7 @@ struct ssm_stream {
 	uint64_t payload_bytes;         /* handed out so far */
 	uint32_t running_crc;           /* of 2.0: what its header says of the file up to it */
 	uint32_t raw_left;              /* bytes of a raw record still to come */
+	bool empty;                     /* the last record before the terminator holds nothing */
 	uint8_t *block;                 /* an unpacked LZF or zero record */
 	size_t block_at, block_size;
 	uint64_t next_unit; /* of 1.x: where the unit ends by its header */

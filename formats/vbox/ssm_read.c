@@ -232,6 +232,7 @@ static int next_v2(struct ssm_stream *stream, struct gim_unit *unit, struct gim_
 	stream->data_offset = stream->position;
 	stream->payload_bytes = 0;
 	stream->raw_left = 0;
+	stream->empty = false;
 	stream->block_at = stream->block_size = 0;
 	return result ? result : 1;
 }
@@ -330,6 +331,7 @@ static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_
 		result = ssm_object(stream, error, SSM_UNPACK, at, "LZF data that does not expand to %zu bytes", unpacked);
 	stream->block_at = 0;
 	stream->block_size = result ? 0 : unpacked;
+	stream->empty = !unpacked;
 	return result;
 }
 
@@ -348,6 +350,7 @@ static int next_record(struct ssm_stream *stream, struct gim_error *error)
 		return read_terminator(stream, at, lead, size, error);
 	case RAW:
 		stream->raw_left = size;
+		stream->empty = !size;
 		return 0;
 	case NAMED:
 		return ssm_fail(error, SSM_RECORD_NAMED, at, "a named record: no release writes or reads them");

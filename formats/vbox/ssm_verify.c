@@ -46,7 +46,8 @@ static bool is_crc_of_stream(const struct gim_rule *rule)
 
 static void put(struct verify *verify, const struct gim_rule *rule, uint64_t offset, const char *unit, const char *path, const char *text)
 {
-	const struct gim_finding finding = {.rule = rule, .offset = offset, .unit = unit, .path = path, .text = text};
+	const struct gim_finding finding = {
+	    .rule = rule, .severity = rule->severity, .offset = offset, .unit = unit, .path = path, .text = text};
 	verify->errors += rule->severity == GIM_ERROR;
 	if (verify->findings++ < FINDINGS_MAX && verify->report)
 		verify->report(verify->user, &finding);
@@ -109,7 +110,13 @@ static int read_judged(struct verify *verify, struct gim_error *stop)
 		return ssm_skip(stream, stop); /* longer than anything that is judged */
 	if (result && !is_finding(stop))
 		return result;
+	const struct gim_verify_hooks *hooks = verify->options->hooks;
 	const bool whole = !result || stop->rule == &vbox_rules[SSM_TERMINATOR] || stop->rule == &vbox_rules[SSM_TERMINATOR_CRC];
+	if (hooks && vbox_unit_is_gim(verify->unit)) {
+		const bool more = stream->empty || (result && stop->rule == &vbox_rules[SSM_UNPACK]);
+		hooks->interface(hooks->user, verify->payload, size, whole, more);
+		return result;
+	}
 	verify->stop = result ? stop : NULL;
 	vbox_judge_unit(&verify->state, verify->unit, verify->payload, size, whole, judge, verify);
 	verify->stop = NULL;
@@ -118,6 +125,9 @@ static int read_judged(struct verify *verify, struct gim_error *stop)
 
 static int read_unit(struct verify *verify, const struct gim_unit *unit, struct gim_error *stop)
 {
+	const struct gim_verify_hooks *hooks = verify->options->hooks;
+	if (hooks)
+		hooks->unit(hooks->user, unit);
 	verify->unit = unit;
 	verify->final_units += unit->pass == GIM_PASS_FINAL && strcmp(unit->name, "SSMLiveControl") != 0;
 	return vbox_unit_judged(&verify->state, unit) ? read_judged(verify, stop) : ssm_skip(&verify->stream, stop);
@@ -396,6 +406,8 @@ int ssm_verify(struct gim_input *input, const struct gim_verify_options *options
 		if (result || !first.findings)
 			return result;
 	}
+	if (options->hooks)
+		options->hooks->begin(options->hooks->user, &gim_format_vbox);
 	struct verify verify = {.options = options, .report = report, .user = user, .state = {.format = &gim_format_vbox}};
 	result = verify_once(&verify, input, error);
 	if (!result && verify.findings >= FINDINGS_MAX) {

@@ -48,7 +48,7 @@ static const struct {
 	uint32_t instance;
 } counting_units[] = {{"cpum", 1}, {"tm", 1}, {"em", 0}, {"apic", 0}};
 
-static bool is_gim(const struct gim_unit *unit)
+bool vbox_unit_is_gim(const struct gim_unit *unit)
 {
 	return !strcmp(unit->name, "GIM") && !unit->instance && unit->pass == GIM_PASS_FINAL;
 }
@@ -79,7 +79,7 @@ const struct gim_frame *vbox_next_frame(const struct gim_frame *frame, const str
 
 bool vbox_unit_decodable(const struct gim_unit *unit)
 {
-	return (is_gim(unit) && unit->version == 1) || vbox_next_frame(NULL, unit);
+	return (vbox_unit_is_gim(unit) && unit->version == 1) || vbox_next_frame(NULL, unit);
 }
 
 static void describe(const struct gim_unit *unit, char *text, size_t size)
@@ -369,7 +369,7 @@ static void decode_met(struct decoding *decoding, const struct gim_unit *unit)
 	const int info = info_index(unit);
 	if (info >= 0)
 		decoding->seen |= 1u << info;
-	if (is_gim(unit)) {
+	if (vbox_unit_is_gim(unit)) {
 		if (decoding->parts & GIM_PART_GIM)
 			decode_gim(decoding, unit);
 	} else if (vbox_next_frame(NULL, unit)) {
@@ -471,7 +471,7 @@ int vbox_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, 
 
 int vbox_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	if (!is_gim(unit) && !vbox_next_frame(NULL, unit))
+	if (!vbox_unit_is_gim(unit) && !vbox_next_frame(NULL, unit))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "no table knows %s/%u in version %u%s", unit->name, unit->instance,
 		                unit->version, unit->pass == GIM_PASS_FINAL || !unit->pass ? "" : " in this pass");
 	struct decoding decoding = {.state = state, .report = report, .user = user, .error = error, .last_offset = GIM_UNKNOWN};

@@ -126,6 +126,9 @@ extern const struct gim_record *const vbox_records[];
 /* Is there a table for this unit in this version and pass? */
 bool vbox_unit_decodable(const struct gim_unit *unit);
 
+/* Is it the GIM unit of the final pass? */
+bool vbox_unit_is_gim(const struct gim_unit *unit);
+
 /* Does verify look into the payload of this unit? */
 bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit);
 
@@ -157,6 +160,8 @@ int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *
 int vbox_check_provider(struct gim_state *state, const struct gim_provider *provider, gim_report_fn *report, void *user,
                         struct gim_error *error);
 extern const struct gim_release vbox_releases[];
+/* The first release that loads this version of a unit, version 0 where none is known to; NULL: nothing is known of the unit. */
+const struct gim_release *vbox_unit_since(const struct gim_unit *unit, struct gim_release *since);
 int vbox_check_release(struct gim_state *state, const struct gim_release *release, gim_report_fn *report, void *user,
                        struct gim_error *error);
 int vbox_change_cpuid(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,

@@ -4,6 +4,7 @@
 #include "state.h"
 #include "vbox/crc.h"
 #include "vbox/rules.h"
+#include "vbox/settings.h"
 #include "vbox/ssm.h"
 #include "vbox/ssm_convert.h"
 #include "vbox/ssm_rewrite.h"
@@ -249,6 +250,9 @@ const struct gim_format gim_format_vbox = {
     .releases = vbox_releases,
     .layouts = vbox_layouts,
     .records = vbox_records,
+    .settings_bid = vbox_settings_bid,
+    .settings = vbox_settings,
     .rules = vbox_rules,
     .rule_count = VBOX_RULES,
+    .checks = vbox_checks,
 };

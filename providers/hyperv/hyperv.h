@@ -3,7 +3,7 @@
 #ifndef GIM_HYPERV_H
 #define GIM_HYPERV_H
 
-#include "field.h"
+#include "check.h"
 
 /* CPUID words as the guest was shown them. */
 struct hv_features {
@@ -107,5 +107,6 @@ void hv_explain_guest_os(uint64_t id, char *text, size_t size);
 
 extern const struct gim_layout hv_layout_vbox;
 extern const struct gim_cpuid_row hv_cpuid[];
+extern const struct gim_check_rule hv_checks[];
 
 #endif

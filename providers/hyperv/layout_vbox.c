@@ -36,7 +36,7 @@ static const struct gim_row rows[] = {
     ON(hv_state, tsc_page.raw_mode),
     ON_(hv_state, tsc_page.size, PAGE_SIZE_RULE),
     ON_GPA(hv_state, tsc_page.gpa),
-    ON_(hv_state, tsc_page.description, .limit = DESCRIPTION_LIMIT),
+    ON_(hv_state, tsc_page.description, .limit = DESCRIPTION_LIMIT, .overlooked = true),
     ON(hv_state, tsc_sequence),
     SINCE(2, hv_state, debug.pending_buffer),
     SINCE(2, hv_state, debug.send_buffer),

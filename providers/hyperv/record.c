@@ -172,4 +172,5 @@ const struct gim_provider gim_provider_hyperv = {
     .rules = hv_rules,
     .rule_count = HV_RULES,
     .fresh = hv_pages_fresh,
+    .checks = hv_checks,
 };

@@ -3,7 +3,7 @@
 #ifndef GIM_KVM_H
 #define GIM_KVM_H
 
-#include "field.h"
+#include "check.h"
 
 struct kvm_vcpu {
 	uint64_t system_time;
@@ -30,5 +30,6 @@ struct kvm_state {
 extern const struct gim_record kvm_vcpu_record, kvm_features_record, kvm_state_record;
 extern const struct gim_layout kvm_layout_vbox;
 extern const struct gim_cpuid_row kvm_cpuid[];
+extern const struct gim_check_rule kvm_checks[];
 
 #endif

@@ -122,4 +122,5 @@ const struct gim_provider gim_provider_kvm = {
     .layouts = layouts,
     .cpuid = kvm_cpuid,
     .runtime = &kvm_runtime,
+    .checks = kvm_checks,
 };

@@ -58,6 +58,13 @@ call diff --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/hyperv-1.sav"
 call diff --json --all "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav"
 call diff --json --exact "$SAMPLES/kvm.sav" "$SAMPLES/kvm-live.sav" guest.vcpus
 call diff --json "$SAMPLES/kvm.sav" nothing
+call check --json "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav" nothing --target vbox:7.2 --target vbox:5.1 --target "$SAMPLES/kvm.sav" --target nothing
+call check --json "$SAMPLES/hyperv-4.sav"
+call check --json "$SAMPLES/hyperv-4.sav" -t vbox:5.2 --write-baseline baseline.json
+call check --json "$SAMPLES/hyperv-4.sav" --config baseline.json
+call check --json "$SAMPLES/hyperv-4.sav" --config nothing.json
+for target in "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav" vbox:7.2 nothing; do call profile --json "$target"; done
+calls=$((calls + 1)) && echo "the configuration" >>calls && cp baseline.json $calls.json
 call rules --json
 call rules --json GIM-PAGE-SIZE
 call rules --json NO-RULE

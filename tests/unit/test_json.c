@@ -277,7 +277,7 @@ static void refused_texts(void **unused)
 		struct gim_arena arena = {.blocks = NULL};
 		struct gim_error error = GIM_ERROR_INIT;
 		check_text(cases[i].text, strlen(cases[i].text), cases[i].rule, cases[i].path, cases[i].text);
-		assert_true(gim_json_read(&arena, cases[i].text, strlen(cases[i].text), &document, &error) < 0);
+		assert_true(gim_json_read(&arena, NULL, cases[i].text, strlen(cases[i].text), &document, &error) < 0);
 		if (!strstr(error.text, cases[i].said))
 			fail_msg("%s: %s", cases[i].text, error.text);
 		gim_arena_free(&arena);

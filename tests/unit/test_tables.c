@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The lint over all tables: every record and every layout that is registered. */
 #include "machine.h"
+#include "target.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -65,6 +66,7 @@ static int collect_all(void **unused)
 	collect_top(&gim_record);
 	collect_top(&guest_record);
 	collect_top(&machine_state_record);
+	collect(&profile_record);
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
 		collect_top((*each)->record);
 	for (const struct gim_format *const *each = gim_formats; *each; each++)

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A VM's settings file (.vbox) as far as it says what a state can be loaded into: the machine's own settings and those of its snapshots. */
+#include "vbox/settings.h"
+
+#include "error.h"
+#include "target.h"
+#include "vbox/guest_type.h"
+
+#include <expat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Larger than any settings file, and elements nested deeper than the longest chain of snapshots. */
+enum { SETTINGS_MAX = 16 << 20, DEPTH_MAX = 1024, SETUPS_MAX = 4096 };
+
+extern const struct gim_format gim_format_vbox;
+
+/* One machine's or snapshot's settings, as they are written. */
+struct setup {
+	char *snapshot, *state; /* NULL: it is the machine; it has none */
+	char provider[32], debug[256], chipset[16];
+	unsigned long vcpus, ram_mib;
+	bool nested, has_hardware;
+};
+
+struct reader {
+	XML_Parser parser;
+	struct gim_error *error;
+	int result;
+	struct setup *setups;
+	size_t count, capacity;
+	size_t owners[DEPTH_MAX]; /* the setup that an element at this depth belongs to; SIZE_MAX: none */
+	unsigned depth, hardware; /* hardware: depth of the element Hardware that is open, or 0 */
+	char os_type[64];
+};
+
+bool vbox_settings_bid(const uint8_t *head, size_t size)
+{
+	static const char *const beginnings[] = {"<?xml", "<VirtualBox", "\xef\xbb\xbf<"};
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (size >= strlen(beginnings[i]) && !memcmp(head, beginnings[i], strlen(beginnings[i])))
+			return true;
+	return false;
+}
+
+static void stop(struct reader *reader, int result)
+{
+	if (!reader->result)
+		reader->result = result;
+	(void)XML_StopParser(reader->parser, XML_FALSE);
+}
+
+static void refuse(struct reader *reader, int code, const char *text)
+{
+	stop(reader, gim_fail(reader->error, code, (uint64_t)XML_GetCurrentByteIndex(reader->parser), "%s", text));
+}
+
+static const char *attribute(const XML_Char **attributes, const char *name)
+{
+	for (; *attributes; attributes += 2)
+		if (!strcmp(attributes[0], name))
+			return attributes[1];
+	return NULL;
+}
+
+static void copy(char *to, size_t size, const char *from)
+{
+	if (from)
+		(void)snprintf(to, size, "%s", from);
+}
+
+/* A whole number; anything else is refused. */
+static unsigned long number(struct reader *reader, const char *text, unsigned long most, const char *what)
+{
+	char *end;
+	if (!text)
+		return 0;
+	const unsigned long value = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && value <= most)
+		return value;
+	refuse(reader, GIM_E_VALUE, what);
+	return 0;
+}
+
+static size_t begin_setup(struct reader *reader, const char *snapshot, const char *state)
+{
+	if (reader->count == SETUPS_MAX) {
+		refuse(reader, GIM_E_LIMIT, "the settings file has more than 4095 snapshots");
+		return SIZE_MAX;
+	}
+	if (reader->count == reader->capacity) {
+		const size_t capacity = reader->capacity ? 2 * reader->capacity : 8;
+		struct setup *setups = realloc(reader->setups, capacity * sizeof(*setups));
+		if (!setups) {
+			refuse(reader, GIM_E_MEMORY, "out of memory");
+			return SIZE_MAX;
+		}
+		reader->setups = setups;
+		reader->capacity = capacity;
+	}
+	/* VirtualBox gives a machine one vCPU where the file says nothing, and no paravirtualisation but what Legacy stands for. */
+	struct setup *setup = &reader->setups[reader->count];
+	*setup = (struct setup){.vcpus = 1, .provider = "Legacy", .chipset = "PIIX3"};
+	setup->snapshot = snapshot ? strdup(snapshot) : NULL;
+	setup->state = state && *state ? strdup(state) : NULL;
+	if ((snapshot && !setup->snapshot) || (state && *state && !setup->state))
+		refuse(reader, GIM_E_MEMORY, "out of memory");
+	return reader->count++;
+}
+
+/* An element within Hardware, at whatever depth this version of the file has it. */
+static void hardware_element(struct reader *reader, struct setup *setup, const char *name, const XML_Char **attributes)
+{
+	const char *text;
+	if (!strcmp(name, "CPU") && (text = attribute(attributes, "count")))
+		setup->vcpus = number(reader, text, GIM_VCPUS_MAX, "the number of processors is none of 1 to 1024");
+	else if (!strcmp(name, "Memory"))
+		setup->ram_mib = number(reader, attribute(attributes, "RAMSize"), 64ul << 20,
+		                        "the size of memory is no number of MiB that a VM can have");
+	else if (!strcmp(name, "Paravirt")) {
+		copy(setup->provider, sizeof(setup->provider), attribute(attributes, "provider"));
+		copy(setup->debug, sizeof(setup->debug), attribute(attributes, "debug"));
+	} else if (!strcmp(name, "Chipset"))
+		copy(setup->chipset, sizeof(setup->chipset), attribute(attributes, "type"));
+	else if (!strcmp(name, "NestedHWVirt") && (text = attribute(attributes, "enabled")))
+		setup->nested = !strcmp(text, "true") || !strcmp(text, "1");
+}
+
+static void start_element(void *user, const XML_Char *name, const XML_Char **attributes)
+{
+	struct reader *reader = (struct reader *)user;
+	size_t owner = reader->depth ? reader->owners[reader->depth - 1] : SIZE_MAX;
+	if (reader->depth == DEPTH_MAX) {
+		refuse(reader, GIM_E_LIMIT, "elements are nested deeper than 1024");
+		return;
+	}
+	if (!reader->depth && strcmp(name, "VirtualBox") != 0) {
+		refuse(reader, GIM_E_FORMAT, "this is XML, but no settings file of a VirtualBox VM");
+		return;
+	}
+	if (!strcmp(name, "Machine") && reader->depth == 1 && !reader->count) {
+		copy(reader->os_type, sizeof(reader->os_type), attribute(attributes, "OSType"));
+		owner = begin_setup(reader, NULL, attribute(attributes, "stateFile"));
+	} else if (!strcmp(name, "Snapshot") && owner != SIZE_MAX && !reader->hardware) {
+		const char *snapshot = attribute(attributes, "name");
+		owner = begin_setup(reader, snapshot ? snapshot : "", attribute(attributes, "stateFile"));
+	} else if (!strcmp(name, "Hardware") && owner != SIZE_MAX && !reader->hardware) {
+		reader->hardware = reader->depth + 1;
+		reader->setups[owner].has_hardware = true;
+	} else if (reader->hardware && owner != SIZE_MAX) {
+		hardware_element(reader, &reader->setups[owner], name, attributes);
+	}
+	reader->owners[reader->depth++] = owner;
+}
+
+static void end_element(void *user, const XML_Char *name)
+{
+	struct reader *reader = (struct reader *)user;
+	(void)name;
+	if (reader->hardware == reader->depth)
+		reader->hardware = 0;
+	reader->depth--;
+}
+
+/* Entities are declared in a document type; without one there are none to expand, and nothing else to fetch. */
+static void start_doctype(void *user, const XML_Char *name, const XML_Char *system, const XML_Char *public, int has_subset)
+{
+	(void)name, (void)system, (void)public, (void)has_subset;
+	refuse((struct reader *)user, GIM_E_FORMAT, "the settings file declares a document type, which VirtualBox never writes");
+}
+
+static int parse(struct reader *reader, struct gim_input *input, struct gim_error *error)
+{
+	int result = 0;
+	uint64_t offset = 0;
+	bool more = true;
+	while (!result && more) {
+		size_t got;
+		char *piece = XML_GetBuffer(reader->parser, 16384);
+		result = piece ? gim_input_read(input, offset, piece, 16384, &got, error)
+		               : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+		if (result)
+			break;
+		offset += got;
+		more = got == 16384;
+		if (offset > SETTINGS_MAX)
+			result = gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the settings file is larger than 16 MiB");
+		else if (XML_ParseBuffer(reader->parser, (int)got, !more) == XML_STATUS_ERROR)
+			result = reader->result ? reader->result
+			                        : gim_fail(error, GIM_E_FORMAT, (uint64_t)XML_GetCurrentByteIndex(reader->parser),
+			                                   "the settings file is broken XML in line %lu: %s",
+			                                   (unsigned long)XML_GetCurrentLineNumber(reader->parser),
+			                                   XML_ErrorString(XML_GetErrorCode(reader->parser)));
+	}
+	return result;
+}
+
+/* The path of a state file, which the settings give from their own folder. The caller frees it. */
+static char *state_path(const char *settings, const char *state)
+{
+	const char *slash = strrchr(settings, '/');
+	const int folder = *state != '/' && slash ? (int)(slash - settings) + 1 : 0;
+	char *path = NULL;
+	if (asprintf(&path, "%.*s%s", folder, settings, state) < 0)
+		return NULL;
+	for (char *at = path + folder; *at; at++)
+		if (*at == '\\')
+			*at = '/';
+	return path;
+}
+
+/* Is an option of a list "a=1,b=2" on? */
+static bool option_is(const char *options, const char *name, const char *value)
+{
+	const size_t length = strlen(name);
+	while (options && *options) {
+		if (!strncmp(options, name, length) && options[length] == '=')
+			return !strncmp(options + length + 1, value, strlen(value));
+		options = strchr(options, ',');
+		options = options ? options + 1 : NULL;
+	}
+	return false;
+}
+
+static int set_provider(struct gim_target *target, const struct setup *setup, const char *os_type, struct gim_error *error)
+{
+	static const struct {
+		const char *setting, *provider;
+	} fixed[] = {{"None", "none"}, {"Minimal", "minimal"}, {"HyperV", "hyperv"}, {"KVM", "kvm"}};
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (!strcmp(setup->provider, fixed[i].setting))
+			return gim_target_set_provider(target, fixed[i].provider, error);
+	const bool legacy = !strcmp(setup->provider, "Legacy");
+	if (!legacy && strcmp(setup->provider, "Default") != 0)
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the VM's paravirtualisation provider %s is not known", setup->provider);
+	char reason[128];
+	(void)snprintf(reason, sizeof(reason), "%s for a guest of type %s", setup->provider, *os_type ? os_type : "Other");
+	int result = gim_target_set_provider(target, vbox_guest_provider(os_type, legacy), error);
+	return result ? result : gim_target_set_text(target, offsetof(struct profile, reason), reason, error);
+}
+
+static int fill_target(struct gim_target *target, const struct setup *setup, const char *os_type, struct gim_error *error)
+{
+	int result = set_provider(target, setup, os_type, error);
+	if (!result)
+		result = gim_target_set_product(target, &gim_format_vbox, error);
+	if (!result)
+		result = gim_target_set(target, "guest.vcpus", setup->vcpus, error);
+	if (!result && setup->ram_mib)
+		result = gim_target_set(target, "guest.ram_bytes", (uint64_t)setup->ram_mib << 20, error);
+	if (!result)
+		result = gim_target_set(target, "profile.chipset", !strcmp(setup->chipset, "ICH9") ? PROFILE_ICH9 : PROFILE_PIIX3, error);
+	if (!result)
+		result = gim_target_set(target, "profile.nested", setup->nested, error);
+	if (!result)
+		result = gim_target_set(target, "profile.debug", option_is(setup->debug, "enabled", "1"), error);
+	return result;
+}
+
+static int give_setup(const char *path, const struct reader *reader, const struct setup *setup, gim_setup_visit_fn *visit, void *user,
+                      struct gim_error *error)
+{
+	struct gim_target *target = NULL;
+	char *state = setup->state ? state_path(path, setup->state) : NULL;
+	int result = setup->state && !state ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : 0;
+	if (!result)
+		result = gim_target_new(path, &target, error);
+	if (!result)
+		result = fill_target(target, setup, reader->os_type, error);
+	if (!result) {
+		struct gim_setup given = {target, setup->snapshot, state};
+		result = visit(user, &given);
+		target = given.target;
+	}
+	gim_target_free(&target);
+	free(state);
+	return result;
+}
+
+int vbox_settings(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error)
+{
+	struct reader reader = {.parser = XML_ParserCreate(NULL), .error = error};
+	if (!reader.parser)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	XML_SetUserData(reader.parser, &reader);
+	XML_SetElementHandler(reader.parser, start_element, end_element);
+	XML_SetStartDoctypeDeclHandler(reader.parser, start_doctype);
+	int result = parse(&reader, input, error);
+	if (!result && !reader.count)
+		result = gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "the settings file has no machine");
+	for (size_t i = 0; !result && i < reader.count; i++)
+		result = give_setup(path, &reader, &reader.setups[i], visit, user, error);
+	for (size_t i = 0; i < reader.count; i++) {
+		free(reader.setups[i].snapshot);
+		free(reader.setups[i].state);
+	}
+	free(reader.setups);
+	XML_ParserFree(reader.parser);
+	return result;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tests each rule of check with a state and a target that break it and with a pair that nearly does; and the order, severities and prerequisites of findings. */
+#include "check.h"
+#include "guest.h"
+#include "json.h"
+#include "machine.h"
+#include "vbox/units.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+extern const struct gim_format gim_format_vbox, gim_format_json;
+
+/*
+ * States from documents that say only what matters; ' stands for ".
+ */
+struct state {
+	struct gim_state state;
+	struct gim_unit units[8];
+	size_t unit_count;
+};
+
+static char *quoted(const char *text, char *to, size_t size)
+{
+	assert_true(strlen(text) < size);
+	for (size_t i = 0; (to[i] = text[i] == '\'' ? '"' : text[i]); i++)
+		;
+	return to;
+}
+
+static void read_state(struct state *state, const char *text, const char *units)
+{
+	char json[2048];
+	struct gim_document document;
+	struct gim_error error = GIM_ERROR_INIT;
+	*state = (struct state){.state = {.format = &gim_format_vbox, .codec = {.address_bytes = 8}}};
+	/* "json:": of a document's container; "4:": of layout version 4. */
+	if (!strncmp(text, "json:", 5)) {
+		state->state.format = &gim_format_json;
+		text += 5;
+	} else if (text[1] == ':') {
+		state->state.layout_version = (uint32_t)(text[0] - '0');
+		text += 2;
+	}
+	(void)quoted(text, json, sizeof(json));
+	if (gim_json_read(&state->state.arena, &profile_record, json, strlen(json), &document, &error))
+		fail_msg("%s: %s: %s", text, error.path, error.text);
+	for (size_t i = 0; i < document.count; i++)
+		assert_non_null(gim_state_attach(&state->state, &document.objects[i]));
+	/* A document does not say who wrote it; a container does. */
+	struct gim_object *source = gim_state_object(&state->state, &source_record, NULL);
+	assert_int_equal(gim_store_text(&state->state, source, offsetof(struct source, release), "vbox:7.2", NULL), 0);
+	for (int used; units && *units; units += used) {
+		struct gim_unit *unit = &state->units[state->unit_count++];
+		unit->pass = GIM_PASS_FINAL;
+		unit->offset = 0x40 * state->unit_count;
+		assert_int_equal(sscanf(units, " %48[^/]/%u:%u%n", unit->name, &unit->instance, &unit->version, &used), 3);
+	}
+}
+
+static struct gim_target *read_target(const char *text)
+{
+	char json[2048];
+	struct gim_target *target = NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	int result = *text == '{' ? gim_target_open_json("target", quoted(text, json, sizeof(json)), strlen(text), &target, &error)
+	                          : gim_target_open(text, NULL, &target, &error);
+	if (result)
+		fail_msg("%s: %s: %s", text, error.path, error.text);
+	return target;
+}
+
+struct heard {
+	const char *rule; /* that is listened for; NULL: the first of all */
+	unsigned count, errors;
+	enum gim_severity severity;
+	char path[128], text[512], order[1024];
+	bool has_unit;
+};
+
+static void hear(void *user, const struct gim_finding *finding)
+{
+	struct heard *heard = (struct heard *)user;
+	const size_t used = strlen(heard->order);
+	(void)snprintf(heard->order + used, sizeof(heard->order) - used, "%s ", finding->rule->id);
+	heard->errors += finding->severity == GIM_ERROR;
+	if (heard->rule && strcmp(finding->rule->id, heard->rule) != 0)
+		return;
+	if (heard->count++)
+		return;
+	heard->severity = finding->severity;
+	heard->has_unit = finding->unit;
+	(void)snprintf(heard->path, sizeof(heard->path), "%s", finding->path ? finding->path : "");
+	(void)snprintf(heard->text, sizeof(heard->text), "%s", finding->text);
+}
+
+static struct heard judge(const char *rule, const char *state_text, const char *units, const char *target_text)
+{
+	static struct state state;
+	struct heard heard = {.rule = rule};
+	struct gim_target *target = read_target(target_text);
+	read_state(&state, state_text, units);
+	const int result = gim_judge_state(&state.state, state.units, state.unit_count, target, hear, &heard, NULL);
+	assert_int_equal(result, heard.errors > 0);
+	gim_arena_free(&state.state.arena);
+	gim_target_free(&target);
+	return heard;
+}
+
+/*
+ * One row a rule: what breaks it, and what nearly does.
+ */
+#define DOC(members) "{'gimstate': 1, " members "}"
+#define GIM(provider) "'gim': {'provider': '" provider "'}"
+#define VBOX "'profile': {'hypervisor': 'vbox'}"
+#define TARGET(members) DOC(VBOX ", " members)
+#define HV(members) DOC(GIM("hyperv") ", 'hyperv': {" members "}")
+#define HV_GUEST(members, guest) DOC(GIM("hyperv") ", 'hyperv': {" members "}, 'guest': {" guest "}")
+#define KVM(members) DOC(GIM("kvm") ", 'kvm': {" members "}")
+#define GUEST(members) DOC("'guest': {" members "}")
+#define UNITS(units) DOC("'profile': {'hypervisor': 'vbox', 'unit': [" units "]}")
+#define UNIT(name, version) "{'name': '" name "', 'instance': 0, 'version': " version "}"
+#define LEAF(number, a, b, c, d) "{'leaf': " number ", 'eax': " a ", 'ebx': " b ", 'ecx': " c ", 'edx': " d "}"
+#define INTEL LEAF("0", "22", "1970169159", "1818588270", "1231384169")
+#define PAGES(hypercall, gpa) "'hypercall': '" hypercall "', 'hypercall_page': {'gpa': '" gpa "'}"
+
+struct pair {
+	const char *state, *units, *target;
+};
+
+static const struct row {
+	const char *rule, *path; /* where it is found */
+	struct pair breaks, nearly;
+	bool needs_msrs; /* a table of MSRs */
+} rows[] = {
+    {"GIM-FORM-001", "", {"json:" HV(""), NULL, "vbox:7.2"}, {HV(""), NULL, "vbox:7.2"}, false},
+    {"GIM-VER-001", "gim.layout", {"4:" HV(""), "GIM/0:1", "vbox:5.2"}, {"3:" HV(""), "GIM/0:1", "vbox:5.2"}, false},
+    {"GIM-VER-002", "", {HV(""), "cpum/1:24", "vbox:7.1"}, {HV(""), "cpum/1:23", "vbox:7.1"}, false},
+    {"GIM-VER-003",
+     "source.release",
+     {DOC("'gim': {'provider': 'none'}"), NULL, "vbox:7.1"},
+     {DOC("'gim': {'provider': 'none'}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-UNIT-001",
+     "",
+     {HV(""), "SSM/0:1 vga/0:3", UNITS(UNIT("SSM", "1"))},
+     {HV(""), "SSM/0:1 SSMLiveControl/0:1", UNITS(UNIT("SSM", "1"))},
+     false},
+    {"GIM-UNIT-002", "", {HV(""), "SSM/0:2", UNITS(UNIT("SSM", "1"))}, {HV(""), "SSM/0:1", UNITS(UNIT("SSM", "2"))}, false},
+    {"GIM-UNIT-003", "", {HV(""), "GIM/0:1 vga/0:3", "vbox:7.2"}, {HV(""), "GIM/0:1 cpum/1:24", "vbox:7.2"}, false},
+    {"GIM-UNIT-004", "", {GUEST("'vcpus': 1"), NULL, TARGET(GIM("kvm"))}, {GUEST("'vcpus': 1"), NULL, TARGET(GIM("none"))}, false},
+    {"GIM-PROV-001", "gim.provider", {HV(""), "GIM/0:1", TARGET(GIM("kvm"))}, {HV(""), "GIM/0:1", TARGET(GIM("hyperv"))}, false},
+    {"GIM-LOSS-001",
+     "hyperv.vp[1].scontrol",
+     {HV("'vp': [{'scontrol': '0x0'}, {'scontrol': '0x1'}]"), NULL, "vbox:7.2"},
+     {HV("'vp': [{'scontrol': '0x0', 'simp': '0x5001'}]"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-LOSS-002",
+     "hyperv.vp[0].scontrol",
+     {HV("'vp': [{'simp': '0x5001'}]"), NULL, TARGET(GIM("hyperv"))},
+     {HV("'vp': [{'simp': '0x5000'}]"), NULL, TARGET(GIM("hyperv"))},
+     false},
+    {"GIM-LOSS-003",
+     "hyperv.guest_os_id",
+     {"1:" HV("'hypercall': '0x0'"), NULL, "vbox:7.2"},
+     {"4:" HV("'hypercall': '0x0'"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-CPU-001",
+     "guest.vcpus",
+     {GUEST("'vcpus': 2"), "cpum/1:24", TARGET("'guest': {'vcpus': 3}")},
+     {GUEST("'vcpus': 2"), "cpum/1:24", TARGET("'guest': {'vcpus': 2}")},
+     false},
+    {"GIM-CPU-002",
+     "guest.cpuid",
+     {GUEST("'cpuid': [" INTEL "]"), NULL, DOC("'profile': {'cpu_vendor': 'AuthenticAMD'}")},
+     {GUEST("'cpuid': [" INTEL "]"), NULL, DOC("'profile': {'cpu_vendor': 'GenuineIntel'}")},
+     false},
+    {"GIM-CPU-003",
+     "vbox.cpum.vmx",
+     {DOC("'vbox': {'cpum': {'svm': false, 'vmx': true}}"), "cpum/1:24", DOC("'profile': {'hypervisor': 'vbox', 'nested': false}")},
+     {DOC("'vbox': {'cpum': {'svm': false, 'vmx': true}}"), "cpum/1:24", DOC("'profile': {'hypervisor': 'vbox', 'nested': true}")},
+     false},
+    {"GIM-RAM-001",
+     "guest.ram_bytes",
+     {GUEST("'ram_bytes': '0x400000'"), "mm/1:2", TARGET("'guest': {'ram_bytes': '0x400001'}")},
+     {GUEST("'ram_bytes': '0x400000'"), "mm/1:2", TARGET("'guest': {'ram_bytes': '0x400000'}")},
+     false},
+    {"GIM-PAGE-001",
+     "hyperv.hypercall_page.gpa",
+     {HV(PAGES("0x5001", "0x400000")), "GIM/0:1", TARGET("'guest': {'ram_bytes': '0x400000'}")},
+     {HV(PAGES("0x5001", "0x3ff000")), "GIM/0:1", TARGET("'guest': {'ram_bytes': '0x400000'}")},
+     false},
+    {"GIM-PAGE-002",
+     "kvm.vcpu[0].system_time",
+     {KVM("'vcpu': [{'system_time': '0xa0001'}]"), NULL, TARGET("'guest': {'ram_bytes': '0x400000'}")},
+     {KVM("'vcpu': [{'system_time': '0x9ffe1'}, {'system_time': '0xa0000'}]"), NULL, TARGET("'guest': {'ram_bytes': '0x400000'}")},
+     false},
+    {"GIM-PAGE-003",
+     "hyperv.hypercall_page.gpa",
+     {HV(PAGES("0x5001", "0x6000")), NULL, TARGET(GIM("hyperv"))},
+     {HV(PAGES("0x5000", "0x6000")), NULL, TARGET(GIM("hyperv"))},
+     false},
+    {"GIM-PAGE-004",
+     "kvm.vcpu[0].gpa",
+     {KVM("'vcpu': [{'system_time': '0x5001', 'gpa': '0x6000'}]"), NULL, TARGET(GIM("kvm"))},
+     {KVM("'vcpu': [{'system_time': '0x5001', 'gpa': '0x5000'}, {'system_time': '0x0', 'gpa': '0x6000'}]"), NULL, TARGET(GIM("kvm"))},
+     false},
+    {"GIM-TSC-001",
+     "guest.tsc_hz",
+     {GUEST("'tsc_hz': '0x3b9aca00'"), NULL, DOC("'profile': {'tsc_tolerance_ppm': 250}, 'guest': {'tsc_hz': '0x3b9e9b91'}")},
+     {GUEST("'tsc_hz': '0x3b9aca00'"), NULL, DOC("'profile': {'tsc_tolerance_ppm': 250}, 'guest': {'tsc_hz': '0x3b9e9a90'}")},
+     false},
+    {"GIM-TSC-002",
+     "hyperv.reference_tsc",
+     {HV_GUEST("'reference_tsc': '0x5001'", "'tsc_hz': '0x3b9aca00'"), NULL, TARGET("'guest': {'tsc_hz': '0x4b9aca00'}")},
+     {HV_GUEST("'reference_tsc': '0x5000'", "'tsc_hz': '0x3b9aca00'"), NULL, TARGET("'guest': {'tsc_hz': '0x4b9aca00'}")},
+     false},
+    {"GIM-CLOCK-001",
+     "kvm.vcpu[0].virtual_ns",
+     {DOC(GIM("kvm") ", 'kvm': {'vcpu': [{'system_time': '0x5001', 'virtual_ns': '0x11'}]}, 'guest': {'virtual_ns': '0x10'}"), NULL,
+      "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm': {'vcpu': [{'system_time': '0x5001', 'virtual_ns': '0x10'}]}, 'guest': {'virtual_ns': '0x10'}"), NULL,
+      "vbox:7.2"},
+     false},
+    {"GIM-CLOCK-002",
+     "kvm.vcpu[0].version",
+     {KVM("'vcpu': [{'system_time': '0x5001', 'version': 3}]"), NULL, "vbox:7.2"},
+     {KVM("'vcpu': [{'system_time': '0x5001', 'version': 2}, {'system_time': '0x5000', 'version': 3}]"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-CLOCK-004",
+     "guest.vcpu[1].tsc",
+     {GUEST("'tsc_hz': '0x100', 'vcpu': [{'tsc': '0x1'}, {'tsc': '0x102'}]"), NULL, "vbox:7.2"},
+     {GUEST("'tsc_hz': '0x100', 'vcpu': [{'tsc': '0x1'}, {'tsc': '0x101'}]"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-CPUID-001",
+     "kvm.features.base",
+     {DOC(GIM("kvm") ", 'kvm': {'features': {'base': ['0x8']}}, 'guest': {'cpuid': [" LEAF("1073741825", "9", "0", "0", "0") "]}"), NULL,
+      "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm': {'features': {'base': ['0x8']}}, 'guest': {'cpuid': [" LEAF("1073741825", "8", "0", "0", "0") "]}"), NULL,
+      "vbox:7.2"},
+     false},
+    {"GIM-CPUID-002",
+     "guest.cpuid",
+     {HV_GUEST("'hypercall': '0x0'", "'cpuid': [" LEAF("1073741825", "0", "0", "0", "0") "]"), NULL, "vbox:7.2"},
+     {HV_GUEST("'hypercall': '0x0'", "'cpuid': [" LEAF("1073741825", "824407624", "0", "0", "0") "]"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-CPUID-003",
+     "guest.cpuid",
+     {DOC(GIM("kvm") ", 'kvm': {'wall_clock': '0x0'}, 'guest': {'cpuid': [" LEAF("1073741824", "0", "1", "2", "3") "]}"), NULL, "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm': {'wall_clock': '0x0'}, 'guest': {'cpuid': [" LEAF("1073741824", "0", "1263359563", "1447775574", "77") "]}"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-FEAT-001",
+     "hyperv.reference_tsc",
+     {HV("'reference_tsc': '0x5001'"), NULL, DOC("'hyperv': {'features': {'base': ['access_hypercall_msrs']}}")},
+     {HV("'reference_tsc': '0x0'"), NULL, DOC("'hyperv': {'features': {'base': ['access_hypercall_msrs']}}")},
+     true},
+    {"GIM-FEAT-002",
+     "hyperv.features.hints",
+     {HV("'features': {'hints': ['x2apic_msrs']}"), NULL, "vbox:5.1"},
+     {HV("'features': {'hints': ['x2apic_msrs']}"), NULL, "vbox:5.2"},
+     false},
+    {"GIM-FEAT-003",
+     "hyperv.vp[0].simp",
+     {HV("'features': {'base': []}, 'vp': [{'simp': '0x5001'}]"), NULL, "vbox:7.2"},
+     {HV("'features': {'base': ['access_synic']}, 'vp': [{'simp': '0x5001'}]"), NULL, "vbox:7.2"},
+     true},
+    {"GIM-HCALL-001",
+     "hyperv.hypercall",
+     {HV("'guest_os_id': '0x0', 'hypercall': '0x5001'"), NULL, "vbox:7.2"},
+     {HV("'guest_os_id': '0x0', 'hypercall': '0x5000'"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-HCALL-002",
+     "hyperv.hypercall",
+     {HV("'hypercall': '0x5001'"), NULL, DOC("'profile': {'hypervisor': 'kvm'}")},
+     {HV("'hypercall': '0x5001'"), NULL, DOC("'profile': {'hypervisor': 'vbox'}")},
+     false},
+    {"GIM-SINT-001",
+     "hyperv.vp[0].sint[2]",
+     {HV("'vp': [{'sint': ['0x10000', '0x10', '0xf', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', "
+         "'0x10000', "
+         "'0x10000', '0x10000', '0x10000', '0x10000', '0x10000']}]"),
+      NULL, "vbox:7.2"},
+     {HV("'vp': [{'sint': ['0x10000', '0x10', '0x1000f', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000', "
+         "'0x10000', '0x10000', '0x10000', '0x10000', '0x10000', '0x10000']}]"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-TIMER-001",
+     "hyperv.vp[0].stimer[1]",
+     {HV("'vp': [{'stimer': [{}, {'config': '0x1', 'count': '0x5'}, {}, {}]}]"), NULL, "vbox:7.2"},
+     {HV("'vp': [{'stimer': [{}, {'config': '0x0', 'count': '0x5'}, {'config': '0x1', 'count': '0x0'}, {}]}]"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-DBG-001",
+     "hyperv.debug",
+     {HV("'debug': {'send_buffer': '0x5000'}"), NULL, DOC("'profile': {'debug': false}")},
+     {HV("'debug': {'send_buffer': '0x5000'}"), NULL, DOC("'profile': {'debug': true}")},
+     false},
+    {"GIM-DEV-001",
+     "vbox.pdm.device",
+     {DOC(GIM("none") ", 'vbox': {'pdm': {'device': [{'name': 'GIMDev'}]}}"), "pdm/1:5", TARGET(GIM("none"))},
+     {DOC(GIM("kvm") ", 'vbox': {'pdm': {'device': [{'name': 'GIMDev'}]}}"), "pdm/1:5", TARGET(GIM("kvm"))},
+     false},
+    {"GIM-DEV-002",
+     "",
+     {DOC("'vbox': {}"), "ich9pci/0:4", DOC("'profile': {'hypervisor': 'vbox', 'chipset': 'piix3'}")},
+     {DOC("'vbox': {}"), "pci/0:4", DOC("'profile': {'hypervisor': 'vbox', 'chipset': 'piix3'}")},
+     false},
+    {"GIM-DEV-003",
+     "vbox.pgm.mmio2",
+     {DOC("'vbox': {'pgm': {'mmio2': [{'device': 'GIMDev'}]}}"), "pgm/1:14", TARGET(GIM("kvm"))},
+     {DOC("'vbox': {'pgm': {'mmio2': [{'device': 'vga'}]}}"), "pgm/1:14", TARGET(GIM("kvm"))},
+     false},
+};
+
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static bool have_msrs(void)
+{
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		if (!strcmp((*each)->name, "hyperv"))
+			return (*each)->runtime && (*each)->runtime->msrs;
+	return false;
+}
+
+static void each_rule(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct row *row = &rows[i];
+		const struct gim_rule *rule = gim_rule_find(row->rule);
+		if (!rule)
+			fail_msg("%s: there is no such rule", row->rule);
+		if (row->needs_msrs && !have_msrs()) {
+			print_message("SKIP %s: there is no table of MSRs\n", row->rule);
+			continue;
+		}
+		const struct heard broken = judge(row->rule, row->breaks.state, row->breaks.units, row->breaks.target);
+		const struct heard kept = judge(row->rule, row->nearly.state, row->nearly.units, row->nearly.target);
+		if (!broken.count || strcmp(broken.path, row->path) != 0)
+			fail_msg("%s: not found at \"%s\", but \"%s\": %s", row->rule, row->path, broken.path, broken.order);
+		if (broken.severity != rule->severity)
+			fail_msg("%s: another severity", row->rule);
+		if (row->breaks.units && rule->status && !broken.has_unit)
+			fail_msg("%s: it does not say in which unit", row->rule);
+		if (kept.count)
+			fail_msg("%s: found where it is kept: %s", row->rule, kept.text);
+	}
+}
+
+static bool has_row(const char *id)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (!strcmp(rows[i].rule, id))
+			return true;
+	return false;
+}
+
+static void check_table(const struct gim_check_rule *table)
+{
+	for (; table && table->rule.id; table++) {
+		if (!has_row(table->rule.id))
+			fail_msg("%s has no test", table->rule.id);
+		if (table->unit && table->stage == GIM_STAGE_HEADER && !table->rule.status)
+			fail_msg("%s: a unit without a status", table->rule.id);
+	}
+}
+
+static void every_rule_has_a_row(void **unused)
+{
+	(void)unused;
+	check_table(gim_check_rules);
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		check_table((*each)->checks);
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		check_table((*each)->checks);
+}
+
+/* Findings come as a loader meets them, and what follows from another one is not told. */
+static void order(void **unused)
+{
+	(void)unused;
+	const char *state =
+	    "4:" DOC(GIM("hyperv") ", 'hyperv': {" PAGES("0x5001", "0x900000") "}, 'guest': {'vcpus': 2, 'ram_bytes': '0x400000'}");
+	struct heard heard =
+	    judge(NULL, state, "mm/1:2 cpum/1:24 GIM/0:1", TARGET(GIM("hyperv") ", 'guest': {'vcpus': 3, 'ram_bytes': '0x500000'}"));
+	assert_string_equal(heard.order, "GIM-RAM-001 GIM-CPU-001 GIM-PAGE-003 ");
+	heard = judge(NULL, state, "cpum/1:24 mm/1:2 GIM/0:1", TARGET(GIM("hyperv") ", 'guest': {'vcpus': 3, 'ram_bytes': '0x400000'}"));
+	assert_string_equal(heard.order, "GIM-CPU-001 GIM-PAGE-001 GIM-PAGE-003 ");
+	/* Of another interface nothing else matters, and its layout neither. */
+	heard = judge(NULL, state, "GIM/0:1", DOC("'profile': {'release': 'vbox:5.0'}, " GIM("kvm")));
+	assert_string_equal(heard.order, "GIM-PROV-001 GIM-VER-003 GIM-PAGE-003 ");
+}
+
+/* What is not known of the target is not judged. */
+static void unknown_target(void **unused)
+{
+	(void)unused;
+	const struct heard heard = judge(NULL, HV_GUEST("'vp': [{'scontrol': '0x0'}]", "'vcpus': 2, 'ram_bytes': '0x400000'"),
+	                                 "GIM/0:1 x/0:9", DOC("'profile': {}"));
+	assert_string_equal(heard.order, "");
+}
+
+static void expect_refusal(const char *text, int code, const char *path, const char *part)
+{
+	char json[2048];
+	struct gim_target *target = NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	const int result = gim_target_open_json("bad", quoted(text, json, sizeof(json)), strlen(text), &target, &error);
+	if (result != code || strcmp(error.path, path) != 0 || !strstr(error.text, part))
+		fail_msg("%s: %d %s: %s", text, result, error.path, error.text);
+	assert_null(target);
+}
+
+/* Profiles are read strictly. */
+static void bad_profiles(void **unused)
+{
+	(void)unused;
+	expect_refusal("{", GIM_E_FORMAT, "", "line 1");
+	expect_refusal("{'gimstate': 2, 'profile': {}}", GIM_E_VERSION, "gimstate", "form 2");
+	expect_refusal(DOC("'profile': {'relase': 'vbox:7.2'}"), GIM_E_PATH, "profile.relase", "no such field");
+	expect_refusal(DOC("'profile': {'release': 7}"), GIM_E_VALUE, "profile.release", "a string");
+	expect_refusal(DOC("'profile': {'release': 'vbox:9.9'}"), GIM_E_ARGUMENT, "", "no release that is known");
+	expect_refusal(DOC("'profile': {}, 'guest': {'vcpus': -1}"), GIM_E_VALUE, "guest.vcpus", "-1");
+	expect_refusal(DOC("'profile': {}, 'gim': {'provider': 'xen'}"), GIM_E_VALUE, "gim.provider", "xen");
+	expect_refusal(DOC("'profile': {}, 'hyperv': {'features': {'base': ['no_such_bit']}}"), GIM_E_VALUE, "hyperv.features.base",
+	               "no_such_bit");
+	expect_refusal(DOC("'profile': {'leaf': [{'interface': 'xen', 'leaf': 1}]}"), GIM_E_VALUE, "", "xen");
+	expect_refusal(DOC("'nonsense': {}"), GIM_E_PATH, "nonsense", "no such record");
+}
+
+/* Leaves fill the words that the profile does not give itself. */
+static void leaves(void **unused)
+{
+	(void)unused;
+	struct gim_target *target =
+	    read_target(DOC("'profile': {'leaf': [{'interface': 'kvm', 'leaf': 1073741825, 'eax': 8}, {'interface': 'hyperv', 'leaf': "
+	                    "1073741827, 'eax': 1, 'ebx': 2}]}, 'hyperv': {'features': {'base': ['0x200']}}"));
+	assert_int_equal(gim_state_value(&target->state, "kvm.features.base").number, 8);
+	assert_int_equal(gim_state_value(&target->state, "hyperv.features.base").number, 0x200);
+	assert_int_equal(gim_state_value(&target->state, "hyperv.features.partition").number, 2);
+	gim_target_free(&target);
+	gim_target_free(&target);
+	gim_target_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_rule),      cmocka_unit_test(every_rule_has_a_row), cmocka_unit_test(order),
+	    cmocka_unit_test(unknown_target), cmocka_unit_test(bad_profiles),         cmocka_unit_test(leaves),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
