@@ -193,6 +193,6 @@ const struct gim_msr_row hv_msrs[] = {
     ROW(0x40000114, "STIMER_TIME_UNHALTED_TIMER_CONFIG", RW | VP | KEPT, MISC(23), ON_VP(unhalted_timer.config)),
     ROW(0x40000115, "STIMER_TIME_UNHALTED_TIMER_COUNT", RW | VP | KEPT, MISC(23), ON_VP(unhalted_timer.count)),
     ROW(0x40000118, "TSC_INVARIANT_CONTROL", RW, BASE(15), ON_STATE(tsc_invariant_control), .reserved = ~UINT64_C(1),
-        .write = hv_clock_write_invariant),
+        .write = hv_clock_write_invariant, .note = "CPUID 0x80000007 edx bit 8 is the embedder's to show while it is set"),
     {.name = NULL},
 };

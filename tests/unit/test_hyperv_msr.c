@@ -502,6 +502,26 @@ static void bad_settings(void **unused)
 	assert_int_equal(gim_machine_new(&config, NULL, &machine, NULL), GIM_E_VALUE);
 }
 
+/* Every word that the guest is shown can be set, and nothing else of the record. */
+static void words_are_settings(void **unused)
+{
+	(void)unused;
+	unsigned members = 0;
+	for (const struct gim_setting_row *row = hv_settings; row->key; row++) {
+		if (row->set)
+			continue;
+		const struct gim_setting setting = {row->key, "0x5"};
+		struct gim_machine *machine = hv_test_new(&(struct hv_test){.settings = &setting, .setting_count = 1});
+		const struct gim_field *word = &hv_features_record.fields[members++];
+		assert_string_equal(row->key + strlen("features."), word->name);
+		uint32_t value;
+		memcpy(&value, (const uint8_t *)&hv_state(machine)->features + word->offset, sizeof(value));
+		assert_int_equal(value, 5);
+		gim_machine_free(&machine);
+	}
+	assert_int_equal(members, hv_features_record.field_count);
+}
+
 static void debug_options(void **unused)
 {
 	(void)unused;
@@ -551,7 +571,8 @@ int main(void)
 	    cmocka_unit_test(hypercall_code), cmocka_unit_test(assist_page),          cmocka_unit_test(local_apic),
 	    cmocka_unit_test(runtime),        cmocka_unit_test(guest_resets),         cmocka_unit_test(guest_crashes),
 	    cmocka_unit_test(leaves),         cmocka_unit_test(leaves_by_settings),   cmocka_unit_test(flushes_need_the_embedder),
-	    cmocka_unit_test(bad_settings),   cmocka_unit_test(debug_options),        cmocka_unit_test(reset_values),
+	    cmocka_unit_test(bad_settings),   cmocka_unit_test(words_are_settings),   cmocka_unit_test(debug_options),
+	    cmocka_unit_test(reset_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
