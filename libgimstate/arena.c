@@ -54,6 +54,22 @@ void *gim_arena_copy(struct gim_arena *arena, const void *bytes, size_t size_byt
 	return copy;
 }
 
+bool gim_arena_join(struct gim_arena *arena, struct gim_arena *other)
+{
+	const size_t limit = arena->limit_bytes ? arena->limit_bytes : GIM_ARENA_LIMIT;
+	struct gim_arena_block **last = arena->blocks ? &arena->blocks->next : &arena->blocks; /* the first goes on being filled */
+	if (arena->used_bytes > limit || other->used_bytes > limit - arena->used_bytes)
+		return false;
+	struct gim_arena_block *rest = *last;
+	*last = other->blocks;
+	while (*last)
+		last = &(*last)->next;
+	*last = rest;
+	arena->used_bytes += other->used_bytes;
+	*other = (struct gim_arena){.limit_bytes = other->limit_bytes};
+	return true;
+}
+
 void gim_arena_free(struct gim_arena *arena)
 {
 	struct gim_arena_block *block = arena->blocks;

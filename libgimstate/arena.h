@@ -3,6 +3,7 @@
 #ifndef GIM_ARENA_H
 #define GIM_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Zero-initialise to make an empty arena. */
@@ -23,6 +24,9 @@ void *gim_arena_array(struct gim_arena *arena, size_t count, size_t item_bytes);
 
 /* A copy; NULL when exhausted. */
 void *gim_arena_copy(struct gim_arena *arena, const void *bytes, size_t size_bytes);
+
+/* Take over all that another arena holds, which is empty then; false, and nothing changes, when that exceeds the limit. */
+bool gim_arena_join(struct gim_arena *arena, struct gim_arena *other);
 
 void gim_arena_free(struct gim_arena *arena);
 

@@ -14,13 +14,13 @@ static void store_reset(const struct gim_record *record, uint8_t *data)
 	for (uint32_t f = 0; f < record->field_count; f++) {
 		const struct gim_field *field = &record->fields[f];
 		uint32_t count = field->count ? field->count : 1;
-		if (field->kind == GIM_TEXT || field->kind == GIM_LIST)
-			continue; /* empty */
+		if (field->kind != GIM_SUB && !field->reset)
+			continue; /* zero, or empty */
 		for (uint32_t i = 0; i < count; i++) {
 			uint8_t *at = data + field->offset + i * field->width;
 			if (field->kind == GIM_SUB)
 				store_reset(field->record, at);
-			else if (field->reset)
+			else
 				gim_number_store(at, field->width, field->reset);
 		}
 	}

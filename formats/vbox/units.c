@@ -145,6 +145,8 @@ struct outcome {
 	uint32_t vcpus;   /* 0: the unit does not say */
 	char host_os[64]; /* of the unit SSM, or "" */
 	struct gim_error error;
+	struct gim_arena arena;        /* holds the objects; the caller's */
+	struct gim_object guest, vbox; /* what was decoded; record NULL: memory was out */
 };
 
 bool vbox_is_live(const struct gim_state *state)
@@ -172,26 +174,24 @@ static void find_host_os(const struct vbox *vbox, struct outcome *outcome)
 	}
 }
 
-/* Decode by one frame into fresh objects, to learn whether it fits and what it says, and leave no trace. */
+/* Decode by one frame into fresh objects, to learn whether it fits and what it says. */
 static struct outcome try_frame(const struct gim_state *state, const struct gim_unit *unit, const struct gim_frame *frame,
                                 const struct payload *payload)
 {
-	struct outcome outcome = {.frame = frame, .error = GIM_ERROR_INIT};
-	struct gim_arena arena = {.limit_bytes = VBOX_SCRATCH_LIMIT};
-	struct gim_object roots[2];
-	outcome.result = gim_object_new(&arena, &guest_record, &roots[0], &outcome.error);
+	struct outcome outcome = {.frame = frame, .error = GIM_ERROR_INIT, .arena = {.limit_bytes = VBOX_SCRATCH_LIMIT}};
+	outcome.result = gim_object_new(&outcome.arena, &guest_record, &outcome.guest, &outcome.error);
 	if (!outcome.result)
-		outcome.result = gim_object_new(&arena, &vbox_record, &roots[1], &outcome.error);
+		outcome.result = gim_object_new(&outcome.arena, &vbox_record, &outcome.vbox, &outcome.error);
 	if (!outcome.result) {
+		const struct gim_object roots[] = {outcome.guest, outcome.vbox};
 		const struct gim_codec codec = codec_for(state, unit, payload);
 		const struct guest *guest = (const struct guest *)(const void *)roots[0].data;
 		uint32_t version;
-		outcome.result = gim_decode(frame->rows, &codec, roots, 2, &arena, payload->bytes, payload->size, &outcome.used, &version,
-		                            &outcome.error);
+		outcome.result = gim_decode(frame->rows, &codec, roots, 2, &outcome.arena, payload->bytes, payload->size, &outcome.used,
+		                            &version, &outcome.error);
 		outcome.vcpus = roots[0].presence[offsetof(struct guest, vcpus)] ? guest->vcpus : guest->vcpu.count;
 		find_host_os((const struct vbox *)(const void *)roots[1].data, &outcome);
 	}
-	gim_arena_free(&arena);
 	return outcome;
 }
 
@@ -216,8 +216,10 @@ static struct outcome choose_frame(const struct gim_state *state, const struct g
 	struct outcome best = try_frame(state, unit, frame, payload);
 	while (!fits(&best, payload) && (frame = vbox_next_frame(frame + 1, unit))) {
 		struct outcome other = try_frame(state, unit, frame, payload);
-		if (fits(&other, payload) || best.result)
-			best = other.result ? best : other;
+		const bool better = !other.result && (fits(&other, payload) || best.result);
+		gim_arena_free(better ? &best.arena : &other.arena);
+		if (better)
+			best = other;
 	}
 	return best;
 }
@@ -235,6 +237,17 @@ static int decode_for_good(struct gim_state *state, const struct gim_unit *unit,
 	/* An empty payload has no bytes to point to. */
 	const uint8_t *bytes = from ? payload->bytes + from : payload->bytes;
 	return gim_decode(frame->rows, &codec, roots, 2, &state->arena, bytes, payload->size - from, &used, &version, error);
+}
+
+/* The objects of a trial become the state's, when it has none yet. */
+static bool adopt(struct gim_state *state, struct outcome *outcome)
+{
+	if (!outcome->vbox.record || gim_state_find(state, &guest_record) || gim_state_find(state, &vbox_record) ||
+	    !gim_arena_join(&state->arena, &outcome->arena))
+		return false;
+	(void)gim_state_attach(state, &outcome->guest);
+	(void)gim_state_attach(state, &outcome->vbox);
+	return true;
 }
 
 static void report_undecoded(struct decoding *decoding, const struct gim_unit *unit, size_t from, size_t end)
@@ -314,10 +327,11 @@ static int decode_payload(struct decoding *decoding, const struct gim_unit *unit
 {
 	struct outcome outcome = choose_frame(decoding->state, unit, payload);
 	int result = outcome.result;
-	if (asked)
+	if (asked && !adopt(decoding->state, &outcome))
 		result = decode_for_good(decoding->state, unit, outcome.frame, payload, 0, error);
 	else if (result && error)
 		*error = outcome.error;
+	gim_arena_free(&outcome.arena);
 	store_host_os(decoding->state, outcome.host_os);
 	if (result)
 		return result;
@@ -545,7 +559,8 @@ void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const
 		judge_gim(state, unit, &payload, whole, report, user);
 		return;
 	}
-	const struct outcome outcome = choose_frame(state, unit, &payload);
+	struct outcome outcome = choose_frame(state, unit, &payload);
+	gim_arena_free(&outcome.arena);
 	char name[64];
 	describe(unit, name, sizeof(name));
 	if (is_ssm(unit) && outcome.result)
