@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev xz-utils
-DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev
+DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
@@ -111,7 +111,7 @@ $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/repl
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
 
 # The command with a shim between it and the system calls that it writes files by.
-FAULTS := open openat write fsync fchmod close linkat renameat renameat2
+FAULTS := open openat write fsync fchmod chmod close linkat rename renameat renameat2 mkdir
 $(O)/tests/faults/gimstate: $(CLI_OBJECTS) $(O)/tests/faults/shim.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
@@ -153,9 +153,10 @@ fuzz:
 		-print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 libgimstate/gimstate.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 docs/gimstate-bundle.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libgimstate.so.0 $(DESTDIR)$(PREFIX)/lib/libgimstate.so
@@ -164,7 +165,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/gimstate $(DESTDIR)$(PREFIX)/include/gimstate.h $(DESTDIR)$(PREFIX)/lib/libgimstate.a \
 		$(DESTDIR)$(PREFIX)/lib/libgimstate.so $(DESTDIR)$(PREFIX)/lib/libgimstate.so.0 \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc $(DESTDIR)$(PREFIX)/share/man/man5/gimstate-bundle.5
 
 dist:
 	git archive --format=tar --prefix=gimstate-$(VERSION)/ HEAD | xz > gimstate-$(VERSION).tar.xz

@@ -73,7 +73,8 @@ static int convert(const char *in, const char *out, const struct options *option
 	int result = convert_state(state, options, conversion, error);
 	const bool writes = !options->dry_run && (!conversion->lost || options->lossy);
 	if (!result)
-		result = writes ? output_state(state, &how, out, options->force, error) : gim_state_write(state, &how, NULL, NULL, error);
+		result =
+		    writes ? output_state(state, &how, in, out, options->force, error) : gim_state_write(state, &how, NULL, NULL, error);
 	gim_state_free(&state);
 	return result;
 }

@@ -252,7 +252,7 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 	if (!result)
 		result = gim_state_set_from(rewritten, saved, false, error);
 	if (!result)
-		result = output_state(rewritten, NULL, options->output, options->force, error);
+		result = output_state(rewritten, NULL, file, options->output, options->force, error);
 	gim_state_free(&rewritten);
 	return result;
 }

@@ -137,7 +137,7 @@ static int set(const char *file, const struct options *options, int count, char 
 	for (int i = 0; !result && i < count; i++)
 		result = change(state, assignments[i], changes, error);
 	if (!result)
-		result = output_state(state, &how, output, options->in_place || options->force, error);
+		result = output_state(state, &how, file, output, options->in_place || options->force, error);
 	gim_state_free(&state);
 	return result;
 }

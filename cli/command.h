@@ -17,9 +17,9 @@ struct words {
 
 /* The options of a call. */
 struct options {
-	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, junit, tap, verbose, strict,
+	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose, strict,
 	    notes;
-	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *engine, *clock, *repeat, *config,
+	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat, *config,
 	    *write_baseline;
 	struct words target, with, probe, error, ignore;
 };
@@ -60,6 +60,8 @@ int run_convert(const struct options *options, int count, char **operands);
 int run_diff(const struct options *options, int count, char **operands);
 int run_check(const struct options *options, int count, char **operands);
 int run_profile(const struct options *options, int count, char **operands);
+int run_pack(const struct options *options, int count, char **operands);
+int run_unpack(const struct options *options, int count, char **operands);
 int run_rules(const struct options *options, int count, char **operands);
 int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);

@@ -73,6 +73,23 @@ static const struct option_row diff_options[] = {
     END,
 };
 
+static const struct option_row pack_options[] = {
+    {"output", 'o', AT(output), "OUT", "write the bundle to the file OUT: .gimb, .zip, .tar, or .tar.gz, .bz2, .xz or .zst"},
+    {"with", 'w', AT(with), "NAME[/INST][@PASS]...", "pack this unit beside the guest interface; may be given several times"},
+    {"whole", 0, AT(whole), NULL, "pack all of FILE"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    JSON,
+    END,
+};
+
+static const struct option_row unpack_options[] = {
+    {"output", 'o', AT(output), "OUT", "write the members into the new folder OUT, or the member to the file OUT"},
+    {"member", 'm', AT(member), "NAME", "only this member, e.g. state.sav"},
+    {"force", 'f', AT(force), NULL, "overwrite OUT, when it is a file"},
+    JSON,
+    END,
+};
+
 static const struct option_row replay_options[] = {
     {"engine", 'e', AT(engine), "NAME",
      "kvm: a VM of /dev/kvm; core: the runtime core alone; auto (the default): kvm where it can be used"},
@@ -121,6 +138,8 @@ const struct command commands[] = {
     {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2,
      run_convert},
     {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
+    {"pack", "FILE", "make a portable bundle of a state, or of its guest interface", pack_options, 1, 1, run_pack},
+    {"unpack", "BUNDLE", "check a bundle, and write its members as files", unpack_options, 1, 1, run_unpack},
     {"check", "STATE...", "say whether states load into a target and run there, and why not", check_options, 1, -1, run_check},
     {"profile", "TARGET", "print a target as a profile, to keep and to check against", json_options, 1, 1, run_profile},
     {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},

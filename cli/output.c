@@ -499,6 +499,27 @@ int output_end(struct gim_output *output, int result, struct gim_error *error)
 	return gim_output_commit(&output, error);
 }
 
+/* Write the state as a file of its own, or as a bundle, when that is what the name says. from: the file that it comes from, or NULL. */
+static int write_named(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path,
+                       struct gim_output *output, struct gim_error *error)
+{
+	struct gim_pack_options packing = {.name = path, .source_name = from && strcmp(from, "-") ? from : NULL, .whole = true};
+	if (!gim_bundle_is_name(path))
+		return gim_state_write(state, how, gim_output_write, output, error);
+	if (how)
+		packing.write = *how;
+	return gim_state_pack(state, &packing, gim_output_write, output, NULL, error);
+}
+
+int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
+                 struct gim_error *error)
+{
+	struct gim_output *output;
+	if (gim_output_new(path, replace, &output, error))
+		return error->code;
+	return output_end(output, write_named(state, how, from, path, output, error), error);
+}
+
 static int write_json(const char *text, size_t size, void *output)
 {
 	return gim_output_write(output, text, size) ? -1 : 0;
@@ -508,6 +529,8 @@ int output_native(struct gim_state *state, const char *path, bool replace, struc
 {
 	struct gim_output *output;
 	json_t *body = NULL, *document = json_pack("{s:i}", "gimstate", 1);
+	if (gim_bundle_is_name(path))
+		return output_state(state, NULL, NULL, path, replace, error);
 	int result = gim_state_json(state, NULL, &body, error);
 	if (!result && (!document || json_object_update(document, body)))
 		result = error_set(error, GIM_E_MEMORY, "out of memory");
@@ -521,10 +544,12 @@ int output_native(struct gim_state *state, const char *path, bool replace, struc
 	return result;
 }
 
-int output_state(struct gim_state *state, const struct gim_write_options *how, const char *path, bool replace, struct gim_error *error)
+void members_put(const json_t *members)
 {
-	struct gim_output *output;
-	if (gim_output_new(path, replace, &output, error))
-		return error->code;
-	return output_end(output, gim_state_write(state, how, gim_output_write, output, error), error);
+	for (size_t i = 0; i < json_array_size(members); i++) {
+		const json_t *member = json_array_get(members, i);
+		const char *sha256 = json_string_value(json_object_get(member, "sha256"));
+		printf("%-24s %12" JSON_INTEGER_FORMAT "%s%s\n", json_string_value(json_object_get(member, "name")),
+		       json_integer_value(json_object_get(member, "size_bytes")), sha256 ? "  " : "", sha256 ? sha256 : "");
+	}
 }

@@ -55,8 +55,12 @@ bool input_is(const char *input, const char *path);
 /* Commit what was written to output, or forget it when writing failed by another's fault; frees it. result: what the writing returned. */
 int output_end(struct gim_output *output, int result, struct gim_error *error);
 
-/* Write the state, with what was changed in it, to the file path. */
-int output_state(struct gim_state *state, const struct gim_write_options *how, const char *path, bool replace, struct gim_error *error);
+/* Write the state, which was read from the file `from` (NULL: from none), with what was changed in it to the file path: as a bundle, when that is what its name says. */
+int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
+                 struct gim_error *error);
+
+/* Print the members of a bundle: name, size, and SHA-256 where it is there. */
+void members_put(const json_t *members);
 
 /* Write the state as a JSON document to the file path. */
 int output_native(struct gim_state *state, const char *path, bool replace, struct gim_error *error);

@@ -2,9 +2,7 @@
 /* JSON documents as a container format: a state that dump --json printed, or another program wrote, with records and no units. */
 #include "json.h"
 #include "error.h"
-#include "guest.h"
 
-#include <stdio.h>
 #include <string.h>
 
 extern const struct gim_format gim_format_json;
@@ -72,6 +70,7 @@ static int json_open(struct gim_state *state, struct gim_error *error)
 	state->container = gim_arena_alloc(&state->arena, sizeof(struct json_container));
 	if (!state->container)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	state->fields_only = true;
 	int result = read_container(&state->input, &state->arena, container_of(state), error);
 	return result ? result : store_source(state, error);
 }
@@ -123,54 +122,16 @@ static int json_decode_unit(struct gim_state *state, const struct gim_unit *unit
 	return no_unit(unit->name, unit->instance, error);
 }
 
-static int fail_damaged(const struct gim_document *document, struct gim_error *error)
-{
-	return gim_fail_rule(error, &gim_json_rules[GIM_JSON_DAMAGED], GIM_UNKNOWN,
-	                     "the document holds what could be read of a damaged state: %s", document->damage);
-}
-
-/* The layout that the document names is the one in which its guest interface can be written; a native state names none. */
-static void use_layout(struct gim_state *state)
-{
-	const struct gim_provider *provider = gim_unit_provider(state);
-	const struct gim_value value = gim_state_value(state, "gim.layout");
-	char name[64];
-	uint32_t version;
-	if (!provider || value.presence == GIM_ABSENT || value.length_bytes >= sizeof(name))
-		return;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)value.length_bytes, value.bytes);
-	const struct gim_layout *layout = gim_layout_find(provider, name, &version);
-	if (!layout)
-		return;
-	state->unit_format = layout->format;
-	state->layout_version = version;
-}
-
 /* Everything was read when the document was opened; now its records are shown. */
 static int json_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)
 {
 	const struct gim_document *document = &container_of(state)->document;
-	unsigned shown = 0;
+	const unsigned shown = gim_document_show(state, document, parts);
 	(void)report;
 	(void)user;
-	for (size_t i = 0; i < document->count; i++) {
-		const struct gim_object *object = &document->objects[i];
-		unsigned own;
-		(void)gim_record_find(object->record->name, strlen(object->record->name), &own);
-		if (object->record == &guest_record)
-			own |= GIM_PART_INFO;
-		if (!(own & parts))
-			continue;
-		shown |= own;
-		if (!gim_state_find(state, object->record))
-			(void)gim_state_attach(state, object);
-		if (object->record == &guest_record && object->presence[offsetof(struct guest, vcpus)])
-			state->codec.vcpus = ((const struct guest *)(const void *)object->data)->vcpus;
-	}
-	use_layout(state);
 	state->gim_whole |= shown & GIM_PART_GIM && !*document->damage;
 	if (*document->damage)
-		return fail_damaged(document, error);
+		return gim_document_damaged(document, error);
 	if (parts & GIM_PART_GIM && !(shown & GIM_PART_GIM))
 		return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the document holds no guest interface");
 	return 0;
@@ -197,18 +158,18 @@ static int differs_from_text(const struct gim_state *state, struct gim_error *er
 static int json_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options,
                       gim_sink_fn *sink, void *user, struct gim_error *error)
 {
-	const struct gim_buffer *text = &container_of(state)->text;
 	(void)changes;
 	if (options->container)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "a JSON document is no container of units: only the layout of its fields can be converted");
 	/* All records are written; what cannot be shown of them cannot have been changed either. */
 	(void)gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, NULL);
-	const int result = differs_from_text(state, error);
+	const int result = state->container ? differs_from_text(state, error) : 1;
 	if (result < 0 || !sink)
 		return result < 0 ? result : 0;
 	if (result)
-		return gim_json_print(state, sink, user, error);
+		return gim_json_print(state, NULL, sink, user, error);
+	const struct gim_buffer *text = &container_of(state)->text;
 	return sink(user, text->bytes, text->size) ? gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the document was not taken") : 0;
 }
 
@@ -221,7 +182,7 @@ static int json_verify(struct gim_input *input, const struct gim_verify_options 
 	(void)options;
 	int result = read_container(input, &arena, &container, &own);
 	if (!result && *container.document.damage)
-		result = fail_damaged(&container.document, &own);
+		result = gim_document_damaged(&container.document, &own);
 	if (result && own.rule)
 		gim_report(report, user, own.rule, own.offset, NULL, *own.path ? own.path : NULL, "%s", own.text);
 	gim_arena_free(&arena);
@@ -240,7 +201,6 @@ const struct gim_format gim_format_json = {
     .unit_read = json_unit_read,
     .decode = json_decode,
     .decode_unit = json_decode_unit,
-    .fields_only = true,
     .write = json_write,
     .verify = json_verify,
     .rules = gim_json_rules,

@@ -202,7 +202,7 @@ static int finish_open(struct gim_check *made, int result, struct gim_check **ch
 
 int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error)
 {
-	if (!strcmp(path, "-") && lseek(STDIN_FILENO, 0, SEEK_CUR) < 0)
+	if (!strncmp(path, "-", gim_path_file(path)) && lseek(STDIN_FILENO, 0, SEEK_CUR) < 0)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "a pipe can be read only once, and check reads a state twice: give it a file");
 	struct gim_check *made = new_check(error);

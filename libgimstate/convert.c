@@ -127,7 +127,7 @@ struct target {
 /* A container writes layouts of its own; where fields alone are written, they may be of any. */
 static bool writes(const struct gim_state *state, const char *format)
 {
-	return state->format->fields_only || !strcmp(format, state->format->name);
+	return state->fields_only || !strcmp(format, gim_unit_format(state));
 }
 
 /* FORMAT-PROVIDER, of a provider that saves nothing. */

@@ -164,7 +164,7 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	if (result)
 		return result;
 	/* Without a layout there is none that could not hold it. */
-	if (!*place.presence && !(state->format->fields_only && !state->layout_version)) {
+	if (!*place.presence && !(state->fields_only && !state->layout_version)) {
 		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "this layout cannot hold it");
 		gim_error_path(error, place.path);
 		return GIM_E_PATH;
@@ -298,17 +298,17 @@ static int check_next(const struct gim_state *state, const struct gim_state *nex
 int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error)
 {
 	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
-	if (state->format->fields_only) {
+	if (state->fields_only) {
 		next.unit_format = from->unit_format ? from->unit_format : from->format->name;
 		next.layout_version = from->layout_version;
 	}
 	const struct gim_provider *provider = check_providers(state, from, gim_only, error);
 	if (!provider)
 		return gim_unit_provider(state) ? GIM_E_VALUE : GIM_E_NO_UNIT;
-	int result = state->format->fields_only ? 0 : check_layout(state, from, provider, &next.layout_version, error);
+	int result = state->fields_only ? 0 : check_layout(state, from, provider, &next.layout_version, error);
 	if (!result)
 		result = copy_interface(&next, from, provider, error);
-	if (!result && !state->format->fields_only)
+	if (!result && !state->fields_only)
 		result = check_next(state, &next, error);
 	if (!result)
 		gim_unit_adopt(state, &next);

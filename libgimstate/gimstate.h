@@ -337,6 +337,34 @@ struct gim_write_options {
 int gim_state_write(struct gim_state *state, const struct gim_write_options *options, gim_sink_fn *sink, void *user,
                     struct gim_error *error);
 
+/*
+ * Bundles: a state, or parts of one, in a portable archive, gimstate-bundle(5). A bundle is opened like any other state.
+ */
+/* Does the name of a file say that it is one: OUT.gimb, OUT.zip, OUT.tar and OUT.tar.gz, .bz2, .xz or .zst? */
+bool gim_bundle_is_name(const char *path);
+
+struct gim_pack_options {
+	const char *name;             /* of the file that is written: .zip is a zip archive, all others are tar archives; may be NULL */
+	const char *source_name;      /* of the file that the state comes from, for the manifest; NULL: it has none */
+	const struct gim_unit *units; /* to be packed beside the unit GIM */
+	size_t unit_count;
+	bool whole;                     /* pack all that the state holds */
+	struct gim_write_options write; /* what is packed is what gim_state_write would write */
+};
+
+/* Pack the state, which must be open settled, with the guest interface as it is now. The same input gives the same bytes; sink as in gim_output_write, whose
+ * file compresses them by its name. manifest (may be NULL) gets a new reference to the manifest. */
+int gim_state_pack(struct gim_state *state, const struct gim_pack_options *options, gim_sink_fn *sink, void *user, struct json_t **manifest,
+                   struct gim_error *error);
+
+/* Told of a member of a bundle before its bytes: they go to *sink with *sink_user; NULL, as it is before: they are only checked. Negative: stop with this
+ * failure. */
+typedef int gim_member_fn(void *user, const char *name, uint64_t size_bytes, gim_sink_fn **sink, void **sink_user, struct gim_error *error);
+
+/* Read the bundle at path: all members in their order, the manifest first. Their names are relative, of plain characters, and each stands there once.
+ * What was handed out is good only if all of it was: whether a member is what the manifest says is known at its end. */
+int gim_bundle_read(const char *path, gim_member_fn *member, void *user, struct gim_error *error);
+
 /* A file that is written: its name stands for the old one, or for none, until commit has made the new one last, whatever happens in between. replace: the name
  * may stand for a file already, whose mode is kept (and whose owner, where that is allowed). A symbolic link is refused, not followed. *output is the
  * caller's: commit or discard. */

@@ -246,9 +246,19 @@ int gim_input_member(struct gim_input *input, const char *name, struct gim_error
 	return result;
 }
 
-/* A file without a name, in a folder where there may be much room. */
-static int open_unnamed(const char *folder, struct gim_error *error)
+/*
+ * Files without a name.
+ */
+/* Where there may be much room. */
+static const char *scratch_folder(void)
 {
+	const char *wanted = secure_getenv("TMPDIR");
+	return wanted && *wanted ? wanted : "/var/tmp";
+}
+
+int gim_unnamed_open(struct gim_error *error)
+{
+	const char *folder = scratch_folder();
 	char *path = NULL;
 	int fd = (int)TEMP_FAILURE_RETRY(open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) && asprintf(&path, "%s/gimstate-XXXXXX", folder) > 0) {
@@ -260,19 +270,21 @@ static int open_unnamed(const char *folder, struct gim_error *error)
 	return fd < 0 ? gim_fail_errno(error, "cannot make a file in %s for unpacking it (TMPDIR may name another folder)", folder) : fd;
 }
 
-static int write_fully(int fd, const uint8_t *bytes, size_t size)
+int gim_unnamed_write(int fd, const void *bytes, size_t size_bytes, struct gim_error *error)
 {
-	while (size) {
-		const ssize_t count = TEMP_FAILURE_RETRY(write(fd, bytes, size));
-		if (count <= 0)
-			return count ? -1 : (errno = ENOSPC, -1);
-		bytes += count;
-		size -= (size_t)count;
+	for (size_t done = 0; done < size_bytes;) {
+		const ssize_t count = TEMP_FAILURE_RETRY(write(fd, (const char *)bytes + done, size_bytes - done));
+		if (count <= 0) {
+			errno = count ? errno : ENOSPC;
+			return gim_fail_errno(error, "cannot write to a file in %s for unpacking it (TMPDIR may name another folder)",
+			                      scratch_folder());
+		}
+		done += (size_t)count;
 	}
 	return 0;
 }
 
-static int copy_stream(struct gim_input *input, int fd, const char *folder, struct gim_error *error)
+static int copy_stream(struct gim_input *input, int fd, struct gim_error *error)
 {
 	enum { PIECE_BYTES = 256 * 1024 };
 	uint8_t *piece = malloc(PIECE_BYTES);
@@ -280,9 +292,8 @@ static int copy_stream(struct gim_input *input, int fd, const char *folder, stru
 	int result = piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	while (!result && got == PIECE_BYTES) {
 		result = gim_input_read(input, input->position, piece, PIECE_BYTES, &got, error);
-		if (!result && write_fully(fd, piece, got))
-			result =
-			    gim_fail_errno(error, "cannot write to a file in %s for unpacking it (TMPDIR may name another folder)", folder);
+		if (!result)
+			result = gim_unnamed_write(fd, piece, got, error);
 	}
 	free(piece);
 	return result;
@@ -290,13 +301,12 @@ static int copy_stream(struct gim_input *input, int fd, const char *folder, stru
 
 int gim_input_settle(struct gim_input *input, struct gim_error *error)
 {
-	const char *wanted = secure_getenv("TMPDIR"), *folder = wanted && *wanted ? wanted : "/var/tmp";
 	if (input->seekable)
 		return 0;
-	const int fd = open_unnamed(folder, error);
+	const int fd = gim_unnamed_open(error);
 	if (fd < 0)
 		return fd;
-	int result = copy_stream(input, fd, folder, error);
+	int result = copy_stream(input, fd, error);
 	struct gim_input copy;
 	if (!result)
 		result = gim_input_open_fd(&copy, fd, error);

@@ -45,4 +45,8 @@ int gim_input_member(struct gim_input *input, const char *name, struct gim_error
 /* Replace a stream that nothing was read of by a copy of it in a file without a name, in $TMPDIR or /var/tmp, so that any offset can be read. */
 int gim_input_settle(struct gim_input *input, struct gim_error *error);
 
+/* A file without a name, open for reading and writing, in $TMPDIR or /var/tmp; a negative code on failure. The descriptor is the caller's. */
+int gim_unnamed_open(struct gim_error *error);
+int gim_unnamed_write(int fd, const void *bytes, size_t size_bytes, struct gim_error *error);
+
 #endif

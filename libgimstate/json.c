@@ -171,13 +171,16 @@ static int print_piece(const char *text, size_t size, void *user)
 	return printer->sink(printer->user, text, size) ? -1 : 0;
 }
 
-int gim_json_print(const struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error)
+int gim_json_print(const struct gim_state *state, const char *without, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
 	const struct printer printer = {sink, user};
 	json_t *records = NULL, *document = json_pack("{s:i}", "gimstate", 1);
 	int result = gim_state_json(state, NULL, &records, error);
 	if (!result)
 		(void)json_object_del(records, source_record.name);
+	for (size_t i = 0; !result && i < state->object_count; i++)
+		if (without && listed(without, state->objects[i].record->name))
+			(void)json_object_del(records, state->objects[i].record->name);
 	if (!result && (!document || json_object_update(document, records)))
 		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while making JSON");
 	if (!result && (json_dump_callback(document, print_piece, (void *)(uintptr_t)&printer, JSON_ENSURE_ASCII | JSON_INDENT(2)) ||

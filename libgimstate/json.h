@@ -34,7 +34,22 @@ struct gim_document {
 int gim_json_read(struct gim_arena *arena, const struct gim_record *profile, const char *text, size_t size, struct gim_document *document,
                   struct gim_error *error);
 
-/* Print the document of all that was decoded, without `source`, to sink. */
-int gim_json_print(const struct gim_state *state, gim_sink_fn *sink, void *user, struct gim_error *error);
+/* Print the document of all that was decoded, without `source` and the records named in without (comma-separated; NULL: none), to sink. */
+int gim_json_print(const struct gim_state *state, const char *without, gim_sink_fn *sink, void *user, struct gim_error *error);
+
+/* Show the document's records of these parts in state, whose arena is the document's. Returns the parts of which there is something; guest is one of what says
+ * what the state is. */
+unsigned gim_document_show(struct gim_state *state, const struct gim_document *document, unsigned parts);
+
+/* Fail as the document does of which only some could be read. */
+int gim_document_damaged(const struct gim_document *document, struct gim_error *error);
+
+/* Read the members of an object that are there, and that object's record knows; all else stays as it is. path: what to call it in an error. */
+struct json_t;
+int gim_json_read_members(struct gim_arena *arena, const struct gim_object *object, const struct json_t *json, const char *path,
+                          struct gim_error *error);
+
+/* Parse a text, with the limits and the errors of gim_json_read. *json is the caller's. */
+int gim_json_parse(const char *text, size_t size, struct json_t **json, struct gim_error *error);
 
 #endif

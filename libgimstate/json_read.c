@@ -3,6 +3,7 @@
 #include "json.h"
 
 #include "error.h"
+#include "guest.h"
 #include "value.h"
 #include "visit.h"
 
@@ -156,7 +157,7 @@ static int check_size(const char *text, size_t size, struct gim_error *error)
 	return 0;
 }
 
-static int parse(const char *text, size_t size, json_t **document, struct gim_error *error)
+int gim_json_parse(const char *text, size_t size, struct json_t **document, struct gim_error *error)
 {
 	json_error_t own;
 	int result = check_size(text, size, error);
@@ -426,6 +427,22 @@ static int read_object(struct reader *reader, const struct gim_object *object, c
 	return result;
 }
 
+int gim_json_read_members(struct gim_arena *arena, const struct gim_object *object, const struct json_t *json, const char *path,
+                          struct gim_error *error)
+{
+	struct reader reader = {.arena = arena, .error = error};
+	const size_t used = (size_t)snprintf(reader.path, sizeof(reader.path) / 2, "%s", path);
+	int result = json_is_object(json) ? 0 : refuse_value(&reader, json, "an object");
+	for (uint32_t f = 0; !result && f < object->record->field_count; f++) {
+		const struct gim_field *field = &object->record->fields[f];
+		const json_t *value = json_object_get(json, field->name);
+		(void)snprintf(reader.path + used, sizeof(reader.path) - used, ".%s", field->name);
+		if (value && !field->count && field->kind != GIM_LIST && !field->record)
+			result = read_leaf(&reader, object, field, 0, value);
+	}
+	return result;
+}
+
 /*
  * The document.
  */
@@ -498,11 +515,55 @@ int gim_json_read(struct gim_arena *arena, const struct gim_record *profile, con
 	json_t *json = NULL;
 	struct reader reader = {.arena = arena, .error = error, .profile = profile};
 	struct gim_document read = {.count = 0};
-	int result = parse(text, size, &json, error);
+	int result = gim_json_parse(text, size, &json, error);
 	if (!result)
 		result = read_document(&reader, json, &read);
 	json_decref(json);
 	if (!result)
 		*document = read;
 	return result;
+}
+
+int gim_document_damaged(const struct gim_document *document, struct gim_error *error)
+{
+	return gim_fail_rule(error, &gim_json_rules[GIM_JSON_DAMAGED], GIM_UNKNOWN,
+	                     "the document holds what could be read of a damaged state: %s", document->damage);
+}
+
+/* The layout that the document names is the one in which its guest interface can be written; a native state names none. */
+static void use_layout(struct gim_state *state)
+{
+	const struct gim_provider *provider = gim_unit_provider(state);
+	const struct gim_value value = gim_state_value(state, "gim.layout");
+	char name[64];
+	uint32_t version;
+	if (!provider || value.presence == GIM_ABSENT || value.length_bytes >= sizeof(name))
+		return;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)value.length_bytes, value.bytes);
+	const struct gim_layout *layout = gim_layout_find(provider, name, &version);
+	if (!layout)
+		return;
+	state->unit_format = layout->format;
+	state->layout_version = version;
+}
+
+unsigned gim_document_show(struct gim_state *state, const struct gim_document *document, unsigned parts)
+{
+	unsigned shown = 0;
+	for (size_t i = 0; i < document->count; i++) {
+		const struct gim_object *object = &document->objects[i];
+		unsigned own;
+		(void)gim_record_find(object->record->name, strlen(object->record->name), &own);
+		if (object->record == &guest_record)
+			own |= GIM_PART_INFO;
+		if (!(own & parts))
+			continue;
+		shown |= own;
+		if (!gim_state_find(state, object->record))
+			(void)gim_state_attach(state, object);
+		if (object->record == &guest_record && object->presence[offsetof(struct guest, vcpus)])
+			state->codec.vcpus = ((const struct guest *)(const void *)object->data)->vcpus;
+	}
+	use_layout(state);
+	return shown;
 }

@@ -2,11 +2,12 @@
 /* The two arrays through which the library knows formats and providers: a new one is a line here. */
 #include "state.h"
 
-extern const struct gim_format gim_format_vbox, gim_format_json;
+extern const struct gim_format gim_format_vbox, gim_format_json, gim_format_bundle;
 
 const struct gim_format *const gim_formats[] = {
     &gim_format_vbox,
     &gim_format_json,
+    &gim_format_bundle,
     NULL,
 };
 

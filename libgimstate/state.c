@@ -89,6 +89,7 @@ int gim_state_new(const char *format, struct gim_state **state, struct gim_error
 		if (!strcmp((*each)->name, format))
 			made->format = *each;
 	assert(made->format);
+	made->fields_only = true;
 	made->decoded = GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO;
 	made->codec = (struct gim_codec){.address_bytes = 8};
 	*state = made;

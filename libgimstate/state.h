@@ -32,6 +32,13 @@ struct gim {
 };
 extern const struct gim_record gim_record;
 
+/* The file that a state in a bundle was packed from. */
+struct gim_origin {
+	char name[256];      /* "": not known */
+	uint64_t size_bytes; /* GIM_UNKNOWN: it was in no file */
+	uint8_t sha256[32];
+};
+
 #define GIM_OBJECTS_MAX 8
 
 struct gim_state {
@@ -42,9 +49,12 @@ struct gim_state {
 	void *container;                            /* the format's own */
 	struct gim_object objects[GIM_OBJECTS_MAX]; /* top records in the order of output; present once decoded */
 	size_t object_count;
-	unsigned decoded;        /* parts done (enum gim_part) */
-	unsigned damaged;        /* those of them that could not be decoded to their end */
-	bool gim_whole;          /* the GIM unit was decoded to its end */
+	const struct gim_origin *origin; /* in the arena; NULL: it is in no bundle */
+	unsigned decoded;                /* parts done (enum gim_part) */
+	unsigned damaged;                /* those of them that could not be decoded to their end */
+	bool gim_whole;                  /* the GIM unit was decoded to its end */
+	bool
+	    fields_only; /* it holds fields and no units: what is written are the fields, whatever layout they are of, and from any input */
 	struct gim_codec codec;  /* what the container's header says of all payloads */
 	const char *unit_format; /* whose layouts the GIM unit has, when they are another format's than the container */
 	uint32_t layout_version; /* of the provider layout that read the GIM unit; 0: none did */
@@ -89,6 +99,10 @@ struct gim_changes {
 };
 /* Add one; takes the payload over, also on failure. */
 int gim_changes_add(struct gim_changes *changes, uint64_t offset, struct gim_buffer *payload, struct gim_error *error);
+void gim_changes_free(struct gim_changes *changes);
+/* What must change so that the state is written with the guest interface as it is now. *changes is empty before; free it also on failure. */
+int gim_state_changes(struct gim_state *state, const struct gim_write_options *options, struct gim_changes *changes,
+                      struct gim_error *error);
 
 /* A word of a provider's record that a CPUID leaf shows, and that changes. */
 #define GIM_CPUID_WORDS_MAX 16
@@ -135,8 +149,6 @@ struct gim_format {
 	int (*decode)(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 	int (*decode_unit)(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
 	                   struct gim_error *error);
-	/* It holds fields and no units: what is written are the fields of the state, whatever layout they are of, and from any input. */
-	bool fields_only;
 	/* As gim_state_write, with these changes (none: the bytes of the input, when the container stays). The input can be seeked. NULL: cannot be written. */
 	int (*write)(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options, gim_sink_fn *sink,
 	             void *user, struct gim_error *error);
@@ -153,6 +165,12 @@ struct gim_format {
 	 * are no such files. */
 	bool (*settings_bid)(const uint8_t *head, size_t size);
 	int (*settings)(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error);
+	/* Is there a table for a unit in this version? NULL: for none. */
+	bool (*decodable)(const struct gim_unit *unit);
+	/* As gim_state_pack with these changes, and gim_bundle_read on an open input. NULL: it is no format of bundles. */
+	int (*pack)(struct gim_state *state, const struct gim_changes *changes, const struct gim_pack_options *options, gim_sink_fn *sink,
+	            void *user, struct json_t **manifest, struct gim_error *error);
+	int (*unpack)(struct gim_input *input, gim_member_fn *member, void *user, struct gim_error *error);
 	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
 	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
 	/* Report the units that this release would not load; 1: there are some, 0: none, or a negative code. NULL: it is not known. */
@@ -248,6 +266,9 @@ int gim_release_find(const char *text, const struct gim_format **format, const s
  * error stays. */
 int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint32_t unit_version, const uint8_t *bytes, size_t size,
                     gim_report_fn *report, void *user, struct gim_error *error);
+
+/* Whose layouts the GIM unit has. */
+const char *gim_unit_format(const struct gim_state *state);
 
 /* The provider that the decoded head names; NULL when there is none. */
 const struct gim_provider *gim_unit_provider(const struct gim_state *state);

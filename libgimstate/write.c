@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writing a state with what was changed in it: which units get another payload, and that this payload will be read again as what it is now. */
 #include "error.h"
+#include "guest.h"
 #include "state.h"
 #include "visit.h"
 
@@ -83,6 +84,20 @@ static size_t changed_words(const struct gim_state *state, const struct gim_stat
 	return count;
 }
 
+/* What was decoded of the machine shows it, too. */
+static void show_words(struct gim_state *state, const struct gim_cpuid_word *words, size_t count)
+{
+	const struct gim_object *object = gim_state_find(state, &guest_record);
+	const struct gim_list *leaves = object ? &((const struct guest *)(const void *)object->data)->cpuid : NULL;
+	for (uint32_t i = 0; leaves && i < leaves->count; i++) {
+		struct guest_cpuid *leaf = (struct guest_cpuid *)leaves->items + i;
+		uint32_t *const registers[] = {&leaf->eax, &leaf->ebx, &leaf->ecx, &leaf->edx};
+		for (size_t w = 0; w < count; w++)
+			if (leaf->leaf == words[w].row->leaf && *registers[words[w].row->reg] == words[w].before)
+				*registers[words[w].row->reg] = words[w].after;
+	}
+}
+
 /* The provider is one thing for all units; those that go by the old one cannot be changed here. */
 static int change_provider(struct gim_state *state, const struct gim_provider *before, const struct gim_write_options *options,
                            struct gim_error *error)
@@ -118,6 +133,8 @@ static int change_others(struct gim_state *state, const struct gim_buffer *paylo
 		result = change_provider(state, gim_unit_provider(&was), options, error);
 	if (!result && count && state->format->change_cpuid)
 		result = state->format->change_cpuid(state, words, count, changes, options->report, options->report_user, error);
+	if (!result)
+		show_words(state, words, count);
 	gim_arena_free(&was.arena);
 	return result;
 }
@@ -141,16 +158,18 @@ int gim_changes_add(struct gim_changes *changes, uint64_t offset, struct gim_buf
 	return 0;
 }
 
-static void free_changes(struct gim_changes *changes)
+void gim_changes_free(struct gim_changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++)
 		free(changes->items[i].payload);
 }
 
 /* What changes in the GIM unit, and with it. */
-static int find_changes(struct gim_state *state, const struct gim_write_options *options, struct gim_changes *changes,
-                        struct gim_error *error)
+int gim_state_changes(struct gim_state *state, const struct gim_write_options *options, struct gim_changes *changes,
+                      struct gim_error *error)
 {
+	if (!state->gim_whole || state->fields_only)
+		return 0;
 	struct gim_buffer before = {.bytes = NULL}, after = {.bytes = NULL};
 	struct gim_unit unit;
 	int result = gim_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
@@ -175,16 +194,14 @@ int gim_state_write(struct gim_state *state, const struct gim_write_options *opt
 {
 	static const struct gim_write_options defaults = {.gim_only = false};
 	struct gim_changes changes = {.count = 0};
-	int result = 0;
-	if (!state->format->write || !(state->input.seekable || state->format->fields_only))
+	if (!state->format->write || !(state->input.seekable || state->fields_only))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                state->format->write ? "a stream cannot be written again; give a file"
 		                                     : "this container cannot be written");
 	options = options ? options : &defaults;
-	if (state->gim_whole && !state->format->fields_only)
-		result = find_changes(state, options, &changes, error);
+	int result = gim_state_changes(state, options, &changes, error);
 	if (!result)
 		result = state->format->write(state, &changes, options, sink, user, error);
-	free_changes(&changes);
+	gim_changes_free(&changes);
 	return result;
 }

@@ -242,6 +242,7 @@ const struct gim_format gim_format_vbox = {
     .unit_read = vbox_unit_read,
     .decode = vbox_decode,
     .decode_unit = vbox_decode_unit,
+    .decodable = vbox_unit_decodable,
     .write = vbox_write,
     .change_cpuid = vbox_change_cpuid,
     .check_provider = vbox_check_provider,

@@ -65,6 +65,16 @@ call check --json "$SAMPLES/hyperv-4.sav" --config baseline.json
 call check --json "$SAMPLES/hyperv-4.sav" --config nothing.json
 for target in "$SAMPLES/hyperv-4.sav" "$SAMPLES/kvm.sav" vbox:7.2 nothing; do call profile --json "$target"; done
 calls=$((calls + 1)) && echo "the configuration" >>calls && cp baseline.json $calls.json
+for state in hyperv-cpum.sav old-1.2.sav none.sav; do
+	call pack --json "$SAMPLES/$state" -o $state.gimb --force
+	call pack --json "$SAMPLES/$state" -o $state.zip --force --whole
+	call unpack --json $state.gimb -o $state.out
+	for command in dump info units verify; do call $command --json $state.gimb; call $command --json $state.zip; done
+done
+call pack --json - -o kvm.tar --with vga <"$SAMPLES/kvm-memory.sav"
+call unpack --json kvm.tar --member gim.bin -o gim.bin
+call pack --json nothing -o nothing.gimb
+call unpack --json nothing -o out2
 call rules --json
 call rules --json GIM-PAGE-SIZE
 call rules --json NO-RULE

@@ -122,6 +122,21 @@ WRAP(int, linkat, int from, const char *old, int to, const char *new, int flags)
 	return fails("linkat") ? -1 : __real_linkat(from, old, to, new, flags);
 }
 
+WRAP(int, chmod, const char *path, mode_t mode)
+{
+	return fails("chmod") ? -1 : __real_chmod(path, mode);
+}
+
+WRAP(int, mkdir, const char *path, mode_t mode)
+{
+	return fails("mkdir") ? -1 : __real_mkdir(path, mode);
+}
+
+WRAP(int, rename, const char *old, const char *new)
+{
+	return fails("rename") ? -1 : __real_rename(old, new);
+}
+
 WRAP(int, renameat, int from, const char *old, int to, const char *new)
 {
 	return fails("renameat") ? -1 : __real_renameat(from, old, to, new);

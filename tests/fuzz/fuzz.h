@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 /* Exactly this much, so that a sanitizer sees one byte too many; the caller's. */
 static inline uint8_t *fuzz_copy(const uint8_t *bytes, size_t size)
 {
-	uint8_t *copy = malloc(size ? size : 1);
+	uint8_t *copy = calloc(1, size ? size : 1);
 	MUST(copy);
 	if (size)
 		memcpy(copy, bytes, size);
