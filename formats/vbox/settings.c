@@ -33,6 +33,7 @@ struct reader {
 	size_t owners[DEPTH_MAX]; /* the setup that an element at this depth belongs to; SIZE_MAX: none */
 	unsigned depth, hardware; /* hardware: depth of the element Hardware that is open, or 0 */
 	char os_type[64];
+	bool old; /* the file's version is below 1.16: what it does not say of the interface is Legacy, and since then Default */
 };
 
 bool vbox_settings_bid(const uint8_t *head, size_t size)
@@ -99,9 +100,10 @@ static size_t begin_setup(struct reader *reader, const char *snapshot, const cha
 		reader->setups = setups;
 		reader->capacity = capacity;
 	}
-	/* VirtualBox gives a machine one vCPU where the file says nothing, and no paravirtualisation but what Legacy stands for. */
+	/* What the file does not say. */
 	struct setup *setup = &reader->setups[reader->count];
-	*setup = (struct setup){.vcpus = 1, .provider = "Legacy", .chipset = "PIIX3"};
+	*setup = (struct setup){.vcpus = 1, .chipset = "PIIX3"};
+	copy(setup->provider, sizeof(setup->provider), reader->old ? "Legacy" : "Default");
 	setup->snapshot = snapshot ? strdup(snapshot) : NULL;
 	setup->state = state && *state ? strdup(state) : NULL;
 	if ((snapshot && !setup->snapshot) || (state && *state && !setup->state))
@@ -127,6 +129,15 @@ static void hardware_element(struct reader *reader, struct setup *setup, const c
 		setup->nested = !strcmp(text, "true") || !strcmp(text, "1");
 }
 
+/* MAJOR.MINOR-SYSTEM. A file without one is no newer than those that have it. */
+static void read_version(struct reader *reader, const char *version)
+{
+	unsigned major = 1, minor = 0;
+	if (version && sscanf(version, "%4u.%4u", &major, &minor) < 1)
+		minor = 0;
+	reader->old = major < 1 || (major == 1 && minor < 16);
+}
+
 static void start_element(void *user, const XML_Char *name, const XML_Char **attributes)
 {
 	struct reader *reader = (struct reader *)user;
@@ -139,6 +150,8 @@ static void start_element(void *user, const XML_Char *name, const XML_Char **att
 		refuse(reader, GIM_E_FORMAT, "this is XML, but no settings file of a VirtualBox VM");
 		return;
 	}
+	if (!reader->depth)
+		read_version(reader, attribute(attributes, "version"));
 	if (!strcmp(name, "Machine") && reader->depth == 1 && !reader->count) {
 		copy(reader->os_type, sizeof(reader->os_type), attribute(attributes, "OSType"));
 		owner = begin_setup(reader, NULL, attribute(attributes, "stateFile"));

@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#define VM(attributes, inside) "<?xml version=\"1.0\"?><VirtualBox><Machine " attributes ">" inside "</Machine></VirtualBox>"
+#define VM(attributes, inside)                                                                                                             \
+	"<?xml version=\"1.0\"?><VirtualBox version=\"1.15-linux\"><Machine " attributes ">" inside "</Machine></VirtualBox>"
 #define HARDWARE(inside) "<Hardware>" inside "</Hardware>"
 
 /* What is said of one set of settings, as one line. */
@@ -121,33 +122,41 @@ static void snapshots(void **unused)
 	    " folder/3.sav provider 1 vcpus 8 mib 0 chipset 0 nested 0 debug 0 Legacy for a guest of type MacOS_64|");
 }
 
-static void guest_types(void **unused)
+/* What a file does not say is Default since version 1.16 of the file. */
+static void versions(void **unused)
 {
 	static const struct {
-		const char *type, *by_default, *legacy;
-	} rows[] = {
-	    {"MacOS", "minimal", "minimal"},
-	    {"MacOS1013_64", "minimal", "minimal"},
-	    {"Windows10_64", "hyperv", "none"},
-	    {"Windows2008", "hyperv", "none"},
-	    {"WindowsXP", "none", "none"},
-	    {"WindowsVista_64", "hyperv", "none"},
-	    {"Windows2003_64", "none", "none"},
-	    {"Windows11_64", "hyperv", "none"},
-	    {"Linux26_64", "kvm", "none"},
-	    {"Linux24", "none", "none"},
-	    {"Linux22", "none", "none"},
-	    {"Debian12_64", "kvm", "none"},
-	    {"Ubuntu24_LTS_arm64", "kvm", "none"},
-	    {"FreeBSD_64", "none", "none"},
-	    {"Other", "none", "none"},
-	    {"", "none", "none"},
-	};
+		const char *version, *setting;
+	} rows[] = {{"version=\"1.15-linux\"", "Legacy"}, {"version=\"1.16-windows\"", "Default"},
+	            {"version=\"1.9\"", "Legacy"},        {"version=\"2.0\"", "Default"},
+	            {"version=\"x\"", "Legacy"},          {"", "Legacy"}};
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_string_equal(vbox_guest_provider(rows[i].type, false), rows[i].by_default);
-		assert_string_equal(vbox_guest_provider(rows[i].type, true), rows[i].legacy);
+		char xml[256], wanted[64];
+		struct heard heard;
+		(void)snprintf(xml, sizeof(xml), "<VirtualBox %s><Machine OSType=\"Debian\"/></VirtualBox>", rows[i].version);
+		(void)snprintf(wanted, sizeof(wanted), "%s for a guest of type Debian|", rows[i].setting);
+		assert_int_equal(read_settings(xml, strlen(xml), &heard, NULL), 0);
+		if (!strstr(heard.lines, wanted))
+			fail_msg("%s: %s", rows[i].version, heard.lines);
 	}
+}
+
+/* What VirtualBox 7.2 chooses for every guest type that it lists. */
+static void guest_types(void **unused)
+{
+	FILE *list = fopen("tests/unit/guest_types.txt", "r");
+	char type[64], by_default[16], legacy[16];
+	unsigned count = 0;
+	(void)unused;
+	assert_non_null(list);
+	for (; fscanf(list, "%63s %15s %15s", type, by_default, legacy) == 3; count++)
+		if (strcmp(vbox_guest_provider(type, false), by_default) != 0 || strcmp(vbox_guest_provider(type, true), legacy) != 0)
+			fail_msg("%s: %s and %s", type, vbox_guest_provider(type, false), vbox_guest_provider(type, true));
+	(void)fclose(list);
+	assert_true(count > 200);
+	assert_string_equal(vbox_guest_provider("", false), "none");
+	assert_string_equal(vbox_guest_provider("Unheard", true), "none");
 }
 
 static void refuse(const char *xml, size_t size, int code, const char *part)
@@ -203,8 +212,8 @@ static void large_files(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(machines),  cmocka_unit_test(snapshots),   cmocka_unit_test(guest_types),
-	    cmocka_unit_test(bad_files), cmocka_unit_test(large_files),
+	    cmocka_unit_test(machines),    cmocka_unit_test(snapshots), cmocka_unit_test(versions),
+	    cmocka_unit_test(guest_types), cmocka_unit_test(bad_files), cmocka_unit_test(large_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
