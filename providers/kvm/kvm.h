@@ -12,7 +12,7 @@ struct kvm_vcpu {
 	uint32_t version;
 	uint8_t flags;
 	uint8_t async_pf_pending, pv_eoi_pending;
-	uint64_t async_pf, async_pf_int, steal_time, pv_eoi, poll_control;
+	uint64_t async_pf, async_pf_int, steal_time, steal_ns, pv_eoi, poll_control;
 };
 
 struct kvm_features {

@@ -82,6 +82,7 @@ static const struct gim_field kvm_vcpu_fields[] = {
     FIELD(kvm_vcpu, async_pf_int, .bits = bits_async_pf_int, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d06: interrupt of asynchronous page faults"),
     FIELD(kvm_vcpu, steal_time, .bits = bits_steal_time, .source = "KVM msr.rst", .help = "MSR 0x4b564d03: steal time"),
+    FIELD(kvm_vcpu, steal_ns, .show = GIM_NS, .help = "time that the vCPU has waited and its steal time does not tell yet"),
     FIELD(kvm_vcpu, pv_eoi, .bits = bits_pv_eoi, .source = "KVM msr.rst", .help = "MSR 0x4b564d04: paravirtual EOI"),
     FIELD(kvm_vcpu, poll_control, .bits = bits_poll_control, .reset = 1, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d05: host-side polling"),

@@ -61,7 +61,7 @@ static int load_done(struct gim_machine *machine, struct gim_error *error)
 {
 	(void)error;
 	kvm_clock_load_done(machine);
-	kvm_steal_time_begin(machine);
+	kvm_steal_time_load_done(machine);
 	return 0;
 }
 
@@ -69,6 +69,7 @@ static int save(struct gim_machine *machine, struct gim_error *error)
 {
 	(void)error;
 	kvm_state(machine)->clock_ns = kvm_clock_ns(machine);
+	kvm_steal_time_save(machine);
 	return 0;
 }
 
@@ -78,6 +79,7 @@ static void reset(struct gim_machine *machine)
 	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++) {
 		struct kvm_vcpu *registers = kvm_vcpu(machine, vcpu);
 		registers->tsc = registers->virtual_ns = registers->gpa = 0;
+		registers->steal_ns = 0;
 		registers->version = 0;
 		registers->flags = registers->async_pf_pending = registers->pv_eoi_pending = 0;
 	}

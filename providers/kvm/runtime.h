@@ -40,7 +40,7 @@ struct kvm_machine {
 };
 
 struct kvm_vcpu_own {
-	uint64_t waited_ns; /* what the embedder said when stolen time was last told */
+	uint64_t waited_ns; /* what the embedder said when it was asked last */
 };
 
 static inline struct kvm_machine *kvm_own(const struct gim_machine *machine)
@@ -89,8 +89,9 @@ int kvm_async_fault(struct gim_machine *machine, uint32_t vcpu, uint32_t token, 
 /* Steal time (steal_time.c). */
 kvm_msr_fn kvm_write_steal_time;
 void kvm_run(struct gim_machine *machine, uint32_t vcpu, bool running);
-/* What a vCPU has waited so far is not told to this guest. */
-void kvm_steal_time_begin(struct gim_machine *machine);
+/* Of what a vCPU has waited at this embedder nothing is told yet; and what was not told is to be saved. */
+void kvm_steal_time_load_done(struct gim_machine *machine);
+void kvm_steal_time_save(struct gim_machine *machine);
 
 /* EOI by a word in memory (pv_eoi.c). */
 kvm_msr_fn kvm_write_pv_eoi;

@@ -20,9 +20,20 @@ static void store(uint8_t *bytes, uint64_t number, unsigned width)
 		bytes[i] = (uint8_t)(number >> 8 * i);
 }
 
-static uint64_t waited_ns(const struct gim_machine *machine, uint32_t vcpu)
+/* What the vCPU has waited since the embedder was asked last comes to what its steal time does not tell yet. */
+static void ask(struct gim_machine *machine, uint32_t vcpu)
 {
-	return machine->host.vcpu_waited_ns ? machine->host.vcpu_waited_ns(machine->host.user, vcpu) : 0;
+	struct kvm_vcpu_own *own = kvm_vcpu_own(machine, vcpu);
+	const uint64_t waited = machine->host.vcpu_waited_ns ? machine->host.vcpu_waited_ns(machine->host.user, vcpu) : 0;
+	kvm_vcpu(machine, vcpu)->steal_ns += waited > own->waited_ns ? waited - own->waited_ns : 0;
+	own->waited_ns = waited;
+}
+
+/* From now on: what it has waited before is nothing to this guest. */
+static void begin(struct gim_machine *machine, uint32_t vcpu, uint64_t steal_ns)
+{
+	ask(machine, vcpu);
+	kvm_vcpu(machine, vcpu)->steal_ns = steal_ns;
 }
 
 /* Another vCPU asked for the flush while this one did not run. */
@@ -44,17 +55,17 @@ static void set_preempted(struct gim_machine *machine, uint64_t area)
 /* It runs: what it waited is told, and the version is odd in between. */
 static void tell(struct gim_machine *machine, uint32_t vcpu, uint64_t area)
 {
-	struct kvm_vcpu_own *own = kvm_vcpu_own(machine, vcpu);
+	struct kvm_vcpu *registers = kvm_vcpu(machine, vcpu);
 	uint8_t bytes[PREEMPTED + 1];
 	if (gim_ram_read(machine, area, bytes, sizeof(bytes)))
 		return;
 	if (bytes[PREEMPTED] & PREEMPTED_FLUSH && kvm_has(machine, KVM_PV_TLB_FLUSH))
 		flush(machine, vcpu);
-	const uint64_t waited = waited_ns(machine, vcpu), more = waited > own->waited_ns ? waited - own->waited_ns : 0;
+	ask(machine, vcpu);
 	const uint32_t version = (uint32_t)(load(bytes + VERSION, 4) & ~UINT64_C(1)) + 2;
-	own->waited_ns = waited;
 	bytes[PREEMPTED] = 0;
-	store(bytes, load(bytes, 8) + more, 8);
+	store(bytes, load(bytes, 8) + registers->steal_ns, 8);
+	registers->steal_ns = 0;
 	store(bytes + VERSION, version - 1, 4);
 	(void)gim_ram_write(machine, area, bytes, sizeof(bytes));
 	store(bytes + VERSION, version, 4);
@@ -79,13 +90,20 @@ enum gim_access kvm_write_steal_time(struct gim_machine *machine, uint32_t vcpu,
 		return GIM_ACCESS_DONE;
 	if (!gim_ram_is(machine, *value & ADDRESS_MASK, AREA_BYTES))
 		return GIM_ACCESS_GP;
-	kvm_vcpu_own(machine, vcpu)->waited_ns = waited_ns(machine, vcpu);
+	begin(machine, vcpu, 0);
 	tell(machine, vcpu, *value & ADDRESS_MASK);
 	return GIM_ACCESS_DONE;
 }
 
-void kvm_steal_time_begin(struct gim_machine *machine)
+void kvm_steal_time_load_done(struct gim_machine *machine)
 {
 	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++)
-		kvm_vcpu_own(machine, vcpu)->waited_ns = waited_ns(machine, vcpu);
+		begin(machine, vcpu, kvm_vcpu(machine, vcpu)->steal_ns);
+}
+
+void kvm_steal_time_save(struct gim_machine *machine)
+{
+	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++)
+		if (kvm_vcpu(machine, vcpu)->steal_time & KVM_ENABLED)
+			ask(machine, vcpu);
 }
