@@ -188,7 +188,7 @@ void hv_clock_reset(struct gim_machine *machine)
 static uint64_t vbox_time(bool by_page, uint64_t tsc, uint64_t hz)
 {
 	const uint64_t khz = hz / 1000, exact = gim_mul_high(tsc, scale_of(hz));
-	if (!by_page || khz <= 10000)
+	if (!by_page || khz <= 10000 || hz % TIME_HZ == 0) /* of a multiple of 10 MHz the quotient is the time itself */
 		return tsc / (hz / TIME_HZ);
 	const uint64_t page = gim_mul_high(tsc, (UINT64_C(10000) << 32) / khz << 32);
 	return page > exact ? page : exact;
