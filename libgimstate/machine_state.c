@@ -56,22 +56,6 @@ static bool is_none(const struct gim_provider *provider)
 	return !strcmp(provider->name, "none");
 }
 
-static int decode(struct loading *loading)
-{
-	const unsigned parts = GIM_PART_GIM | GIM_PART_INFO | (loading->machine->lapics ? GIM_PART_GUEST : 0u);
-	struct gim_error own = GIM_ERROR_INIT;
-	int result = gim_state_decode(loading->state, parts, loading->report, loading->user, &own);
-	/* What has no guest interface is loaded where none is expected: VirtualBox has the unit since 5.0 only. */
-	if (result == GIM_E_NO_UNIT && is_none(loading->machine->provider))
-		return 0;
-	if (result)
-		return gim_fail_as(loading->error, &own);
-	if (loading->state->damaged & parts)
-		return gim_fail(loading->error, GIM_E_CORRUPT, GIM_UNKNOWN,
-		                "the state is damaged: it was decoded before, but not to its end");
-	return 0;
-}
-
 static int check_provider(struct loading *loading)
 {
 	const struct gim_provider *wanted = loading->machine->provider, *found = gim_unit_provider(loading->state);
@@ -82,6 +66,34 @@ static int check_provider(struct loading *loading)
 	                    "the state's provider is %s, the machine's is %s", found ? found->name : "none that it names", wanted->name);
 	gim_error_path(loading->error, "gim.provider");
 	return GIM_E_VALUE;
+}
+
+static int decode_interface(struct loading *loading)
+{
+	const unsigned parts = GIM_PART_GIM | GIM_PART_INFO;
+	const struct gim_provider *wanted = loading->machine->provider;
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = gim_state_decode(loading->state, parts, loading->report, loading->user, &own);
+	/* What has no guest interface is loaded where none is expected: VirtualBox has the unit since 5.0 only. */
+	if (result == GIM_E_NO_UNIT && is_none(wanted))
+		return 0;
+	if (result) { /* another provider's payload need not be understood */
+		const struct gim_provider *found = gim_unit_provider(loading->state);
+		return found && found != wanted ? check_provider(loading) : gim_fail_as(loading->error, &own);
+	}
+	if (loading->state->damaged & parts)
+		return gim_fail(loading->error, GIM_E_CORRUPT, GIM_UNKNOWN,
+		                "the state is damaged: it was decoded before, but not to its end");
+	return 0;
+}
+
+/* The built-in local APICs take over what the guest's were; the interface can do without. */
+static void decode_apics(struct loading *loading)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	if (loading->machine->lapics && gim_state_decode(loading->state, GIM_PART_GUEST, NULL, NULL, &own))
+		gim_report(loading->report, loading->user, &gim_load_rules[GIM_LOAD_ABSENT], own.offset, own.unit, "machine.apic",
+		           "not all units could be decoded: %s; what they hold of local APICs is not taken over", own.text);
 }
 
 static int check_vcpus(struct loading *loading, const struct gim_object *object)
@@ -102,6 +114,15 @@ static int check_vcpus(struct loading *loading, const struct gim_object *object)
 		return gim_fail_rule(loading->error, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN,
 		                     "other units of the state are of %u vCPUs, the machine has %u", others, machine->vcpus);
 	return 0;
+}
+
+/* Where the payload ends within a vCPU's part, the unit has fewer vCPUs, and bytes behind them. */
+static int accept_unit(struct loading *loading, const struct gim_object *object)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	const bool accepted = !gim_unit_accept(loading->state, &own);
+	int result = accepted || own.rule == &gim_unit_rules[GIM_UNIT_TRAILING] ? check_vcpus(loading, object) : 0;
+	return result || accepted ? result : gim_fail_as(loading->error, &own);
 }
 
 /* A number of the guest's or the machine's record, or GIM_UNKNOWN. */
@@ -330,16 +351,15 @@ int gim_machine_load(struct gim_machine *machine, struct gim_state *state, gim_r
 	struct loading loading = {.machine = machine, .state = state, .report = report, .user = user, .error = error};
 	int result = gim_machine_expect(machine, 1u << GIM_PHASE_COMPLETED, "loading a state", error);
 	if (!result)
-		result = decode(&loading);
+		result = decode_interface(&loading);
 	if (result)
 		return result;
+	decode_apics(&loading);
 	loading.head = gim_state_find(state, &gim_record);
 	const struct gim_object *object = machine->provider->record ? gim_state_find(state, machine->provider->record) : NULL;
 	result = check_provider(&loading);
 	if (!result)
-		result = gim_unit_accept(state, error);
-	if (!result)
-		result = check_vcpus(&loading, object);
+		result = accept_unit(&loading, object);
 	if (result)
 		return result;
 	const struct gim_machine before = *machine;

@@ -125,7 +125,7 @@ static int listed_unit(struct ssm_stream *stream, uint32_t index, struct gim_uni
 {
 	const struct ssm_directory_entry *entry = &stream->directory[index];
 	if (entry->offset < stream->header.size_bytes || entry->offset >= stream->end)
-		return gim_fail(error, GIM_E_CORRUPT, stream->end + 16 + index * SSM_DIRECTORY_ENTRY_BYTES,
+		return ssm_fail(error, SSM_DIRECTORY_ENTRY, stream->end + 16 + index * SSM_DIRECTORY_ENTRY_BYTES,
 		                "the directory's entry points to 0x%llx, outside the units", (unsigned long long)entry->offset);
 	ssm_seek(stream, entry->offset);
 	return ssm_next(stream, unit, error);
@@ -144,7 +144,8 @@ static int find_in_directory(struct ssm_stream *stream, const char *name, uint32
 		if (result < 0)
 			return result;
 		if (!result || !is_unit(&found, name, instance, GIM_PASS_FINAL))
-			return gim_fail(error, GIM_E_CORRUPT, entry->offset, "the directory names another unit than the one that is here");
+			return ssm_fail(error, SSM_DIRECTORY_ENTRY, entry->offset,
+			                "the directory names another unit than the one that is here");
 		*unit = found;
 		return 1;
 	}
