@@ -5,6 +5,7 @@
 #   make             library (static and shared) and command, under $(O)
 #   make demo        build, and dump a sample state
 #   make check       build and run all tests; ends with "N passed, M failed, K skipped"
+#   make conformance run the rows of public test programs on the runtime core, one line each
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
@@ -37,7 +38,8 @@ LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -p
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
-TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c))
+CONFORMANCE := tests/conformance/conformance
+TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c)) $(CONFORMANCE)
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
@@ -51,7 +53,7 @@ STATIC := $(O)/libgimstate.a
 SHARED := $(O)/libgimstate.so.0
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check lint interop bench fuzz samples install uninstall dist clean
+.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz samples install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -116,6 +118,10 @@ $(O)/tests/faults/gimstate: $(CLI_OBJECTS) $(O)/tests/faults/shim.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
+$(O)/$(CONFORMANCE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/conformance/*.c tests/conformance/rows/*.c)) $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
+
 deps:
 	@tests/tools/need $(DEPS)
 
@@ -128,6 +134,9 @@ demo: all
 
 check: all $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
+
+conformance: $(O)/$(CONFORMANCE)
+	@$<
 
 lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
