@@ -141,8 +141,8 @@ conformance: $(O)/$(CONFORMANCE)
 lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
 
-interop: all
-	@for test in tests/interop/*; do GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
+interop: all $(TOOLS:%=$(O)/%)
+	@for test in tests/interop/*; do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
 
 bench: all $(BENCHES:%=$(O)/%)
 	@for bench in $(BENCHES:%=$(O)/%); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
