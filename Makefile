@@ -43,6 +43,8 @@ TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c t
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
+# Tests in which memory runs out.
+STARVED := %/unit/test_machine_memory
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
@@ -102,7 +104,7 @@ $(BINARY): $(CLI_OBJECTS) $(STATIC)
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(STARVED),$@),-Wl$(comma)--wrap=calloc -Wl$(comma)--wrap=aligned_alloc) $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
 
 $(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")

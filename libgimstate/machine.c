@@ -160,6 +160,8 @@ static int allocate(struct gim_machine *machine, struct gim_error *error)
 	int result = allocate_object(machine, error);
 	if (!result)
 		result = allocate_pages(machine, error);
+	if (!result)
+		result = gim_msr_index(machine, error);
 	return result ? result : gim_counters_new(machine, error);
 }
 
@@ -250,8 +252,6 @@ int gim_machine_init(struct gim_machine *machine, struct gim_error *error)
 {
 	const struct gim_runtime *runtime = machine->provider->runtime;
 	int result = gim_machine_expect(machine, 1u << GIM_PHASE_NEW, "init", error);
-	if (!result && !machine->msrs)
-		result = gim_msr_index(machine, error);
 	if (!result && runtime->init)
 		result = runtime->init(machine, error);
 	if (!result)
