@@ -380,11 +380,12 @@ void gim_output_discard(struct gim_output **output);
 /*
  * The runtime core: a machine that offers its guest one interface, and brings a saved one to life.
  *
- * The embedder runs the vCPUs; the machine answers what the interface defines: MSRs, CPUID leaves, hypercalls, pages, timers, clocks. It has no
- * threads, no globals and no time of its own: the same calls at the same times give the same answers. A machine is used by one thread at a time;
- * different machines are independent.
+ * The embedder runs the vCPUs; the machine answers what the interface defines: MSRs, CPUID leaves, hypercalls, pages, timers, clocks. It
+ * has no threads, no globals and no time of its own: the same calls at the same times give the same answers. A machine is used by one thread
+ * at a time; different machines are independent.
  *
- * Life: new (configure), init, init_completed, [load, load_done], then accesses, advance, save, reset, relocate in any order, free.
+ * Life: new (configure), init, [register_device], init_completed, [load, load_done], then accesses, advance, save, reset, relocate in any
+ * order, free. A step out of order is GIM_E_ARGUMENT. A machine has one provider at most, and never another one. docs/examples/embed.c.
  */
 struct gim_machine;
 
@@ -456,12 +457,15 @@ struct gim_host {
 	uint64_t (*tsc)(void *user);
 	/* Nanoseconds since 1970. NULL: those of the built-in clock. */
 	uint64_t (*utc_ns)(void *user);
-	/* Guest-physical memory without the machine's pages; non-zero when a byte of it is no ordinary RAM. Both or none; NULL: config.ram. */
+	/* Guest-physical memory without the machine's pages; non-zero when a byte of it is no ordinary RAM. Both or none; NULL:
+	 * config.ram. */
 	int (*memory_read)(void *user, uint64_t gpa, void *bytes, size_t size_bytes);
 	int (*memory_write)(void *user, uint64_t gpa, const void *bytes, size_t size_bytes);
-	/* Raise an edge-triggered interrupt at a vCPU's local APIC; auto_eoi: there will be no EOI. NULL: the built-in local APIC, with gim_machine_interrupt. */
+	/* Raise an edge-triggered interrupt at a vCPU's local APIC; auto_eoi: there will be no EOI. NULL: the built-in local APIC, with
+	 * gim_machine_interrupt. */
 	void (*interrupt)(void *user, uint32_t vcpu, uint8_t vector, bool auto_eoi);
-	/* The local APIC's registers, by their offset (0x80 TPR, 0xb0 EOI, 0x300 ICR as 64 bits); non-zero refuses: #GP. Go with interrupt. */
+	/* The local APIC's registers, by their offset (0x80 TPR, 0xb0 EOI, 0x300 ICR as 64 bits); non-zero refuses: #GP. Go with
+	 * interrupt. */
 	int (*apic_read)(void *user, uint32_t vcpu, uint32_t offset, uint64_t *value);
 	int (*apic_write)(void *user, uint32_t vcpu, uint32_t offset, uint64_t value);
 	/* A vCPU that halts shall run: KVM's kick, and an interrupt at the built-in local APIC. NULL: nothing. */
@@ -476,7 +480,8 @@ struct gim_host {
 	/* Time that a vCPU ran, and that it wanted to run and could not, in ns. NULL: it always runs. */
 	uint64_t (*vcpu_ran_ns)(void *user, uint32_t vcpu);
 	uint64_t (*vcpu_waited_ns)(void *user, uint32_t vcpu);
-	/* The debugger's transport: send a packet; receive one (at most size_bytes), 0: there is none. NULL: no debugger. Return bytes, or negative. */
+	/* The debugger's transport: send a packet; receive one (at most size_bytes), 0: there is none. NULL: no debugger. Return bytes,
+	 * or negative. */
 	int64_t (*debug_send)(void *user, const void *bytes, size_t size_bytes);
 	int64_t (*debug_receive)(void *user, void *bytes, size_t size_bytes);
 	/* A sentence for the log. */
@@ -489,27 +494,29 @@ int gim_machine_new(const struct gim_machine_config *config, const struct gim_ho
 /* The provider comes to life; then, after the embedder's own devices did, what depends on them (frequencies, pages' device). */
 int gim_machine_init(struct gim_machine *machine, struct gim_error *error);
 int gim_machine_init_completed(struct gim_machine *machine, struct gim_error *error);
-/* The emulated device that carries the interface's pages is there; before it, a guest cannot enable one. Between init and init_completed. */
+/* The emulated device that carries the interface's pages is there; before it, a guest cannot enable one. Between init and
+ * init_completed. */
 int gim_machine_register_device(struct gim_machine *machine, struct gim_error *error);
 /* End it. NULL and a pointer to NULL are fine. */
 void gim_machine_free(struct gim_machine **machine);
 
-/* Take over a state's guest interface (decoded here when it was not yet), before the guest runs. Refused, with VirtualBox's status in error->rule: another provider,
- * versions that nobody wrote, another number of vCPUs, pages of another size or where no RAM is, a payload too short or too long. report (may be NULL) gets a note for each
- * field that the state's layout could not hold, and what it became. A failure leaves the machine as it was. Guest memory, restored by then, is written and clocks go on
- * only with load_done. The built-in clock and local APICs are taken over too. */
+/* Take over a state's guest interface (decoded here when it was not yet), before the guest runs. Refused, with VirtualBox's status in
+ * error->rule: another provider, versions that nobody wrote, another number of vCPUs, pages of another size or where no RAM is, a
+ * payload too short or too long. report (may be NULL) gets a note for each field that the state's layout could not hold, and what it
+ * became. A failure leaves the machine as it was. Guest memory, restored by then, is written and clocks go on only with load_done. The
+ * built-in clock and local APICs are taken over too. */
 int gim_machine_load(struct gim_machine *machine, struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error);
 int gim_machine_load_done(struct gim_machine *machine, struct gim_error *error);
-/* The machine's whole state as a native one (docs/gimstate-json.md): every field of the interface is stored; gim_state_json prints it. Guest memory is not in it. *state is the
- * caller's: gim_state_free. */
+/* The machine's whole state as a native one (docs/gimstate-json.md): every field of the interface is stored; gim_state_json prints it.
+ * Guest memory is not in it. *state is the caller's: gim_state_free. */
 int gim_machine_save(struct gim_machine *machine, struct gim_state **state, struct gim_error *error);
 /* Back to what it was after init; pages are unmapped, and time goes on. */
 int gim_machine_reset(struct gim_machine *machine, struct gim_error *error);
 /* config.ram has moved in the host; its content is the same. */
 int gim_machine_relocate(struct gim_machine *machine, void *ram, struct gim_error *error);
 
-/* A guest's accesses. vcpu: its id. cpuid fills regs with eax, ebx, ecx, edx; a leaf that the interface does not define is NOT_OURS, leaf 1 too, whose ecx bit 31
- * says that there is a hypervisor. Outside its phases a machine answers nothing. */
+/* A guest's accesses. vcpu: its id. cpuid fills regs with eax, ebx, ecx, edx; a leaf that the interface does not define is NOT_OURS,
+ * leaf 1 too, whose ecx bit 31 says that there is a hypervisor. Outside its phases a machine answers nothing. */
 enum gim_access gim_machine_rdmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t *value);
 enum gim_access gim_machine_wrmsr(struct gim_machine *machine, uint32_t vcpu, uint32_t msr, uint64_t value);
 enum gim_access gim_machine_cpuid(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
@@ -537,8 +544,8 @@ void gim_machine_advance(struct gim_machine *machine);
 /* Move the built-in clock by so many TSC ticks, doing what falls due at its own time. */
 void gim_machine_step(struct gim_machine *machine, uint64_t ticks);
 
-/* The built-in local APIC: the vector that the vCPU takes now, which is then in service; negative: none. eoi: the guest ended the interrupt in service; with the
- * embedder's own APIC, that of `vector`. */
+/* The built-in local APIC: the vector that the vCPU takes now, which is then in service; negative: none. eoi: the guest ended the
+ * interrupt in service; with the embedder's own APIC, that of `vector`. */
 int gim_machine_interrupt(struct gim_machine *machine, uint32_t vcpu);
 void gim_machine_eoi(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
 
@@ -568,8 +575,8 @@ void gim_machine_debug_ready(struct gim_machine *machine);
  * Hyper-V from the embedder's side: what a device of a virtual bus does. GIM_E_ARGUMENT where the provider is another one.
  */
 enum gim_connection_kind { GIM_CONNECTION_MESSAGE, GIM_CONNECTION_EVENT };
-/* What HvPostMessage or HvSignalEvent to this connection id (24 bits) reach: a vCPU's SINT, and an event's flag number. vcpu GIM_NO_VCPU takes the connection
- * away. Connections stay through a reset; a save keeps them, and a load adds the state's to those that there are. */
+/* What HvPostMessage or HvSignalEvent to this connection id (24 bits) reach: a vCPU's SINT, and an event's flag number. vcpu GIM_NO_VCPU
+ * takes the connection away. Connections stay through a reset; a save keeps them, and a load adds the state's to those that there are. */
 #define GIM_NO_VCPU UINT32_MAX
 int gim_machine_connect(struct gim_machine *machine, enum gim_connection_kind kind, uint32_t id, uint32_t vcpu, uint8_t sint, uint16_t flag,
                         struct gim_error *error);
@@ -578,8 +585,9 @@ uint16_t gim_machine_post(struct gim_machine *machine, uint32_t vcpu, uint8_t si
 uint16_t gim_machine_signal(struct gim_machine *machine, uint32_t vcpu, uint8_t sint, uint16_t flag);
 uint16_t gim_machine_raise(struct gim_machine *machine, uint32_t vcpu, uint8_t sint);
 
-/* KVM: a page that the vCPU wants is not there (ready false: at CPL 3, or at any when MSR 0x4b564d02 has bit 1; the embedder raises #PF with CR2 = token), or has
- * come (true: by an interrupt). 0: the guest was told; 1: it cannot be told now: it waits for the page, or the embedder asks again later. */
+/* KVM: a page that the vCPU wants is not there (ready false: at CPL 3, or at any when MSR 0x4b564d02 has bit 1; the embedder raises #PF
+ * with CR2 = token), or has come (true: by an interrupt). 0: the guest was told; 1: it cannot be told now: it waits for the page, or the
+ * embedder asks again later. */
 int gim_machine_async_fault(struct gim_machine *machine, uint32_t vcpu, uint32_t token, bool ready);
 
 /*

@@ -41,8 +41,9 @@ struct gim_msr_row {
 	struct gim_gate gate[2];         /* both must be open */
 	uint64_t reserved;               /* bits that must be written as 0, else #GP */
 	uint8_t flags;
-	/* What plain loading and storing of the member does not do; NULL: nothing. index: i of the number. read finds the member (or 0) in *value. write may change
-	 * *value before it is stored, or store it itself and return GIM_ACCESS_NOT_OURS for "done, do not store". */
+	/* What plain loading and storing of the member does not do; NULL: nothing. index: i of the number. read finds the member (or 0)
+	 * in *value. write may change *value before it is stored, or store it itself and return GIM_ACCESS_NOT_OURS for "done, do not
+	 * store". */
 	enum gim_access (*read)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 	enum gim_access (*write)(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value);
 	const char *note; /* where VirtualBox or KVM differs */
@@ -55,8 +56,8 @@ struct gim_msr_row {
  */
 struct gim_setting_row {
 	const char *key, *help;
-	/* Parse into the provider's memory; refuse with a sentence. NULL: key is the path of a member below the provider's record, which takes the value and is marked
-	 * as stored. */
+	/* Parse into the provider's memory; refuse with a sentence. NULL: key is the path of a member below the provider's record, which
+	 * takes the value and is marked as stored. */
 	int (*set)(struct gim_machine *machine, const char *value, struct gim_error *error);
 };
 
@@ -76,8 +77,8 @@ struct gim_runtime {
 	                 struct gim_error *error); /* after the settings: check them, set the words that the guest is shown */
 	int (*init)(struct gim_machine *machine, struct gim_error *error);
 	int (*init_completed)(struct gim_machine *machine, struct gim_error *error);
-	/* The object is the loaded state's; presence says what its layout held, machine->saved what its clocks were. Refuse, or derive what is absent; what it became
-	 * the core reports. Refusing, change nothing else: the object goes back to what it was. */
+	/* The object is the loaded state's; presence says what its layout held, machine->saved what its clocks were. Refuse, or derive
+	 * what is absent; what it became the core reports. Refusing, change nothing else: the object goes back to what it was. */
 	int (*loaded)(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user,
 	              struct gim_error *error);
 	int (*load_done)(struct gim_machine *machine, struct gim_error *error);
@@ -88,7 +89,8 @@ struct gim_runtime {
 	/* What the provider's table of CPUID rows does not show; regs are zero, and the rows' words are laid over them afterwards. */
 	enum gim_access (*cpuid)(struct gim_machine *machine, uint32_t vcpu, uint32_t leaf, uint32_t subleaf, uint32_t regs[4]);
 	enum gim_access (*hypercall)(struct gim_machine *machine, uint32_t vcpu, struct gim_registers *registers);
-	/* The TSC at which it has something to do (GIM_UNKNOWN: nothing), and doing what is due at `tsc`, after which the deadline is a later one. */
+	/* The TSC at which it has something to do (GIM_UNKNOWN: nothing), and doing what is due at `tsc`, after which the deadline is a
+	 * later one. */
 	uint64_t (*deadline)(const struct gim_machine *machine);
 	void (*advance)(struct gim_machine *machine, uint64_t tsc);
 	void (*eoi)(struct gim_machine *machine, uint32_t vcpu, uint8_t vector);
@@ -184,7 +186,8 @@ static inline void *gim_machine_vcpu(const struct gim_machine *machine, uint32_t
 }
 void *gim_machine_vcpu_own(const struct gim_machine *machine, uint32_t vcpu);
 
-/* Now in ns since 1970, and in ns that the machine has run: virtual time goes on over saving and loading, and between load and load-done it stands. */
+/* Now in ns since 1970, and in ns that the machine has run: virtual time goes on over saving and loading, and between load and load-done
+ * it stands. */
 uint64_t gim_machine_utc_ns(const struct gim_machine *machine);
 uint64_t gim_machine_virtual_ns(const struct gim_machine *machine);
 
@@ -197,8 +200,9 @@ int gim_ram_zero_page(struct gim_machine *machine, uint64_t gpa);
 
 /* Could page `index` be laid over gpa now? GIM_E_VALUE with the rule that it would break in a state that is loaded. */
 int gim_page_check(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error);
-/* Lay page `index` (of runtime.page_names) over guest memory, or move it there. GIM_E_ARGUMENT: the device is not registered, or gpa is not aligned, no RAM, or under another page.
- * What was below shows again when it goes. The content is written to overlay->bytes before, and gim_page_changed tells the embedder of later changes. */
+/* Lay page `index` (of runtime.page_names) over guest memory, or move it there. GIM_E_ARGUMENT: the device is not registered, or gpa is
+ * not aligned, no RAM, or under another page. What was below shows again when it goes. The content is written to overlay->bytes before,
+ * and gim_page_changed tells the embedder of later changes. */
 int gim_page_map(struct gim_machine *machine, unsigned index, uint64_t gpa, struct gim_error *error);
 void gim_page_unmap(struct gim_machine *machine, unsigned index);
 void gim_page_changed(struct gim_machine *machine, unsigned index);
@@ -211,7 +215,8 @@ int gim_apic_write(struct gim_machine *machine, uint32_t vcpu, uint32_t offset, 
 /* So much more of runtime.counter_names[index], or of a vCPU's runtime.vcpu_counter_names[index]. */
 void gim_count(struct gim_machine *machine, unsigned index, uint64_t amount);
 void gim_count_vcpu(struct gim_machine *machine, uint32_t vcpu, unsigned index, uint64_t amount);
-/* Send a packet to the debugger, receive one: bytes, 0: there is none, negative: it failed, or there is no transport to send to. Counted. */
+/* Send a packet to the debugger, receive one: bytes, 0: there is none, negative: it failed, or there is no transport to send to.
+ * Counted. */
 int64_t gim_debug_send(struct gim_machine *machine, const void *bytes, size_t size);
 int64_t gim_debug_receive(struct gim_machine *machine, void *bytes, size_t size);
 void gim_log(struct gim_machine *machine, enum gim_severity severity, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Embedding the runtime core: a machine offers Hyper-V to a guest (here a list of accesses), is saved in mid-run, and goes on in another machine. */
+/* Embedding the runtime core: a machine offers Hyper-V to a guest (a list of accesses), is saved in mid-run, and goes on in another. */
 #include <gimstate.h>
 #include <jansson.h>
 #include <stdio.h>
