@@ -47,14 +47,12 @@ static int convert_state(struct gim_state *state, const struct options *options,
 	return result < 0 ? result : 0;
 }
 
-/* A release writes its own container, too. */
 static struct gim_write_options write_options(const struct options *options, struct conversion *conversion)
 {
 	return (struct gim_write_options){
 	    .gim_only = options->gim_only,
-	    .container = options->container ? options->container
-	                 : options->to      ? "2.0"
-	                                    : NULL,
+	    .container = options->container,
+	    .release = options->to,
 	    .producer = options->producer,
 	    .host_bits = options->host_bits ? (unsigned)strtoul(options->host_bits, NULL, 10) : 0,
 	    .report = remarks_take,

@@ -326,6 +326,7 @@ struct gim_write_options {
 	bool gim_only;
 	/* NULL: the input's own. "2.0": VirtualBox's newest; what the header of an old one lacks is taken from the next two. */
 	const char *container;
+	const char *release;   /* the same, as this release ("vbox:5.2") writes it, where it is one of its own containers; NULL: none */
 	const char *producer;  /* VERSIONrREVISION, e.g. "7.2.22r175245"; NULL: 2.0.0r1, as old as the container that does not say it */
 	unsigned host_bits;    /* 32 or 64; 0: 64 */
 	gim_report_fn *report; /* what changes beside the guest interface; may be NULL */

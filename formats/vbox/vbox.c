@@ -213,21 +213,34 @@ static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
+/* Is it to be container 2.0, the only one that is written? */
+static int ask_container(const struct gim_write_options *options, bool *renew, struct gim_error *error)
+{
+	const struct gim_format *format = NULL;
+	const struct gim_release *release = NULL;
+	if (options->container && strcmp(options->container, "2.0") != 0)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "container %s cannot be written: 2.0 can", options->container);
+	int result = options->release ? gim_release_find(options->release, &format, &release, error) : 0;
+	*renew = options->container || (release && format == &gim_format_vbox && release->version == SSM_V2_0);
+	return result;
+}
+
 static int vbox_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options,
                       gim_sink_fn *sink, void *user, struct gim_error *error)
 {
 	const struct ssm_header *header = &stream_of(state)->header;
 	struct ssm_header made = *header;
-	if (options->container && strcmp(options->container, "2.0") != 0)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "container %s cannot be written: 2.0 can", options->container);
-	if (changes->count && !options->container && header->version != SSM_V2_0)
-		return gim_fail(
+	bool renew = false;
+	int result = ask_container(options, &renew, error);
+	if (!result && changes->count && !renew && header->version != SSM_V2_0)
+		result = gim_fail(
 		    error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		    "units of container 1.x cannot be changed in it; convert the state to container 2.0 first (convert --container 2.0)");
-	int result = options->container ? ssm_convert_header(header, options, &made, error) : 0;
+	if (!result && renew)
+		result = ssm_convert_header(header, options, &made, error);
 	if (result || !sink)
 		return result;
-	if (options->container && header->version != SSM_V2_0)
+	if (renew && header->version != SSM_V2_0)
 		return ssm_convert(&state->input, &made, changes, sink, user, error);
 	return changes->count ? ssm_rewrite(&state->input, changes, sink, user, error) : ssm_copy(&state->input, sink, user, error);
 }

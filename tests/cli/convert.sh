@@ -31,4 +31,14 @@ try convert "$state" out.sav --to qemu:7.2
 try convert "$state" kvm.sav
 try convert "$state"
 try convert "$state" "$state"
+# What is no file of units: a document's fields, and what is packed.
+"$GIMSTATE" dump --json "$state" >fields.json
+try convert fields.json fields-3.json --to vbox:5.2 --lossy
+try convert fields-3.json again.json --to vbox:5.2
+cmp fields-3.json again.json && echo same
+try convert fields.json refused.json --container 2.0
+try convert "$SAMPLES/kvm.sav" packed.sav.gz
+gzip -dc packed.sav.gz | cmp "$SAMPLES/kvm.sav" - && echo same
+try convert packed.sav.gz unpacked.sav --to vbox:7.2
+cmp "$SAMPLES/kvm.sav" unpacked.sav && echo same
 ls
