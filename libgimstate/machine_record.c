@@ -20,10 +20,10 @@ static const struct gim_field machine_apic_fields[] = {
 RECORD(machine_apic, "apic", "a built-in local APIC");
 
 static const struct gim_field machine_state_fields[] = {
-    FIELD(machine_state, tsc, .show = GIM_DEC, .help = "the guest's TSC when the machine was saved"),
-    FIELD(machine_state, utc_ns, .show = GIM_NS, .help = "nanoseconds since 1970 when the machine was saved"),
+    FIELD(machine_state, tsc, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .help = "the guest's TSC when the machine was saved"),
+    FIELD(machine_state, utc_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .help = "nanoseconds since 1970 when the machine was saved"),
     FIELD(machine_state, gating, .show = GIM_ENUM, .names = names_gating, .help = "what opens MSRs and hypercalls"),
-    FIELD(machine_state, newest, .show = GIM_BOOL, .max = 1,
+    FIELD(machine_state, newest, .change = GIM_CHANGE_FORM, .show = GIM_BOOL, .max = 1,
           .help = "the provider version was given as 0, the newest; VirtualBox's layouts hold that"),
     LIST(machine_state, apic, machine_apic, .help = "the built-in local APICs, per vCPU; none with the embedder's own"),
 };

@@ -273,7 +273,7 @@ const struct gim_record *gim_record_find(const char *name, size_t length, unsign
 	} fixed[] = {{&source_record, GIM_PART_INFO},
 	             {&gim_record, GIM_PART_GIM},
 	             {&guest_record, GIM_PART_GUEST},
-	             {&machine_state_record, GIM_PART_INFO}};
+	             {&machine_state_record, GIM_PART_GUEST | GIM_PART_INFO}};
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (is_named(fixed[i].record, name, length))
 			return *parts = fixed[i].parts, fixed[i].record;
