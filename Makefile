@@ -39,7 +39,7 @@ LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -p
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
 CONFORMANCE := tests/conformance/conformance
-TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c)) $(CONFORMANCE)
+TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c tests/harness/test_*.c)) $(CONFORMANCE)
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
@@ -101,6 +101,16 @@ comma := ,
 $(BINARY): $(CLI_OBJECTS) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
+
+# Tests of the command's own parts see them, but not the library's.
+$(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "CC    $<")
+	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(O)/tests/harness/%: $(O)/tests/harness/%.o $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")

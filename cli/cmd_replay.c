@@ -257,6 +257,17 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 	return result;
 }
 
+/* An option's number from 1 to max; none is there: it stays. */
+static bool take_number(const char *text, unsigned long max, unsigned *number)
+{
+	char *end;
+	if (!text)
+		return true;
+	const unsigned long value = strtoul(text, &end, 10);
+	*number = (unsigned)value;
+	return *text >= '0' && *text <= '9' && !*end && value >= 1 && value <= max;
+}
+
 int run_replay(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
@@ -264,11 +275,12 @@ int run_replay(const struct options *options, int count, char **operands)
 	struct transcript transcript = {json_array(), json_array()};
 	struct replay_result result = {.engine = ""};
 	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
-	char *end = NULL;
-	const unsigned long repeat = options->repeat ? strtoul(options->repeat, &end, 10) : 1;
+	unsigned repeat = 1, timeout = 0;
 	(void)count;
-	if ((end && *end) || !repeat || repeat > 1000000)
+	if (!take_number(options->repeat, 1000000, &repeat))
 		return usage_error(command_find("replay"), options->json, "--repeat takes a number from 1 to 1000000");
+	if (!take_number(options->timeout, 86400, &timeout))
+		return usage_error(command_find("replay"), options->json, "--timeout takes seconds, from 1 to 86400");
 	if (options->clock && !kernel && strcmp(options->clock, "core") != 0)
 		return usage_error(command_find("replay"), options->json, "--clock takes kernel or core");
 	if (options->layout && !options->output)
@@ -276,7 +288,8 @@ int run_replay(const struct options *options, int count, char **operands)
 	const struct replay_options how = {
 	    .engine = options->engine ? options->engine : "auto",
 	    .kernel_clock = kernel,
-	    .repeat = (unsigned)repeat,
+	    .watchdog_ms = timeout * 1000,
+	    .repeat = repeat,
 	    .probes = options->probe.items,
 	    .probe_count = options->probe.count,
 	    .step = take_step,

@@ -20,7 +20,7 @@ struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
 	    strict, notes;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
-	    *config, *write_baseline;
+	    *timeout, *config, *write_baseline;
 	struct words target, with, probe, error, ignore;
 };
 

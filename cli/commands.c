@@ -96,6 +96,7 @@ static const struct option_row replay_options[] = {
     {"probe", 'p', AT(probe), "FILE...", "run this probe instead of the built-in ones"},
     {"clock", 0, AT(clock), "kernel|core", "who serves KVM's clock to the guest: the host's kernel, or (the default) the core"},
     {"repeat", 0, AT(repeat), "N", "all of it N times"},
+    {"timeout", 0, AT(timeout), "SECONDS", "give a guest up that does not come to an end; 10 where nothing is said"},
     {"save-after", 'o', AT(output), "OUT", "write the machine's state after the probes to the file OUT"},
     {"layout", 'l', AT(layout), "NAME", "write it as FILE with this guest interface, in this layout, e.g. vbox-hyperv-4"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},

@@ -38,8 +38,15 @@ int engine_find(const char *name, const struct engine_config *config, const stru
 int engine_machine(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,
                    struct gim_error *error)
 {
+	/* The hypercall page calls the hypervisor by a port: what hosts do with vmcall cannot be relied on. */
+	static const struct gim_setting code = {"hypercall_code", "e6f0c3"};
+	struct gim_machine_config own = *config;
 	struct gim_machine *made = NULL;
-	int result = gim_machine_new(config, host, &made, error);
+	if (!strcmp(own.provider, "hyperv") && !own.setting_count) {
+		own.settings = &code;
+		own.setting_count = 1;
+	}
+	int result = gim_machine_new(&own, host, &made, error);
 	if (!result)
 		result = gim_machine_init(made, error);
 	if (!result && strcmp(config->provider, "none") != 0)

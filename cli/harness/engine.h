@@ -115,7 +115,7 @@ int engine_wait(struct engine *engine, uint64_t ns, struct gim_error *error);
 /* Take over what was counted and set up in an engine that this one replaces. */
 void engine_adopt(struct engine *engine, struct engine *old);
 
-/* For engines: a machine with their host callbacks, brought up. *machine is the caller's: gim_machine_free. */
+/* For engines: a machine with their host callbacks, brought up; its hypercall page is `out %al, $0xf0; ret` (guest64.h). *machine is the caller's: gim_machine_free. */
 int engine_machine(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,
                    struct gim_error *error);
 

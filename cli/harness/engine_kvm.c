@@ -187,8 +187,6 @@ static int kvm_open(struct engine *engine, const struct engine_config *config, s
 {
 	struct kvm_engine *kvm = kvm_of(engine);
 	struct gim_machine_config own = config->machine;
-	/* The hypercall page calls us by a port: what a host does with vmcall cannot be relied on. */
-	static const struct gim_setting code = {"hypercall_code", "e6f0c3"};
 	const struct gim_host host = {.user = kvm, .tsc = host_tsc, .utc_ns = host_utc_ns, .page = host_page};
 	const uint64_t vcpus_end = AT_VCPUS + own.vcpus * PAGE_BYTES;
 	int result = vm_open(&kvm->vm, own.vcpus, own.ram_bytes, vcpus_end + tables_bytes(own.ram_bytes), error);
@@ -202,10 +200,6 @@ static int kvm_open(struct engine *engine, const struct engine_config *config, s
 	write_guest(kvm);
 	own.ram = kvm->vm.ram;
 	own.tsc_hz = engine->tsc_hz = kvm->vm.tsc_hz;
-	if (!strcmp(own.provider, "hyperv")) {
-		own.settings = &code;
-		own.setting_count = 1;
-	}
 	return engine_machine(&own, &host, &engine->machine, error);
 }
 

@@ -72,7 +72,7 @@ static int refuse(struct session *session, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return error_set(session->error, GIM_E_ARGUMENT, "%s:%u: %s", session->probe->name, session->line->number, text);
+	return error_set(session->error, GIM_E_ARGUMENT, "%.40s:%u: %s", session->probe->name, session->line->number, text);
 }
 
 static void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -984,6 +984,18 @@ const char *probe_name(const struct probe *probe)
 /*
  * Running.
  */
+/* What the engine could not do, at the line that wanted it. */
+static int place_error(struct session *session, int result)
+{
+	char text[sizeof(session->error->text)], place[64];
+	const int length = snprintf(place, sizeof(place), "%.40s:%u: ", session->probe->name, session->line->number);
+	if (!strncmp(session->error->text, place, (size_t)length))
+		return result;
+	memcpy(text, session->error->text, sizeof(text));
+	(void)snprintf(session->error->text, sizeof(session->error->text), "%s%.*s", place, (int)sizeof(text) - length - 1, text);
+	return result;
+}
+
 static int run_line(struct session *session, const struct line *line)
 {
 	session->line = line;
@@ -993,7 +1005,7 @@ static int run_line(struct session *session, const struct line *line)
 		return refuse(session, "there is no vCPU %u: the machine has %u", line->vcpu, session->engine->vcpus);
 	int result = line->operation->run(session);
 	if (result)
-		return result;
+		return place_error(session, result);
 	session->run->met += session->verdict == PROBE_MET;
 	session->run->failed += session->verdict == PROBE_FAILED;
 	session->run->skipped += session->verdict == PROBE_SKIPPED;

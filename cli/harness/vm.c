@@ -65,6 +65,8 @@ static int open_kvm(struct vm *vm, struct gim_error *error)
 		return error_set(error, GIM_E_UNSUPPORTED, "/dev/kvm cannot be opened: %s%s", strerror(errno),
 		                 errno == EACCES ? "; its group, mostly kvm, may" : "");
 	const int version = ioctl(vm->kvm, KVM_GET_API_VERSION, 0);
+	if (version < 0)
+		return error_set(error, GIM_E_UNSUPPORTED, "/dev/kvm is there, but is not KVM's device: %s", strerror(errno));
 	if (version != KVM_API_VERSION)
 		return error_set(error, GIM_E_UNSUPPORTED, "/dev/kvm speaks version %d of its interface, %d is expected", version,
 		                 KVM_API_VERSION);
