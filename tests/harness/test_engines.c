@@ -68,8 +68,10 @@ static void keep_step(void *user, const struct probe_step *step)
 	if (step->verdict == PROBE_FAILED && transcript->print_failures)
 		print_error("%s:%u: @%u %s: %s\n", step->probe, step->line, step->vcpu, step->operation, step->reason);
 	const size_t room = sizeof(transcript->text) - transcript->used;
+	/* The lines of the probe "time" hold values of this run's clock. */
+	const bool time = step->time || !strcmp(step->probe, "time");
 	const int length = snprintf(transcript->text + transcript->used, room, "%s:%u @%u %s = %s %s\n", step->probe, step->line,
-	                            step->vcpu, step->operation, step->time ? "(time)" : step->result, verdicts[step->verdict]);
+	                            step->vcpu, time ? "(time)" : step->operation, time ? "" : step->result, verdicts[step->verdict]);
 	transcript->used += length > 0 && (size_t)length < room ? (size_t)length : 0;
 }
 
