@@ -73,7 +73,9 @@ struct ssm_stream {
 	z_stream *inflate;
 	bool no_end_unit; /* the units ended at the directory */
 
-	gim_sink_fn *tap; /* gets the bytes of records as they are passed over, and packed ones are not unpacked; NULL: nobody does */
+	/* Gets the bytes of records as they are passed over; packed ones are not unpacked then, and nothing is summed up: whoever copies them does that. NULL:
+	 * nobody does. */
+	gim_sink_fn *tap;
 	void *tap_user;
 
 	/* Only while verifying: the whole file is read once, and what can be passed over is complained of. */

@@ -74,7 +74,7 @@ int ssm_take(struct ssm_stream *stream, size_t size, const uint8_t **bytes, cons
 	if (got < size)
 		return ssm_fail(error, SSM_END_OF_FILE, stream->position + got, "the file ends within %s: %zu bytes left, %zu needed", what,
 		                got, size);
-	if (!stream->ahead)
+	if (!stream->ahead && !stream->tap)
 		stream->crc = gim_crc32(stream->crc, *bytes, size);
 	stream->position += size;
 	if (stream->tap && stream->tap(stream->tap_user, *bytes, size))
@@ -89,7 +89,7 @@ int ssm_take(struct ssm_stream *stream, size_t size, const uint8_t **bytes, cons
 int ssm_crc_agrees(struct ssm_stream *stream, uint32_t stored, bool *agrees, struct gim_error *error)
 {
 	if (!stream->ahead) {
-		*agrees = stream->crc == stored;
+		*agrees = stream->tap || stream->crc == stored;
 		return 0;
 	}
 	const uint64_t at = stream->position;

@@ -150,9 +150,12 @@ static int put_payload(struct rewrite *rewrite, const struct gim_change *change,
 	              : put_terminator(rewrite, rewrite->stream.header.checksummed, rewrite->offset - start + TERMINATOR_REST, error);
 }
 
+/* The unit's records as they are, and a terminator with another CRC. The old one is compared: of two runs of bytes that end alike, the CRCs differ by what the beginnings'
+ * difference comes to, so that one sum serves for both. */
 static int copy_records(struct rewrite *rewrite, struct gim_error *error)
 {
 	struct ssm_stream *stream = &rewrite->stream;
+	const uint32_t difference = stream->crc ^ rewrite->crc;
 	uint8_t rest[TERMINATOR_REST];
 	size_t got;
 	rewrite->copied = rewrite->passed = stream->data_offset;
@@ -169,10 +172,14 @@ static int copy_records(struct rewrite *rewrite, struct gim_error *error)
 		result = gim_input_read(stream->input, rewrite->copied, rest, sizeof(rest), &got, error);
 	if (!result && got < sizeof(rest))
 		result = ssm_fail(error, SSM_END_OF_FILE, rewrite->copied + got, "the file became shorter");
+	if (result)
+		return result;
 	struct gim_cursor cursor = {.bytes = rest, .size = sizeof(rest)};
-	const uint32_t flags = result ? 0 : gim_cursor_u16(&cursor);
-	(void)gim_cursor_u32(&cursor);
-	return result ? result : put_terminator(rewrite, flags, stream->position - stream->data_offset, error);
+	const uint32_t flags = gim_cursor_u16(&cursor), stored = gim_cursor_u32(&cursor);
+	const uint32_t crc = rewrite->crc ^ gim_crc32_join(difference, 0, rewrite->copied - stream->data_offset);
+	if (stream->header.checksummed && stored != crc)
+		return ssm_fail(error, SSM_TERMINATOR_CRC, rewrite->copied + 2, "the file up to here has another CRC than 0x%08x", stored);
+	return put_terminator(rewrite, flags, stream->position - stream->data_offset, error);
 }
 
 /* The unit whose header the reader has just read. */
