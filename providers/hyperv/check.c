@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What check judges of the Hyper-V interface, beyond what holds for every interface. */
 #include "check.h"
+#include "guest.h"
 #include "hyperv.h"
+#include "machine.h"
 #include "status.h"
 
 #include <inttypes.h>
@@ -90,6 +92,64 @@ static void judge_tsc_page(struct gim_judging *judging)
 	if (GIM_HAS(object, hv_state, reference_tsc) && hv->reference_tsc & ENABLED && gim_judging_tsc_differs(judging, &own, &wanted))
 		gim_judge(judging, GIM_NO_UNIT, "hyperv.reference_tsc",
 		          "the page's scale is for %" PRIu64 " Hz, and the target's TSC runs with %" PRIu64 " Hz", own, wanted);
+}
+
+#define TICKS_PER_S 10000000 /* of reference time */
+
+static uint64_t tsc_hz_of(const struct gim_judging *judging)
+{
+	const struct gim_object *guest = GIM_OBJECT_OF(judging->state, guest);
+	return GIM_HAS(guest, guest, tsc_hz) ? GIM_DATA(guest, guest)->tsc_hz : 0;
+}
+
+static void judge_scale(struct gim_judging *judging)
+{
+	enum { PPM = 1000000 };
+	const struct gim_object *object;
+	const struct hv_state *hv = hv_of(judging, &object);
+	const uint64_t tsc_hz = tsc_hz_of(judging);
+	if (!GIM_HAS(object, hv_state, tsc_scale) || !hv->tsc_scale || tsc_hz <= TICKS_PER_S)
+		return;
+	const uint64_t right = gim_div_high(TICKS_PER_S, tsc_hz);
+	const uint64_t apart = right > hv->tsc_scale ? right - hv->tsc_scale : hv->tsc_scale - right;
+	if (apart > right / PPM)
+		gim_judge(judging, GIM_NO_UNIT, "hyperv.tsc_scale",
+		          "the scale is 0x%" PRIx64 ", and of a TSC of %" PRIu64 " Hz it is 0x%" PRIx64, hv->tsc_scale, tsc_hz, right);
+}
+
+/* The reference time that the target will show when the first vCPU's TSC is what it was; false: it cannot be told. */
+static bool time_after_load(const struct gim_judging *judging, uint64_t tsc, uint64_t *ticks)
+{
+	const struct gim_object *object;
+	const struct hv_state *hv = hv_of(judging, &object);
+	const uint64_t tsc_hz = tsc_hz_of(judging);
+	if (gim_judging_is(judging, "vbox")) {
+		/* It counts from the TSC, by a divisor without a fraction. */
+		if (tsc_hz < TICKS_PER_S)
+			return false;
+		*ticks = tsc / (tsc_hz / TICKS_PER_S);
+		return true;
+	}
+	if (!GIM_HAS(object, hv_state, tsc_scale) || !GIM_HAS(object, hv_state, tsc_offset) || !hv->tsc_scale)
+		return false;
+	*ticks = gim_mul_high(tsc, hv->tsc_scale) + hv->tsc_offset;
+	return true;
+}
+
+static void judge_reference_time(struct gim_judging *judging)
+{
+	const struct gim_object *object, *guest = GIM_OBJECT_OF(judging->state, guest);
+	const struct hv_state *hv = hv_of(judging, &object);
+	const struct gim_list *vcpus = guest ? &GIM_DATA(guest, guest)->vcpu : NULL;
+	uint64_t ticks;
+	if (!GIM_HAS(object, hv_state, time_ref_count) || !vcpus || !vcpus->count || !vcpus->presence[offsetof(struct guest_vcpu, tsc)] ||
+	    !time_after_load(judging, ((const struct guest_vcpu *)vcpus->items)->tsc, &ticks))
+		return;
+	/* The one was rounded down from the other. */
+	if (ticks + 1 < hv->time_ref_count)
+		gim_judge(judging, GIM_NO_UNIT, "hyperv.time_ref_count",
+		          "the guest was shown %" PRIu64 " (%.6g s), and the target will show it %" PRIu64 " (%.6g s)", hv->time_ref_count,
+		          (double)hv->time_ref_count / TICKS_PER_S, ticks, (double)ticks / TICKS_PER_S);
 }
 
 /* One of a virtual processor's parts, with its path. */
@@ -213,6 +273,14 @@ const struct gim_check_rule hv_checks[] = {
              "keeps the old one",
       .mend = "load the state on a host of that TSC frequency", .source = "TLFS, timers"},
      .judge = judge_tsc_page},
+    {{"GIM-TSC-003", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the reference TSC page's scale is that of the state's own TSC frequency",
+      .why = "the guest's time runs too fast or too slow by the ratio", .mend = "set hyperv.tsc_scale to what the frequency gives",
+      .source = "TLFS, timers"},
+     .judge = judge_scale},
+    {{"GIM-CLOCK-003", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the reference time that the guest was shown does not go back",
+      .why = "the guest takes it for monotonic: timers fire late, and waits take for ever",
+      .mend = "load the state where the reference time is kept by an offset, not counted from the TSC", .source = "TLFS, timers"},
+     .judge = judge_reference_time},
     {{"GIM-SINT-001", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "a synthetic interrupt that is not masked has a vector",
       .why = "vectors below 0x10 are exceptions; a hypervisor refuses the register",
       .mend = "set the sint to 0x10000, masked, or to its vector", .source = "TLFS, SynIC"},
