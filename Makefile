@@ -47,7 +47,7 @@ ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 STARVED := %/unit/test_machine_memory
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
-BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
+BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c tests/harness/bench_*.c))
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o

@@ -176,6 +176,7 @@ void vm_close(struct vm *vm)
 			(void)close(vm->vcpus[i].fd);
 	}
 	free(vm->vcpus);
+	free(vm->host_cpuid);
 	if (vm->fd >= 0)
 		(void)close(vm->fd);
 	if (vm->kvm >= 0)
@@ -271,31 +272,44 @@ int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_
 enum { CPUID_MAX = 256, FIRST_LEAF = 0x40000000, LAST_LEAF = 0x400000ff };
 #define HYPERVISOR_PRESENT (1u << 31)
 
-int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error)
+static int get_host_cpuid(struct vm *vm, struct gim_error *error)
 {
-	const size_t bytes = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
-	struct kvm_cpuid2 *cpuid = calloc(1, bytes);
-	uint32_t kept = 0, regs[4];
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
+	uint32_t kept = 0;
 	if (!cpuid)
 		return error_set(error, GIM_E_MEMORY, "out of memory");
 	cpuid->nent = CPUID_MAX;
-	int result = ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) ? refuse(error, "KVM does not say which CPUID leaves it has") : 0;
-	for (uint32_t i = 0; !result && i < cpuid->nent; i++) {
+	if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid)) {
+		free(cpuid);
+		return refuse(error, "KVM does not say which CPUID leaves it has");
+	}
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
-		if (entry->function >= FIRST_LEAF && entry->function <= LAST_LEAF)
-			continue;
 		if (entry->function == 1)
 			entry->ecx |= HYPERVISOR_PRESENT;
-		cpuid->entries[kept++] = *entry;
+		if (entry->function < FIRST_LEAF || entry->function > LAST_LEAF)
+			cpuid->entries[kept++] = *entry;
 	}
-	for (uint32_t leaf = FIRST_LEAF; !result && leaf <= LAST_LEAF && kept < CPUID_MAX; leaf++)
-		if (gim_machine_cpuid(machine, vcpu, leaf, 0, regs) == GIM_ACCESS_DONE)
-			cpuid->entries[kept++] =
-			    (struct kvm_cpuid_entry2){.function = leaf, .eax = regs[0], .ebx = regs[1], .ecx = regs[2], .edx = regs[3]};
 	cpuid->nent = kept;
-	if (!result && ioctl(vm->vcpus[vcpu].fd, KVM_SET_CPUID2, cpuid))
+	vm->host_cpuid = cpuid;
+	return 0;
+}
+
+int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error)
+{
+	int result = vm->host_cpuid ? 0 : get_host_cpuid(vm, error);
+	if (result)
+		return result;
+	struct kvm_cpuid2 *cpuid = vm->host_cpuid;
+	const uint32_t host = cpuid->nent;
+	uint32_t regs[4];
+	for (uint32_t leaf = FIRST_LEAF; leaf <= LAST_LEAF && cpuid->nent < CPUID_MAX; leaf++)
+		if (gim_machine_cpuid(machine, vcpu, leaf, 0, regs) == GIM_ACCESS_DONE)
+			cpuid->entries[cpuid->nent++] =
+			    (struct kvm_cpuid_entry2){.function = leaf, .eax = regs[0], .ebx = regs[1], .ecx = regs[2], .edx = regs[3]};
+	if (ioctl(vm->vcpus[vcpu].fd, KVM_SET_CPUID2, cpuid))
 		result = refuse(error, "a vCPU's CPUID is refused");
-	free(cpuid);
+	cpuid->nent = host;
 	return result;
 }
 

@@ -8,6 +8,7 @@
 struct kvm_run;
 struct kvm_regs;
 struct kvm_sregs;
+struct kvm_cpuid2;
 
 /* What the host's KVM was asked for, in the order of vm.c's table. */
 enum vm_capability {
@@ -45,6 +46,7 @@ struct vm {
 	bool pages_moved;            /* the memory slots are no longer those of the machine's pages */
 	uint64_t tsc_hz, tsc_offset; /* the guest's TSC is the host's plus the offset */
 	uint64_t msr_exits;
+	struct kvm_cpuid2 *host_cpuid; /* the leaves that the host has; asked for once */
 };
 
 /* Is KVM here, and can it what every VM of ours needs? */
