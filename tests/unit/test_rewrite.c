@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tests rewriting states with other payloads in some of their units. */
+#include "vbox/crc.h"
 #include "vbox/ssm_rewrite.h"
 #include "vbox/ssm_write.h"
 
@@ -223,13 +224,86 @@ static void refused(void **unused)
 	gim_buffer_free(&before);
 }
 
+/* A guest interface that is not understood to its end is copied, and nothing in it is changed. */
+static void not_whole(void **unused)
+{
+	const struct ssm_write_options options = {7, 1, 6, 167084, 64, 8, 8, true, false, 1};
+	static const uint8_t kvm[] = {3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0xaa}; /* ends within the wall clock */
+	struct out out = {.limit = 0}, same = {.limit = 0};
+	struct gim_error error = GIM_ERROR_INIT;
+	struct ssm_writer *writer = NULL;
+	(void)unused;
+	assert_int_equal(ssm_writer_new(&options, collect, &out, &writer, NULL), 0);
+	assert_int_equal(ssm_writer_unit(writer, "GIM", 0, 1, GIM_PASS_FINAL, NULL), 0);
+	assert_int_equal(ssm_writer_data(writer, SSM_WRITE_AUTO, kvm, sizeof(kvm), NULL), 0);
+	assert_int_equal(ssm_writer_finish(writer, NULL), 0);
+	ssm_writer_free(&writer);
+	struct gim_state *state = open_bytes(&out.bytes);
+	assert_int_equal(gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL), GIM_E_TRUNCATED);
+	assert_int_equal(gim_state_set(state, "gim.provider_version", "1", &error), GIM_E_VALUE);
+	assert_non_null(strstr(error.text, "could not be decoded to its end"));
+	assert_int_equal(gim_state_write(state, NULL, collect, &same, NULL), 0);
+	assert_int_equal(same.bytes.size, out.bytes.size);
+	assert_memory_equal(same.bytes.bytes, out.bytes.bytes, out.bytes.size);
+	gim_buffer_free(&same.bytes);
+	gim_buffer_free(&out.bytes);
+	gim_state_free(&state);
+}
+
+/* A state of container 1.1 with so many empty units. */
+static struct gim_buffer old_state(uint32_t units)
+{
+	enum { SIZE_AT = 32, CRC_AT = 40, CRC_START = 44, HEADER = 64, UNIT_HEADER = 28, NAME = 2 };
+	static const uint8_t zeros[20];
+	struct gim_buffer bytes = {.bytes = NULL};
+	gim_buffer_bytes(&bytes, "\177VirtualBox SavedState V1.1\n\0\0\0\0", 32);
+	gim_buffer_number(&bytes, 0, 8);
+	gim_buffer_number(&bytes, 0, 4);
+	gim_buffer_bytes(&bytes, zeros, 20);
+	for (uint32_t i = 0; i < units; i++) {
+		gim_buffer_bytes(&bytes, "\nUnit\n\0", 8);
+		gim_buffer_number(&bytes, UNIT_HEADER + NAME, 8);
+		gim_buffer_number(&bytes, 1, 4);
+		gim_buffer_number(&bytes, i, 4);
+		gim_buffer_number(&bytes, NAME, 4);
+		gim_buffer_bytes(&bytes, "u", NAME);
+	}
+	gim_buffer_bytes(&bytes, "\nTheEnd", 8);
+	gim_buffer_number(&bytes, UNIT_HEADER, 8);
+	gim_buffer_bytes(&bytes, zeros, 12);
+	assert_false(bytes.failed);
+	gim_buffer_patch(&bytes, SIZE_AT, bytes.size, 8);
+	gim_buffer_patch(&bytes, CRC_AT, gim_crc32(0, bytes.bytes + CRC_START, bytes.size - HEADER), 4);
+	return bytes;
+}
+
+/* The new container has a directory, which lists at most 65535 units. */
+static void too_many_units(void **unused)
+{
+	static const struct gim_write_options options = {.container = "2.0"};
+	(void)unused;
+	for (uint32_t units = 0; units <= 65536; units = units ? units * 256 : 1) {
+		struct gim_buffer before = old_state(units);
+		struct gim_error error = GIM_ERROR_INIT;
+		struct gim_state *state = open_bytes(&before);
+		struct out out = {.limit = 0};
+		int result = gim_state_write(state, &options, collect, &out, &error);
+		assert_int_equal(result, units == 65536 ? GIM_E_LIMIT : 0);
+		if (result)
+			assert_int_equal(out.bytes.size, 0);
+		else
+			assert_int_equal(gim_verify_memory(out.bytes.bytes, out.bytes.size, NULL, complain, NULL, NULL), 0);
+		gim_buffer_free(&out.bytes);
+		gim_buffer_free(&before);
+		gim_state_free(&state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(any_units),
-	    cmocka_unit_test(the_same_again),
-	    cmocka_unit_test(damage_is_found),
-	    cmocka_unit_test(refused),
+	    cmocka_unit_test(not_whole),      cmocka_unit_test(too_many_units),  cmocka_unit_test(any_units),
+	    cmocka_unit_test(the_same_again), cmocka_unit_test(damage_is_found), cmocka_unit_test(refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
