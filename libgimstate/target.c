@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Targets: made from a release, a settings file, a profile or a state, and written as a profile. */
-#include "target.h"
+#include "check.h"
 
 #include "error.h"
 #include "guest.h"
 #include "json.h"
 #include "visit.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,8 +192,14 @@ static int take_document(struct gim_target *target, const struct gim_document *d
 		else if (!gim_state_attach(&target->state, &document->objects[i]))
 			result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	}
+	const struct gim_object *guest = gim_state_find(&target->state, &guest_record);
 	const struct gim_text *release = &gim_target_profile(target)->release, *hypervisor = &gim_target_profile(target)->hypervisor;
 	char text[32];
+	if (!result && GIM_HAS(guest, guest, vcpus) && (!GIM_DATA(guest, guest)->vcpus || GIM_DATA(guest, guest)->vcpus > GIM_VCPUS_MAX)) {
+		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%" PRIu32 " vCPUs, where 1 to %d are possible",
+		                  GIM_DATA(guest, guest)->vcpus, GIM_VCPUS_MAX);
+		gim_error_path(error, "guest.vcpus");
+	}
 	if (!result)
 		result = take_leaves(target, error);
 	for (const struct gim_format *const *each = gim_formats; *each; each++)
@@ -233,6 +240,9 @@ static int take_values(struct gim_target *target, const struct gim_state *state,
 		if (value.presence != GIM_ABSENT)
 			result = gim_target_set(target, paths[i], value.number, error);
 	}
+	/* Where no unit says the number itself, those that hold something of each vCPU do. */
+	if (!result && state->codec.vcpus && !gim_judging_vcpus(&target->state))
+		result = gim_target_set(target, "guest.vcpus", state->codec.vcpus, error);
 	for (const struct gim_provider *const *each = gim_providers; !result && *each; each++) {
 		const struct gim_object *object = (*each)->record ? gim_state_find(state, (*each)->record) : NULL;
 		for (const struct gim_cpuid_row *row = object ? (*each)->cpuid : NULL; !result && row && row->leaf; row++) {
@@ -245,12 +255,17 @@ static int take_values(struct gim_target *target, const struct gim_state *state,
 	return result;
 }
 
+/* More than any VM has. */
+enum { UNITS_MAX = 4096 };
+
 static int take_units(struct gim_target *target, struct gim_state *state, struct gim_error *error)
 {
 	struct gim_unit unit = {.offset = 0};
 	int more = 0;
 	while ((more = gim_unit_next(state, &unit, error)) == 1)
-		if (gim_target_add_unit(target, unit.name, unit.instance, unit.version, error))
+		if (gim_target_profile(target)->unit.count == UNITS_MAX)
+			return gim_fail(error, GIM_E_LIMIT, unit.offset, "more than %d different units, which no VM has", UNITS_MAX);
+		else if (gim_target_add_unit(target, unit.name, unit.instance, unit.version, error))
 			return GIM_E_MEMORY;
 	return more;
 }

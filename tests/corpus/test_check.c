@@ -177,6 +177,38 @@ static void check_itself(const char *path)
 	gim_target_free(&again);
 }
 
+/* Every real state fits the VM whose settings stand beside it. */
+static unsigned with_settings;
+
+static void check_settings(const char *path)
+{
+	struct gim_target *target = NULL;
+	struct gim_check *check = NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	struct heard heard = {0};
+	char name[PATH_MAX];
+	(void)snprintf(name, sizeof(name), "%.*s.vbox", (int)(strcspn(path + strlen(path) - 4, ".") + strlen(path) - 4), path);
+	if (access(name, R_OK))
+		return;
+	(void)strcat(name, "@vbox:7.2");
+	if (gim_target_open(name, path, &target, &error))
+		fail_msg("%s: %s", name, error.text);
+	assert_int_equal(gim_check_open(path, NULL, &check, NULL), 0);
+	if (gim_check_target(check, target, hear, &heard, NULL))
+		fail_msg("%s: does not fit its VM: %s", path, heard.text);
+	gim_check_free(&check);
+	gim_target_free(&target);
+	with_settings++;
+}
+
+static void real_states(void **unused)
+{
+	(void)unused;
+	(void)corpus_each_state(check_settings);
+	print_message("%u states with their VM's settings\n", with_settings);
+	assert_true(with_settings >= 10);
+}
+
 static void sound_states(void **unused)
 {
 	(void)unused;
@@ -188,6 +220,6 @@ static void sound_states(void **unused)
 int main(void)
 {
 	corpus_require();
-	const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_states), cmocka_unit_test(sound_states)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_states), cmocka_unit_test(sound_states), cmocka_unit_test(real_states)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

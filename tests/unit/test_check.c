@@ -437,6 +437,8 @@ static void bad_profiles(void **unused)
 	expect_refusal(DOC("'profile': {'release': 7}"), GIM_E_VALUE, "profile.release", "a string");
 	expect_refusal(DOC("'profile': {'release': 'vbox:9.9'}"), GIM_E_ARGUMENT, "", "no release that is known");
 	expect_refusal(DOC("'profile': {}, 'guest': {'vcpus': -1}"), GIM_E_VALUE, "guest.vcpus", "-1");
+	expect_refusal(DOC("'profile': {}, 'guest': {'vcpus': 0}"), GIM_E_VALUE, "guest.vcpus", "1 to 1024");
+	expect_refusal(DOC("'profile': {}, 'guest': {'vcpus': 1025}"), GIM_E_VALUE, "guest.vcpus", "1 to 1024");
 	expect_refusal(DOC("'profile': {}, 'gim': {'provider': 'xen'}"), GIM_E_VALUE, "gim.provider", "xen");
 	expect_refusal(DOC("'profile': {}, 'hyperv': {'features': {'base': ['no_such_bit']}}"), GIM_E_VALUE, "hyperv.features.base",
 	               "no_such_bit");
