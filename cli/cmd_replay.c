@@ -243,7 +243,7 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 {
 	struct gim_state *rewritten = NULL;
 	if (!options->layout)
-		return output_native(saved, options->output, options->force, error);
+		return output_state(saved, NULL, NULL, options->output, options->force, error);
 	int result = gim_state_convert(saved, options->layout, put_lost, (void *)(uintptr_t)options->output, error);
 	if (result >= 0)
 		result = gim_state_open_settled(file, &rewritten, error);

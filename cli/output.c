@@ -520,30 +520,6 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
 	return output_end(output, write_named(state, how, from, path, output, error), error);
 }
 
-static int write_json(const char *text, size_t size, void *output)
-{
-	return gim_output_write(output, text, size) ? -1 : 0;
-}
-
-int output_native(struct gim_state *state, const char *path, bool replace, struct gim_error *error)
-{
-	struct gim_output *output;
-	json_t *body = NULL, *document = json_pack("{s:i}", "gimstate", 1);
-	if (gim_bundle_is_name(path))
-		return output_state(state, NULL, NULL, path, replace, error);
-	int result = gim_state_json(state, NULL, &body, error);
-	if (!result && (!document || json_object_update(document, body)))
-		result = error_set(error, GIM_E_MEMORY, "out of memory");
-	if (!result && !(result = gim_output_new(path, replace, &output, error))) {
-		const bool stopped = json_dump_callback(document, write_json, output, JSON_ENSURE_ASCII | JSON_INDENT(2)) ||
-		                     gim_output_write(output, "\n", 1);
-		result = output_end(output, stopped ? GIM_E_STOPPED : 0, error);
-	}
-	json_decref(body);
-	json_decref(document);
-	return result;
-}
-
 void members_put(const json_t *members)
 {
 	for (size_t i = 0; i < json_array_size(members); i++) {

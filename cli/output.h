@@ -62,9 +62,6 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
 /* Print the members of a bundle: name, size, and SHA-256 where it is there. */
 void members_put(const json_t *members);
 
-/* Write the state as a JSON document to the file path. */
-int output_native(struct gim_state *state, const char *path, bool replace, struct gim_error *error);
-
 /* Print the document {"gimstate": 1, …} with body's members; takes the reference. */
 void output_document(json_t *body, bool one_line);
 
