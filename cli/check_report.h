@@ -82,7 +82,8 @@ struct check_form {
 };
 extern const struct check_form check_form_text, check_form_json;
 
-/* Judge check for target, and weigh what is found. error: why it cannot be judged, or NULL. The result's texts are freed by check_result_free. */
+/* Judge check for target, and weigh what is found. error: why it cannot be judged, or NULL. The result's texts are freed by
+ * check_result_free. */
 void check_result_make(struct check_result *result, const struct check_wishes *wishes, struct gim_check *check,
                        const struct gim_target *target, const struct gim_error *error);
 void check_result_free(struct check_result *result);

@@ -36,7 +36,8 @@ struct gim_judging {
 	void *verdict; /* for gim_judge */
 };
 
-/* Report that the row is broken. unit: the index of the unit in which a loader meets it, where the row does not name one; NO_UNIT otherwise. */
+/* Report that the row is broken. unit: the index of the unit in which a loader meets it, where the row does not name one; NO_UNIT
+ * otherwise. */
 #define GIM_NO_UNIT SIZE_MAX
 void gim_judge(struct gim_judging *judging, size_t unit, const char *path, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -77,7 +78,8 @@ bool gim_judging_tsc_differs(const struct gim_judging *judging, uint64_t *own, u
 /* The CPUID leaf as the guest sees it, by enum gim_cpuid_register; false: the state does not say. */
 bool gim_judging_leaf(const struct gim_state *state, uint32_t leaf, uint32_t registers[4]);
 
-/* Is there RAM at a guest-physical address, as PCs have it: without the hole below 1 MiB and the one below 4 GiB? True when its size is not known. */
+/* Is there RAM at a guest-physical address, as PCs have it: without the hole below 1 MiB and the one below 4 GiB? True when its size
+ * is not known. */
 bool gim_judging_is_ram(const struct gim_judging *judging, uint64_t gpa);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Features: the CPUID words that the guest was shown, the MSRs that it uses, and whether the target opens them. All of it goes by the providers' rows. */
+/* Features: the CPUID words that the guest was shown, the MSRs that it uses, and whether the target opens them. All of it goes by the
+ * providers' rows. */
 #include "check.h"
 #include "check_judges.h"
 

@@ -81,8 +81,7 @@ struct gim_rule {
 	const char *mend;           /* what to do about it */
 	const char *source;         /* where the fact is from */
 	bool tools;                 /* the status is what tools of VirtualBox say; it loads the state all the same */
-	const char
-	    *after; /* ids of rules that must hold first, spaces between: where one of them does not, this one is not judged; or NULL */
+	const char *after;          /* ids of rules, spaces between: where one of them is broken this one is not judged; or NULL */
 };
 
 /* Visit all rules that there are, of verify, check and every other command; non-zero stops, and is returned. */
@@ -261,8 +260,8 @@ struct gim_diff_counts {
 /* Called once a difference, in table order; all pointers live only during the call; non-zero stops. */
 typedef int gim_difference_fn(void *user, const struct gim_difference *difference);
 
-/* Compare what was decoded of two states. options, counts and visit may be NULL. 0: no difference that counts, 1: some, or a negative code, or
- * what visit returned. */
+/* Compare what was decoded of two states. options, counts and visit may be NULL. 0: no difference that counts, 1: some, or a negative
+ * code, or what visit returned. */
 int gim_state_diff(const struct gim_state *a, const struct gim_state *b, const struct gim_diff_options *options, gim_difference_fn *visit,
                    void *user, struct gim_diff_counts *counts, struct gim_error *error);
 
@@ -614,9 +613,10 @@ int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_ver
 /* What a state would be loaded into: as much as is known of it. What is not known is not judged. */
 struct gim_target;
 
-/* Open the target that text names: a release ("vbox:7.2"), a VM's settings file (.vbox), a profile (JSON), or a state ("state:FILE", or the bare path), which stands for
- * what it was saved by; "@vbox:7.2" after one of the others says which release loads it. state (may be NULL): the path of the state that is to be checked, by
- * which the right snapshot's settings are found. *target is the caller's: gim_target_free. */
+/* Open the target that text names: a release ("vbox:7.2"), a VM's settings file (.vbox), a profile (JSON), or a state ("state:FILE",
+ * or the bare path), which stands for what it was saved by; "@vbox:7.2" after one of the others says which release loads it. state
+ * (may be NULL): the path of the state that is to be checked, by which the right snapshot's settings are found. *target is the
+ * caller's: gim_target_free. */
 int gim_target_open(const char *text, const char *state, struct gim_target **target, struct gim_error *error);
 
 /* The same of a profile in memory (docs/gimstate-json.md); name is what it is called. */
@@ -634,20 +634,22 @@ bool gim_target_is_for_state(const struct gim_target *target);
 /* The target as a profile. A new reference, the caller's. */
 int gim_target_json(const struct gim_target *target, struct json_t **json, struct gim_error *error);
 
-/* Called once for each set of settings in a settings file: the machine's own (snapshot NULL) and each snapshot's, with the path of its state file, NULL when it has none.
- * Non-zero stops. */
+/* Called once for each set of settings in a settings file: the machine's own (snapshot NULL) and each snapshot's, with the path of its
+ * state file, NULL when it has none. Non-zero stops. */
 typedef int gim_setup_fn(void *user, const char *snapshot, const char *state);
 int gim_settings_visit(const char *path, gim_setup_fn *visit, void *user, struct gim_error *error);
 
 /* A state that was read once, to be judged for any number of targets. */
 struct gim_check;
 
-/* Read the state at path, which must be a file; options may be NULL. A damaged state is no failure, since it can be judged. *check is the caller's: gim_check_free. */
+/* Read the state at path, which must be a file; options may be NULL. A damaged state is no failure, since it can be judged. *check is
+ * the caller's: gim_check_free. */
 int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error);
 int gim_check_open_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, struct gim_check **check,
                           struct gim_error *error);
 
-/* Judge it for one target. Every finding goes to report, what a loader meets first first. 0: it fits (no errors among them), 1: it does not, or a negative code. */
+/* Judge it for one target. Every finding goes to report, what a loader meets first first. 0: it fits (no errors among them), 1: it
+ * does not, or a negative code. */
 int gim_check_target(struct gim_check *check, const struct gim_target *target, gim_report_fn *report, void *user, struct gim_error *error);
 
 void gim_check_free(struct gim_check **check);

@@ -29,8 +29,8 @@ struct gim_document {
 	char damage[200]; /* the error that had ended the decoding, "" when the state was whole */
 };
 
-/* Read a document. The objects live in arena. *document is only touched when all of it is sound. profile (NULL: a state's document): the record of a profile, which then is one of
- * the document's; its records hold what keys there are, and all else is absent. */
+/* Read a document. The objects live in arena. *document is only touched when all of it is sound. profile (NULL: a state's document):
+ * the record of a profile, which then is one of the document's; its records hold what keys there are, and all else is absent. */
 int gim_json_read(struct gim_arena *arena, const struct gim_record *profile, const char *text, size_t size, struct gim_document *document,
                   struct gim_error *error);
 

@@ -119,9 +119,9 @@ struct gim_format;
 /* Called once for each set of settings in a settings file (target.h); non-zero stops. */
 typedef int gim_setup_visit_fn(void *user, struct gim_setup *setup);
 
-/* How check listens in on verify. begin: the format is found; called again when what was told so far is void, since all of it comes again. unit: a unit's header was passed.
- * interface: the payload of the GIM unit, which is then not judged; whole: all that the unit holds; more: a record follows that is in a loader's way, which holds
- * nothing or cannot be unpacked. */
+/* How check listens in on verify. begin: the format is found; called again when what was told so far is void, since all of it comes
+ * again. unit: a unit's header was passed. interface: the payload of the GIM unit, which is then not judged; whole: all that the unit
+ * holds; more: a record follows that is in a loader's way, which holds nothing or cannot be unpacked. */
 struct gim_verify_hooks {
 	void *user;
 	void (*begin)(void *user, const struct gim_format *format);
@@ -161,8 +161,8 @@ struct gim_format {
 	/* As gim_verify, on an open input. */
 	int (*verify)(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
 	              struct gim_error *error);
-	/* Does a VM's settings file of the product begin like this? And visit its sets of settings, the machine's own first; path: whose folder the paths in it count from. NULL: there
-	 * are no such files. */
+	/* Does a VM's settings file of the product begin like this? And visit its sets of settings, the machine's own first; path:
+	 * whose folder the paths in it count from. NULL: there are no such files. */
 	bool (*settings_bid)(const uint8_t *head, size_t size);
 	int (*settings)(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error);
 	/* Is there a table for a unit in this version? NULL: for none. */

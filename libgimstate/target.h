@@ -59,7 +59,8 @@ bool gim_target_before(const struct gim_target *target, unsigned major, unsigned
 /* A new one, of which nothing is known. */
 int gim_target_new(const char *name, struct gim_target **target, struct gim_error *error);
 
-/* Say what the target has: a number at a path of a state, the interface by its provider's name, a unit (the same one again: the newer version counts), or an MSR. */
+/* Say what the target has: a number at a path of a state, the interface by its provider's name, a unit (the same one again: the
+ * newer version counts). */
 int gim_target_set(struct gim_target *target, const char *path, uint64_t number, struct gim_error *error);
 int gim_target_set_provider(struct gim_target *target, const char *provider, struct gim_error *error);
 int gim_target_set_text(struct gim_target *target, size_t offset, const char *text, struct gim_error *error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* check says of every damaged state whether VirtualBox loads it, and with which status it does not, for a profile of the VM that VirtualBox was asked with. */
+/* check says of every damaged state whether VirtualBox loads it, and with which status it does not, for a profile of the VM that
+ * VirtualBox was asked with. */
 #include "corpus.h"
 
 #include "gimstate.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Property: any bytes can be judged for a target, or read as a profile; "no" is the answer exactly when an error is reported, and twice it is the same. */
+/* Property: any bytes can be judged for a target, or read as a profile; "no" is the answer exactly when an error is reported, and
+ * twice it is the same. */
 #include "gimstate.h"
 
 #include "fuzz.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Tests each rule of check with a state and a target that break it and with a pair that nearly does; and the order, severities and prerequisites of findings. */
+/* Tests each rule of check with a state and a target that break it and with a pair that nearly does; and the order, severities and
+ * prerequisites of findings. */
 #include "check.h"
 #include "guest.h"
 #include "json.h"
