@@ -44,7 +44,7 @@ FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 # Tests in which memory runs out.
-STARVED := %/unit/test_machine_memory
+STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c tests/harness/bench_*.c))
@@ -114,7 +114,7 @@ $(O)/tests/harness/%: $(O)/tests/harness/%.o $(filter $(O)/cli/harness/%,$(CLI_O
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(STARVED),$@),-Wl$(comma)--wrap=calloc -Wl$(comma)--wrap=aligned_alloc) $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(STARVED),$@),$(patsubst %,-Wl$(comma)--wrap=%,$(if $(filter %/test_bundle_memory,$@),malloc realloc strdup,aligned_alloc) calloc)) $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
 
 $(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")

@@ -34,8 +34,10 @@ static int decode(struct gim_state *state, struct gim_error *error)
 		return gim_fail_as(error, &own);
 	if (state->damaged & GIM_PART_GIM && result != GIM_E_NO_UNIT)
 		return gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the guest interface is damaged, so that it is not packed");
-	(void)gim_state_decode(state, GIM_PART_GUEST, NULL, NULL, NULL);
-	return 0;
+	/* Of other units what can be decoded is enough, unless it is the world that fails. */
+	own = (struct gim_error)GIM_ERROR_INIT;
+	result = gim_state_decode(state, GIM_PART_GUEST, NULL, NULL, &own);
+	return result == GIM_E_MEMORY || result == GIM_E_IO ? gim_fail_as(error, &own) : 0;
 }
 
 int gim_state_pack(struct gim_state *state, const struct gim_pack_options *options, gim_sink_fn *sink, void *user, struct json_t **manifest,

@@ -353,9 +353,10 @@ int gim_unpacker_read(struct gim_unpacker *unpacker, void *bytes, size_t size_by
 struct gim_packer {
 	struct calls calls;
 	struct archive *archive;
+	enum gim_archive format;
 	gim_sink_fn *sink;
 	void *user;
-	bool refused; /* by sink */
+	bool refused; /* by sink; or nothing is to be written any more */
 };
 
 enum gim_filter gim_filter_of(const char *path)
@@ -376,12 +377,13 @@ enum gim_filter gim_filter_of(const char *path)
 	return GIM_FILTER_NONE;
 }
 
+/* libarchive loses memory when this fails, so that it never does: who calls libarchive looks at refused. */
 static la_ssize_t write_block(struct archive *archive, void *user, const void *bytes, size_t size)
 {
 	struct gim_packer *packer = (struct gim_packer *)user;
 	(void)archive;
 	packer->refused = packer->refused || packer->sink(packer->user, bytes, size);
-	return packer->refused ? ARCHIVE_FATAL : (la_ssize_t)size;
+	return (la_ssize_t)size;
 }
 
 static int fail_packing(const struct gim_packer *packer, struct gim_error *error)
@@ -443,6 +445,7 @@ int gim_packer_new(enum gim_archive archive, enum gim_filter filter, gim_sink_fn
 	struct gim_packer *made = calloc(1, sizeof(*made));
 	if (!made)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	made->format = archive;
 	made->sink = sink;
 	made->user = user;
 	int result = load(&made->calls, error);
@@ -469,14 +472,14 @@ int gim_packer_member(struct gim_packer *packer, const char *name, uint64_t size
 		calls->archive_entry_set_size(entry, (la_int64_t)size_bytes);
 	const int result = calls->archive_write_header(packer->archive, entry);
 	calls->archive_entry_free(entry);
-	return result == ARCHIVE_OK ? 0 : fail_packing(packer, error);
+	return result == ARCHIVE_OK && !packer->refused ? 0 : fail_packing(packer, error);
 }
 
 int gim_packer_write(struct gim_packer *packer, const void *bytes, size_t size_bytes, struct gim_error *error)
 {
 	for (size_t done = 0; done < size_bytes;) {
 		const la_ssize_t more = packer->calls.archive_write_data(packer->archive, (const char *)bytes + done, size_bytes - done);
-		if (more < 0)
+		if (more < 0 || packer->refused)
 			return fail_packing(packer, error);
 		if (!more)
 			return gim_fail(error, GIM_E_IO, GIM_UNKNOWN, "it became longer while it was packed");
@@ -490,7 +493,10 @@ void gim_packer_discard(struct gim_packer **packer)
 	if (!*packer)
 		return;
 	if ((*packer)->archive) {
-		(void)(*packer)->calls.archive_write_fail((*packer)->archive); /* so that freeing writes no more */
+		(*packer)->refused = true;
+		if ((*packer)->format == GIM_ARCHIVE_TAR) /* a member that was begun would be filled up with zeros */
+			(void)(*packer)->calls.archive_write_fail((*packer)->archive);
+		(void)(*packer)->calls.archive_write_close((*packer)->archive);
 		(void)(*packer)->calls.archive_write_free((*packer)->archive);
 	}
 	free(*packer);
@@ -500,7 +506,7 @@ void gim_packer_discard(struct gim_packer **packer)
 int gim_packer_finish(struct gim_packer **packer, struct gim_error *error)
 {
 	int result = 0;
-	if ((*packer)->calls.archive_write_close((*packer)->archive) != ARCHIVE_OK)
+	if ((*packer)->calls.archive_write_close((*packer)->archive) != ARCHIVE_OK || (*packer)->refused)
 		result = fail_packing(*packer, error);
 	gim_packer_discard(packer);
 	return result;

@@ -51,7 +51,9 @@ int gim_unit_check(const struct gim_state *state, uint32_t unit_version, const s
 	struct gim_error own = GIM_ERROR_INIT;
 	const struct comparison comparison = {&again, error};
 	int result = gim_unit_decode(&again, &state->codec, unit_version, payload->bytes, payload->size, NULL, NULL, &own);
-	if (result) {
+	if (result == GIM_E_MEMORY) {
+		(void)gim_fail_as(error, &own);
+	} else if (result) {
 		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "what was set could not be read again: %s", own.text);
 		gim_error_path(error, own.path);
 	}

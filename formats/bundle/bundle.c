@@ -106,6 +106,7 @@ static int bundle_open(struct gim_state *state, struct gim_error *error)
 	struct bundle *bundle = calloc(1, sizeof(*bundle));
 	if (!bundle)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	bundle->unnamed = -1;
 	state->container = bundle;
 	struct gim_origin *origin = gim_arena_alloc(&state->arena, sizeof(*origin));
 	if (!origin)

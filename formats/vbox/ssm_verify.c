@@ -118,8 +118,12 @@ static int read_judged(struct verify *verify, struct gim_error *stop)
 		return result;
 	}
 	verify->stop = result ? stop : NULL;
-	vbox_judge_unit(&verify->state, verify->unit, verify->payload, size, whole, judge, verify);
+	const int judged = vbox_judge_unit(&verify->state, verify->unit, verify->payload, size, whole, judge, verify);
 	verify->stop = NULL;
+	if (judged) {
+		*stop = (struct gim_error)GIM_ERROR_INIT;
+		result = gim_fail(stop, judged, GIM_UNKNOWN, "out of memory");
+	}
 	return result;
 }
 

@@ -32,6 +32,7 @@ struct payload {
 	size_t size, capacity, limit;
 	bool cut;        /* there is more than limit */
 	bool stop_early; /* then stop; on a stream the rest must be read anyway */
+	bool starved;    /* memory ran out */
 };
 
 /* Units that say what the state is; cheap to read. */
@@ -103,8 +104,10 @@ static int gather(void *user, const void *bytes, size_t size)
 		while (capacity < payload->size + size)
 			capacity *= 2;
 		uint8_t *grown = realloc(payload->bytes, capacity);
-		if (!grown)
-			return GIM_E_MEMORY;
+		if (!grown) {
+			payload->starved = true;
+			return GIM_E_STOPPED;
+		}
 		payload->bytes = grown;
 		payload->capacity = capacity;
 	}
@@ -123,8 +126,10 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 	int result = gim_unit_read(state, unit, gather, payload, &own);
 	if (result && payload->cut && payload->stop_early)
 		result = 0; /* our own stop */
-	else if (result == GIM_E_MEMORY && !own.code)
-		(void)gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory after %zu bytes", payload->size);
+	else if (result && payload->starved) {
+		own = (struct gim_error)GIM_ERROR_INIT;
+		result = gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory after %zu bytes", payload->size);
+	}
 	if (!result && payload->cut && !pages)
 		result = gim_fail(&own, GIM_E_LIMIT, VBOX_PAYLOAD_LIMIT,
 		                  "the payload is longer than the %zu bytes that are decoded at most", VBOX_PAYLOAD_LIMIT);
@@ -523,51 +528,52 @@ bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit
 }
 
 /* A text that is too long stops the loader, whatever follows; a payload that ends too early says nothing when it is not whole. */
-static void report_payload(const struct gim_unit *unit, const struct gim_error *own, bool whole, gim_report_fn *report, void *user)
+static int report_payload(const struct gim_unit *unit, const struct gim_error *own, bool whole, gim_report_fn *report, void *user)
 {
+	if (own->code == GIM_E_MEMORY)
+		return GIM_E_MEMORY; /* the payload is not to blame */
 	const struct gim_rule *rule = own->rule ? own->rule : &vbox_rules[own->code == GIM_E_TRUNCATED ? UNIT_SHORT : UNIT_TEXT];
 	char name[64];
 	describe(unit, name, sizeof(name));
 	if (own->code != GIM_E_TRUNCATED || whole)
 		gim_report(report, user, rule, GIM_UNKNOWN, name, *own->path ? own->path : NULL, "%s (payload byte 0x%llx)", own->text,
 		           (unsigned long long)own->offset);
+	return 0;
 }
 
-static void judge_gim(struct gim_state *state, const struct gim_unit *unit, const struct payload *payload, bool whole,
-                      gim_report_fn *report, void *user)
+static int judge_gim(struct gim_state *state, const struct gim_unit *unit, const struct payload *payload, bool whole, gim_report_fn *report,
+                     void *user)
 {
 	struct gim_error own = GIM_ERROR_INIT;
 	if (unit->pass != GIM_PASS_FINAL) {
 		if (payload->size)
 			gim_report(report, user, &vbox_rules[UNIT_PASS], GIM_UNKNOWN, "GIM/0", NULL, "it holds data in pass %u",
 			           unit->pass);
-		return;
+		return 0;
 	}
 	const struct gim_codec codec = codec_for(state, unit, payload);
 	/* Not whole, it cannot be told where the provider's payload should have ended. */
 	int result = gim_unit_decode(state, &codec, unit->version, payload->bytes, payload->size, whole ? report : NULL, user, &own);
-	if (result)
-		report_payload(unit, &own, whole, report, user);
+	return result ? report_payload(unit, &own, whole, report, user) : 0;
 }
 
-void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
-                     gim_report_fn *report, void *user)
+int vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
+                    gim_report_fn *report, void *user)
 {
 	static uint8_t none;
 	const struct payload payload = {.bytes = size ? (uint8_t *)(uintptr_t)bytes : &none, .size = size};
-	if (is_any_gim(unit)) {
-		judge_gim(state, unit, &payload, whole, report, user);
-		return;
-	}
+	if (is_any_gim(unit))
+		return judge_gim(state, unit, &payload, whole, report, user);
 	struct outcome outcome = choose_frame(state, unit, &payload);
 	gim_arena_free(&outcome.arena);
 	char name[64];
 	describe(unit, name, sizeof(name));
-	if (is_ssm(unit) && outcome.result)
-		report_payload(unit, &outcome.error, whole, report, user);
-	else if (is_ssm(unit) && whole && outcome.used < size)
+	if (outcome.result && (is_ssm(unit) || outcome.result == GIM_E_MEMORY))
+		return report_payload(unit, &outcome.error, whole, report, user);
+	if (is_ssm(unit) && whole && outcome.used < size)
 		gim_report(report, user, &vbox_rules[UNIT_LONG], GIM_UNKNOWN, name, NULL, "%zu bytes follow the %zu that are read",
 		           size - outcome.used, outcome.used);
 	else if (!outcome.result && whole && !state->codec.vcpus && outcome.vcpus <= GIM_VCPUS_MAX)
 		state->codec.vcpus = outcome.vcpus;
+	return 0;
 }

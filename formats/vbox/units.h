@@ -132,9 +132,10 @@ bool vbox_unit_is_gim(const struct gim_unit *unit);
 /* Does verify look into the payload of this unit? */
 bool vbox_unit_judged(const struct gim_state *state, const struct gim_unit *unit);
 
-/* Report what VirtualBox's loader would not take of a judged unit's payload; what the unit says that later ones need goes to state. whole: size bytes are all of it. */
-void vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
-                     gim_report_fn *report, void *user);
+/* Report what VirtualBox's loader would not take of a judged unit's payload; what the unit says that later ones need goes to state. whole: size bytes are all of it.
+ * GIM_E_MEMORY: it could not be judged; else 0. */
+int vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, bool whole,
+                    gim_report_fn *report, void *user);
 
 /* Longer payloads than any release writes, and still little memory; and what decoding one for a trial may take. */
 #define VBOX_PAYLOAD_LIMIT ((size_t)8 << 20)
