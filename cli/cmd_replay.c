@@ -11,6 +11,7 @@
 struct transcript {
 	json_t *probes;
 	json_t *notes;
+	json_t *capabilities; /* of the host, by name */
 };
 
 static const char *verdict_name(enum probe_verdict verdict)
@@ -39,6 +40,11 @@ static void take_step(void *user, const struct probe_step *step)
 static void take_note(void *user, const char *text)
 {
 	(void)json_array_append_new(((struct transcript *)user)->notes, json_text(text));
+}
+
+static void take_capability(void *user, const char *name, int value)
+{
+	(void)json_object_set_new(((struct transcript *)user)->capabilities, name, json_integer(value));
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -98,11 +104,18 @@ static void put_probe(const json_t *probe, bool all)
 	}
 }
 
-static void put_text(const struct transcript *transcript, const struct replay_result *result, bool all)
+static void put_text(const struct transcript *transcript, const struct replay_result *result, bool all, bool verbose)
 {
 	if (*result->engine)
 		printf("engine %s: %u vCPU%s, %llu MiB of RAM, TSC %.6g GHz\n", result->engine, result->vcpus,
 		       result->vcpus == 1 ? "" : "s", (unsigned long long)result->ram_bytes >> 20, (double)result->tsc_hz / 1e9);
+	const char *name;
+	json_t *value;
+	json_object_foreach(transcript->capabilities, name, value)
+	{
+		if (verbose)
+			printf("host: %s %d\n", name, (int)json_integer_value(value));
+	}
 	for (size_t i = 0; i < json_array_size(transcript->probes); i++)
 		put_probe(json_array_get(transcript->probes, i), all);
 	printf("%u met, %u failed, %u skipped\n", result->met, result->failed, result->skipped);
@@ -204,17 +217,18 @@ static void put_result(const char *file, const struct options *options, const st
                        const struct replay_result *result)
 {
 	if (options->json)
-		output_document(json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O}", "file", json_text(file), "engine",
+		output_document(json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O, s:O}", "file", json_text(file), "engine",
 		                          result->engine, "vcpus", (int)result->vcpus, "ram_bytes", size_json(result->ram_bytes), "tsc_hz",
 		                          size_json(result->tsc_hz), "met", (int)result->met, "failed", (int)result->failed, "skipped",
-		                          (int)result->skipped, "notes", transcript->notes, "probes", transcript->probes),
+		                          (int)result->skipped, "capabilities", transcript->capabilities, "notes", transcript->notes,
+		                          "probes", transcript->probes),
 		                false);
 	else if (options->junit)
 		put_junit(file, transcript, result);
 	else if (options->tap)
 		put_tap(transcript, result);
 	else
-		put_text(transcript, result, options->verbose || options->probe.count);
+		put_text(transcript, result, options->verbose || options->probe.count, options->verbose);
 	for (size_t i = 0; !options->json && i < json_array_size(transcript->notes); i++) {
 		output_flush();
 		fputs("gimstate: ", stderr);
@@ -272,7 +286,7 @@ int run_replay(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	struct gim_state *state = NULL, *saved = NULL;
-	struct transcript transcript = {json_array(), json_array()};
+	struct transcript transcript = {json_array(), json_array(), json_object()};
 	struct replay_result result = {.engine = ""};
 	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
 	unsigned repeat = 1, timeout = 0;
@@ -295,6 +309,7 @@ int run_replay(const struct options *options, int count, char **operands)
 	    .step = take_step,
 	    .begin = take_begin,
 	    .note = take_note,
+	    .capability = take_capability,
 	    .user = &transcript,
 	};
 	int status = gim_state_open(operands[0], &state, &error);
@@ -310,5 +325,6 @@ int run_replay(const struct options *options, int count, char **operands)
 	gim_state_free(&state);
 	json_decref(transcript.probes);
 	json_decref(transcript.notes);
+	json_decref(transcript.capabilities);
 	return status < 0 ? EXIT_NO_ANSWER : result.failed ? EXIT_NO : EXIT_YES;
 }

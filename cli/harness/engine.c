@@ -127,8 +127,15 @@ void engine_adopt(struct engine *engine, struct engine *old)
 
 int engine_save(struct engine *engine, struct gim_state **state, struct gim_error *error)
 {
-	int result = engine->kind->saving ? engine->kind->saving(engine, error) : 0;
-	return result ? result : gim_machine_save(engine->machine, state, error);
+	struct gim_state *made = NULL;
+	int result = gim_machine_save(engine->machine, &made, error);
+	if (!result && engine->kind->saved)
+		result = engine->kind->saved(engine, made, error);
+	if (result)
+		gim_state_free(&made);
+	else
+		*state = made;
+	return result;
 }
 
 /*

@@ -63,6 +63,8 @@ struct engine {
 	unsigned ack_count;
 };
 
+typedef void engine_capability_fn(void *user, const char *name, int value);
+
 /*
  * What an engine does itself; the functions below put it together. Codes and errors as in gimstate.h; GIM_E_UNSUPPORTED: not on this host,
  * GIM_E_STOPPED: the watchdog ended it.
@@ -75,10 +77,12 @@ struct engine_kind {
 	/* Make the VM, and its machine by engine_machine. What was made before a failure is left to close. */
 	int (*open)(struct engine *engine, const struct engine_config *config, struct gim_error *error);
 	void (*close)(struct engine *engine);
+	/* What the host can: what it answered to each capability that was asked for. NULL: nothing was asked. */
+	void (*describe)(const struct engine *engine, engine_capability_fn *take, void *user);
 	/* The machine was loaded: take pages, MSRs and clocks over that it does not serve itself. NULL: nothing is to be done. */
 	int (*loaded)(struct engine *engine, struct gim_error *error);
-	/* The machine will be saved: tell it what the engine serves without it. NULL: nothing is to be done. */
-	int (*saving)(struct engine *engine, struct gim_error *error);
+	/* The machine was saved: put into its state what the engine serves without it. NULL: nothing is to be done. */
+	int (*saved)(struct engine *engine, struct gim_state *state, struct gim_error *error);
 	/* Let the vCPU do it. A fault in the guest is an outcome. */
 	int (*execute)(struct engine *engine, uint32_t vcpu, const struct guest_operation *operation, struct guest_outcome *outcome,
 	               struct gim_error *error);

@@ -208,9 +208,103 @@ static void kvm_close(struct engine *engine)
 	vm_close(&kvm_of(engine)->vm);
 }
 
+static void kvm_describe(const struct engine *engine, engine_capability_fn *take, void *user)
+{
+	const struct vm *vm = &((const struct kvm_engine *)engine)->vm;
+	for (unsigned i = 0; i < VM_CAPS; i++)
+		take(user, vm_capability_name((enum vm_capability)i), vm->capabilities[i]);
+}
+
 static uint64_t kvm_tsc(struct engine *engine)
 {
 	return vm_tsc(&kvm_of(engine)->vm);
+}
+
+/*
+ * A clock of the kernel's: KVM itself serves its MSRs, so they are the kernel's to load and to save.
+ */
+#define NS_PER_S UINT64_C(1000000000)
+#define KVM_MSRS_FIRST 0x4b564d00u
+
+struct kernel_msr {
+	struct kvm_engine *kvm;
+	uint32_t vcpu;
+	struct gim_state *state;
+	bool save;
+	struct gim_error *error;
+};
+
+static int keep_number(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(uint64_t *)user = value->number;
+	return 1;
+}
+
+static int set_number(struct gim_state *state, const char *path, uint64_t number, struct gim_error *error)
+{
+	char text[32];
+	(void)snprintf(text, sizeof(text), "0x%llx", (unsigned long long)number);
+	return gim_state_set(state, path, text, error);
+}
+
+/* Which of them a kernel knows is its own matter: one that it does not takes its reset value, and is told by the probe that reads it. */
+static int move_msr(void *user, const struct gim_msr_info *info)
+{
+	const struct kernel_msr *move = (const struct kernel_msr *)user;
+	const int fd = move->kvm->vm.vcpus[move->vcpu].fd;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {.head = {.nmsrs = 1}, .entry = {.index = info->msr}};
+	uint64_t number = 0;
+	if (info->msr < KVM_MSRS_FIRST || !*info->path || info->computed)
+		return 0;
+	if (move->save)
+		return ioctl(fd, KVM_GET_MSRS, &msrs) == 1 ? set_number(move->state, info->path, msrs.entry.data, move->error) : 0;
+	if (gim_state_visit(move->state, info->path, keep_number, &number, NULL) != 1)
+		return 0;
+	msrs.entry.data = number;
+	(void)ioctl(fd, KVM_SET_MSRS, &msrs);
+	return 0;
+}
+
+static int move_msrs(struct kvm_engine *kvm, struct gim_state *state, bool save, struct gim_error *error)
+{
+	int result = 0;
+	for (uint32_t vcpu = 0; !result && vcpu < kvm->vm.vcpu_count; vcpu++) {
+		struct kernel_msr move = {kvm, vcpu, state, save, error};
+		result = gim_machine_msrs(kvm->engine.machine, vcpu, move_msr, &move);
+	}
+	return result;
+}
+
+static int kvm_loaded(struct engine *engine, struct gim_error *error)
+{
+	struct kvm_engine *kvm = kvm_of(engine);
+	struct kvm_clock_data clock = {.clock = 0};
+	uint64_t ns;
+	if (!kvm->kernel_clock || gim_state_visit(engine->loaded, "kvm.clock_ns", keep_number, &ns, NULL) != 1)
+		return 0;
+	/* The page is written when the MSR is set, by the clock that there is then. */
+	const uint64_t since = kvm_tsc(engine) - engine->loaded_tsc[1];
+	clock.clock = ns + (uint64_t)((double)since * (double)NS_PER_S / (double)engine->tsc_hz);
+	if (ioctl(kvm->vm.fd, KVM_SET_CLOCK, &clock))
+		return refuse(error, "the kernel's clock cannot be set");
+	return move_msrs(kvm, engine->loaded, false, error);
+}
+
+static int kvm_saved(struct engine *engine, struct gim_state *state, struct gim_error *error)
+{
+	struct kvm_engine *kvm = kvm_of(engine);
+	struct kvm_clock_data clock;
+	uint64_t ns;
+	if (!kvm->kernel_clock || gim_state_visit(state, "kvm.clock_ns", keep_number, &ns, NULL) != 1)
+		return 0;
+	if (ioctl(kvm->vm.fd, KVM_GET_CLOCK, &clock))
+		return refuse(error, "the kernel's clock cannot be read");
+	int result = set_number(state, "kvm.clock_ns", clock.clock, error);
+	return result ? result : move_msrs(kvm, state, true, error);
 }
 
 /*
@@ -269,7 +363,9 @@ static int prepare(struct kvm_engine *kvm, uint32_t vcpu, struct gim_error *erro
 	struct vm_vcpu *own = &kvm->vm.vcpus[vcpu];
 	if (own->started)
 		return 0;
-	int result = vm_set_cpuid(&kvm->vm, kvm->engine.machine, vcpu, error);
+	int result = kvm->kernel_clock ? vm_enforce_cpuid(&kvm->vm, vcpu, error) : 0;
+	if (!result)
+		result = vm_set_cpuid(&kvm->vm, kvm->engine.machine, vcpu, error);
 	if (!result)
 		result = start_vcpu(kvm, vcpu, error);
 	if (!result)
@@ -427,6 +523,9 @@ const struct engine_kind engine_kvm = {
     .probe = vm_probe,
     .open = kvm_open,
     .close = kvm_close,
+    .describe = kvm_describe,
+    .loaded = kvm_loaded,
+    .saved = kvm_saved,
     .execute = kvm_execute,
     .enter = kvm_enter,
     .leave = kvm_leave,

@@ -19,6 +19,7 @@ struct replayed {
 	const struct engine_kind *kind;
 	struct engine *engine;
 	char provider[16];
+	bool described;
 	struct probe_run run;
 };
 
@@ -173,6 +174,9 @@ static int run_all(struct replayed *replayed, struct gim_state *state, struct gi
 	const struct replay_options *options = replayed->options;
 	const bool own = options->probe_count;
 	int result = begin(replayed, state, error);
+	if (!result && options->capability && !replayed->described && replayed->kind->describe)
+		replayed->kind->describe(replayed->engine, options->capability, options->user);
+	replayed->described = true;
 	if (!result && !own)
 		result = run_builtins(replayed, state, false, error);
 	for (unsigned i = 0; !result && i < options->probe_count; i++)

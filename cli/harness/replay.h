@@ -14,7 +14,8 @@ struct replay_options {
 	probe_step_fn *step; /* called for each line that ran */
 	void (*begin)(void *user, const char *probe);
 	void (*note)(void *user, const char *text);
-	void *user; /* of the three */
+	engine_capability_fn *capability; /* what the engine found the host to be able to; once */
+	void *user;                       /* of the four */
 };
 
 struct replay_result {

@@ -48,6 +48,7 @@ static const struct {
     [VM_CAP_DISABLE_QUIRKS2] = {"KVM_CAP_DISABLE_QUIRKS2", KVM_CAP_DISABLE_QUIRKS2, false},
     [VM_CAP_ADJUST_CLOCK] = {"KVM_CAP_ADJUST_CLOCK", KVM_CAP_ADJUST_CLOCK, false},
     [VM_CAP_GET_TSC_KHZ] = {"KVM_CAP_GET_TSC_KHZ", KVM_CAP_GET_TSC_KHZ, false},
+    [VM_CAP_ENFORCE_PV_FEATURE_CPUID] = {"KVM_CAP_ENFORCE_PV_FEATURE_CPUID", KVM_CAP_ENFORCE_PV_FEATURE_CPUID, false},
     [VM_CAP_HYPERV] = {"KVM_CAP_HYPERV", KVM_CAP_HYPERV, false},
 };
 
@@ -311,6 +312,16 @@ int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, stru
 		result = refuse(error, "a vCPU's CPUID is refused");
 	cpuid->nent = host;
 	return result;
+}
+
+int vm_enforce_cpuid(struct vm *vm, uint32_t vcpu, struct gim_error *error)
+{
+	struct kvm_enable_cap enforce = {.cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = {1}};
+	if (!vm->capabilities[VM_CAP_ENFORCE_PV_FEATURE_CPUID])
+		return error_set(error, GIM_E_UNSUPPORTED,
+		                 "this host's KVM has no %s, so that its kernel serves MSRs that the guest must not use",
+		                 vm_capability_name(VM_CAP_ENFORCE_PV_FEATURE_CPUID));
+	return ioctl(vm->vcpus[vcpu].fd, KVM_ENABLE_CAP, &enforce) ? refuse(error, "a vCPU's CPUID cannot be enforced") : 0;
 }
 
 uint64_t vm_tsc(const struct vm *vm)

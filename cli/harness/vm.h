@@ -20,6 +20,7 @@ enum vm_capability {
 	VM_CAP_DISABLE_QUIRKS2,
 	VM_CAP_ADJUST_CLOCK,
 	VM_CAP_GET_TSC_KHZ,
+	VM_CAP_ENFORCE_PV_FEATURE_CPUID,
 	VM_CAP_HYPERV,
 	VM_CAPS
 };
@@ -67,6 +68,9 @@ int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_
 
 /* The vCPU's CPUID: the host's, with the machine's leaves. Once, before it runs. */
 int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error);
+
+/* KVM's own MSRs that the vCPU's CPUID does not show shall fault, as they do with the core. Before its CPUID is set. */
+int vm_enforce_cpuid(struct vm *vm, uint32_t vcpu, struct gim_error *error);
 
 /* The guest's TSC now. */
 uint64_t vm_tsc(const struct vm *vm);

@@ -4,6 +4,11 @@ cp "$SAMPLES/kvm.sav" state.sav
 "$GIMSTATE" replay state.sav --engine kvm >/dev/null 2>reason || { sed 's/^/SKIP /' reason; exit 77; }
 run replay state.sav --engine kvm
 run replay state.sav
+echo "== KVM's clock by the kernel"
+run replay state.sav --engine kvm --clock kernel
+"$GIMSTATE" replay state.sav --engine kvm --clock kernel --save-after kernel.json >/dev/null && run replay kernel.json --clock kernel | tail -n 2
+echo "== what the host can is said"
+"$GIMSTATE" replay state.sav --engine kvm --verbose | grep -c '^host: KVM_CAP_[A-Z0-9_]* [0-9]'
 echo "== an endless loop: the harness's own memory begins above RAM, with its hypercall stub at 0x800"
 printf 'write 0x8000800 hex ebfe\nhypercall\n' >loop.probe
 run replay state.sav --engine kvm --probe loop.probe --timeout 1
