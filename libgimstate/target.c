@@ -284,12 +284,12 @@ static void take_release(struct gim_target *target, const struct gim_state *stat
 static int take_state(struct gim_target *target, const char *path, struct gim_error *error)
 {
 	struct gim_state *state = NULL;
-	int result = gim_state_open(path, &state, error);
+	int result = gim_state_open_settled(path, &state, error);
 	if (!result)
 		result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_INFO | GIM_PART_GUEST, NULL, NULL, error);
 	if (!result)
 		result = take_values(target, state, error);
-	if (!result)
+	if (!result && state->format->releases) /* a bundle may hold some of them only */
 		result = take_units(target, state, error);
 	if (!result && state->format->releases)
 		result = gim_target_set_product(target, state->format, error);

@@ -79,6 +79,17 @@ try convert old.gimb new.gimb --container 2.0 --producer 7.2.4r170995
 try verify new.gimb
 "$GIMSTATE" unpack new.gimb --member manifest.json -o new.json >/dev/null
 grep -A 3 '"container": {' new.json
+# As a target it is its state, but that parts say nothing of the units that it has.
+"$GIMSTATE" convert "$cpum" whole.sav.xz >/dev/null
+for file in whole.gimb whole.sav.xz parts.gimb; do
+	"$GIMSTATE" profile $file | diff <("$GIMSTATE" profile "$cpum") - | grep -c '^[<>]'
+	"$GIMSTATE" check "$cpum" --target $file | head -n 1 | sed "s|$SAMPLES/||"
+	"$GIMSTATE" check $file --target "$cpum" | head -n 1 | sed "s|$SAMPLES/||"
+done
+"$GIMSTATE" replay whole.gimb --engine core --save-after machine.gimb | tail -n 1 | sed 's/[0-9]* met/all met/'
+try verify machine.gimb
+try get machine.gimb gim.provider guest.vcpus
+"$GIMSTATE" replay machine.gimb --engine core | tail -n 1 | sed 's/[0-9]* met/all met/'
 # Fields only: a JSON document.
 "$GIMSTATE" dump --json "$SAMPLES/kvm.sav" >native.json
 show pack native.json -o native.gimb
