@@ -286,7 +286,6 @@ int run_replay(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	struct gim_state *state = NULL, *saved = NULL;
-	struct transcript transcript = {json_array(), json_array(), json_object()};
 	struct replay_result result = {.engine = ""};
 	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
 	unsigned repeat = 1, timeout = 0;
@@ -299,6 +298,7 @@ int run_replay(const struct options *options, int count, char **operands)
 		return usage_error(command_find("replay"), options->json, "--clock takes kernel or core");
 	if (options->layout && !options->output)
 		return usage_error(command_find("replay"), options->json, "--layout says how --save-after writes");
+	struct transcript transcript = {json_array(), json_array(), json_object()};
 	const struct replay_options how = {
 	    .engine = options->engine ? options->engine : "auto",
 	    .kernel_clock = kernel,
