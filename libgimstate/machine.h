@@ -124,7 +124,7 @@ struct gim_overlay {
 
 /* The clocks of the state that was loaded, when it was saved; GIM_UNKNOWN: it does not say. */
 struct gim_saved_clock {
-	uint64_t tsc, tsc_hz, virtual_ns;
+	uint64_t tsc, tsc_hz, virtual_ns, utc_ns;
 };
 
 /* An MSR of the index (machine_msr.c). */

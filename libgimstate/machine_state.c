@@ -149,14 +149,14 @@ static void take_clock(struct gim_machine *machine, const struct gim_state *stat
 	if (saved->tsc_hz == 0)
 		saved->tsc_hz = GIM_UNKNOWN;
 	saved->virtual_ns = number_at(state, "guest.virtual_ns");
-	const uint64_t utc_ns = number_at(state, "machine.utc_ns");
+	saved->utc_ns = number_at(state, "machine.utc_ns");
 	if (saved->virtual_ns != GIM_UNKNOWN)
 		machine->virtual_ns = saved->virtual_ns;
 	if (!machine->host.tsc && saved->tsc != GIM_UNKNOWN)
 		machine->clock_tsc = saved->tsc;
-	if (utc_ns != GIM_UNKNOWN) {
+	if (saved->utc_ns != GIM_UNKNOWN) {
 		machine->clock_since_tsc = machine->clock_tsc;
-		machine->clock_utc_ns = utc_ns;
+		machine->clock_utc_ns = saved->utc_ns;
 	}
 }
 

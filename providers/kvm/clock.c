@@ -42,7 +42,10 @@ uint64_t kvm_clock_ns(const struct gim_machine *machine)
 
 void kvm_clock_init(struct gim_machine *machine)
 {
-	*kvm_own(machine) = (struct kvm_machine){.scale = kvm_scale_of(machine->tsc_hz), .tsc = gim_machine_tsc(machine)};
+	struct kvm_machine *own = kvm_own(machine);
+	own->scale = kvm_scale_of(machine->tsc_hz);
+	own->tsc = gim_machine_tsc(machine);
+	own->ns = 0;
 }
 
 static void put(uint8_t *bytes, uint64_t number, unsigned width)
@@ -153,10 +156,17 @@ void kvm_clock_loaded(struct gim_machine *machine)
 		state->clock_ns = machine->saved.virtual_ns;
 }
 
+/* Real time since the save, as with KVM_CLOCK_REALTIME (KVM api.rst): one that lies ahead counts for nothing, since no clock goes back. */
+static uint64_t missed_ns(const struct gim_machine *machine)
+{
+	const uint64_t then = machine->saved.utc_ns, now = gim_machine_utc_ns(machine);
+	return kvm_own(machine)->catch_up && then != GIM_UNKNOWN && now > then ? now - then : 0;
+}
+
 void kvm_clock_load_done(struct gim_machine *machine)
 {
 	kvm_clock_init(machine);
-	kvm_own(machine)->ns = kvm_state(machine)->clock_ns;
+	kvm_own(machine)->ns = kvm_state(machine)->clock_ns + missed_ns(machine);
 	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++) {
 		struct kvm_vcpu *registers = kvm_vcpu(machine, vcpu);
 		registers->flags = next_flags(machine, registers);

@@ -4,8 +4,20 @@
 
 #include "error.h"
 
+#include <string.h>
+
+static int set_catch_up(struct gim_machine *machine, const char *value, struct gim_error *error)
+{
+	kvm_own(machine)->catch_up = !strcmp(value, "true");
+	if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the setting catch_up does not take %s: true or false", value);
+	return 0;
+}
+
 static const struct gim_setting_row settings[] = {
     {"features.base", "CPUID 0x40000001 eax, as names of bits or a number", NULL},
+    {"catch_up", "true: after a load the clock shows the real time that passed since the save, too; false (the default): it stood",
+     set_catch_up},
     {NULL, NULL, NULL},
 };
 

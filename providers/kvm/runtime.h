@@ -37,6 +37,7 @@ struct kvm_scale {
 struct kvm_machine {
 	struct kvm_scale scale;
 	uint64_t tsc, ns; /* the anchor of all vCPUs' clocks: then it was this time */
+	bool catch_up;    /* after a load the clock goes on as if it had not stood in between */
 };
 
 struct kvm_vcpu_own {

@@ -45,6 +45,7 @@ struct guest {
 	const struct guest_kind *kind;
 	uint32_t vcpus;
 	uint64_t tsc;
+	int64_t saved_for_ns, utc_jump_ns; /* real time that passes while it is saved, and what has passed so */
 	uint8_t *ram;
 	char failure[256];
 	/* Called with each interrupt that a vCPU takes, and counts of those. */

@@ -146,11 +146,13 @@ static void features(void **unused)
 	gim_machine_free(&machine);
 
 	static const struct {
-		const char *value, *text;
-	} bad[] = {
-	    {"0x800", "features.base has bits 0x800, which are not served here"}, {"colour", "colour"}, {"0x100000000", "0x100000000"}};
+		const char *key, *value, *text;
+	} bad[] = {{"features.base", "0x800", "features.base has bits 0x800, which are not served here"},
+	           {"features.base", "colour", "colour"},
+	           {"features.base", "0x100000000", "0x100000000"},
+	           {"catch_up", "maybe", "the setting catch_up does not take maybe: true or false"}};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		const struct gim_setting setting = {"features.base", bad[i].value};
+		const struct gim_setting setting = {bad[i].key, bad[i].value};
 		const struct gim_machine_config config = {
 		    .provider = "kvm", .vcpus = 1, .tsc_hz = TSC_HZ, .settings = &setting, .setting_count = 1};
 		struct gim_error error = GIM_ERROR_INIT;

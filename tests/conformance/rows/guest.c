@@ -38,7 +38,7 @@ static uint64_t host_tsc(void *user)
 static uint64_t host_utc_ns(void *user)
 {
 	const struct guest *guest = (struct guest *)user;
-	return GUEST_UTC_NS + mul_div(guest->tsc, 1000000000, GUEST_TSC_HZ);
+	return GUEST_UTC_NS + (uint64_t)guest->utc_jump_ns + mul_div(guest->tsc, 1000000000, GUEST_TSC_HZ);
 }
 
 static void host_wake(void *user, uint32_t vcpu)
@@ -132,6 +132,7 @@ void guest_restore(struct guest *guest, const struct guest_field *fields, size_t
 		(void)went_well(guest, gim_state_set(state, fields[i].path, text, &error), &error);
 	}
 	gim_machine_free(&guest->machine);
+	guest->utc_jump_ns += guest->saved_for_ns;
 	guest->machine = new_machine(guest);
 	if (guest->machine && went_well(guest, gim_machine_load(guest->machine, state, NULL, NULL, &error), &error))
 		(void)went_well(guest, gim_machine_load_done(guest->machine, &error), &error);

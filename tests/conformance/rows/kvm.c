@@ -119,6 +119,24 @@ static void kc_base(struct guest *guest, const void *data)
 	}
 }
 
+/* While the guest is saved, the host's real time moves on by so much, or is set back. */
+static void kc_real_time(struct guest *guest, const void *data)
+{
+	static const struct guest_kind kind = {.provider = "kvm", .vcpus = 2, .settings = {{"catch_up", "true"}}};
+	static const struct guest_field clock = {"kvm.clock_ns", 1000};
+	guest_start(guest, &kind);
+	guest_step_ns(guest, 2 * NS_PER_S);
+	clocks_on(guest);
+	guest->saved_for_ns = *(const int64_t *)data;
+	guest_restore(guest, &clock, 1);
+	const uint64_t least = clock.value + (guest->saved_for_ns > 0 ? (uint64_t)guest->saved_for_ns : 0);
+	for (uint32_t vcpu = 0; vcpu < guest->vcpus; vcpu++) {
+		const uint64_t now = clock_ns(guest, vcpu);
+		expect(guest, now >= least && now <= least + 1000, "vCPU %u says %llu ns, %llu and at most 1 us more are expected", vcpu,
+		       (unsigned long long)now, (unsigned long long)least);
+	}
+}
+
 static const struct guest_kind nothing = {.provider = "kvm", .vcpus = 2, .settings = {{"features.base", "0"}}};
 
 static void pv_msrs(struct guest *guest, const void *data)
@@ -173,7 +191,7 @@ static void st_steal(struct guest *guest, const void *data)
 }
 
 static const struct guest_field base_0 = {"kvm.clock_ns", 0}, base_180 = {"kvm.clock_ns", 180 * NS_PER_S};
-static const char no_real_time[] = "a state holds the clock without the real time of its saving";
+static const int64_t later = 180 * (int64_t)NS_PER_S, earlier = -180 * (int64_t)NS_PER_S;
 
 const struct row kvm_rows[] = {
     ROW("KV-CK-1", "wall clock and system time are the host's time", .run = ck_wall_clock),
@@ -181,8 +199,8 @@ const struct row kvm_rows[] = {
     ROW("KV-AP-1", "a page that is missing, and comes", .run = ap_fault),
     ROW("KV-KC-1", "the clock set to 0", .run = kc_base, .data = &base_0),
     ROW("KV-KC-2", "the clock set to 180 s", .run = kc_base, .data = &base_180),
-    ROW("KV-KC-3", "the clock set with a real time 180 s ago", .skip = no_real_time),
-    ROW("KV-KC-4", "the clock set with a real time 180 s ahead", .skip = no_real_time),
+    ROW("KV-KC-3", "the clock set with a real time 180 s ago", .run = kc_real_time, .data = &later),
+    ROW("KV-KC-4", "the clock set with a real time 180 s ahead", .run = kc_real_time, .data = &earlier),
     ROW("KV-PV-1", "MSRs are closed to a guest that was shown none", .run = pv_msrs),
     ROW("KV-PV-2", "hypercalls are closed to a guest that was shown none", .run = pv_calls),
     ROW("KV-PV-3", "PV_UNHALT goes when halting does not exit",
