@@ -253,18 +253,21 @@ static int move_msr(void *user, const struct gim_msr_info *info)
 {
 	const struct kernel_msr *move = (const struct kernel_msr *)user;
 	const int fd = move->kvm->vm.vcpus[move->vcpu].fd;
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {.head = {.nmsrs = 1}, .entry = {.index = info->msr}};
+	/* The list of one MSR, whose entries follow its head. */
+	union {
+		struct kvm_msrs list;
+		uint8_t bytes[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = {.list = {.nmsrs = 1}};
+	struct kvm_msr_entry *entry = msrs.list.entries;
+	entry->index = info->msr;
 	uint64_t number = 0;
 	if (info->msr < KVM_MSRS_FIRST || !*info->path || info->computed)
 		return 0;
 	if (move->save)
-		return ioctl(fd, KVM_GET_MSRS, &msrs) == 1 ? set_number(move->state, info->path, msrs.entry.data, move->error) : 0;
+		return ioctl(fd, KVM_GET_MSRS, &msrs) == 1 ? set_number(move->state, info->path, entry->data, move->error) : 0;
 	if (gim_state_visit(move->state, info->path, keep_number, &number, NULL) != 1)
 		return 0;
-	msrs.entry.data = number;
+	entry->data = number;
 	(void)ioctl(fd, KVM_SET_MSRS, &msrs);
 	return 0;
 }
