@@ -6,6 +6,7 @@
 #   make demo        build, and dump a sample state
 #   make check       build and run all tests; ends with "N passed, M failed, K skipped"
 #   make conformance run the rows of public test programs on the runtime core, one line each
+#   make guests      kernels for gimstate replay --kernel, in $(O)/guests
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
@@ -48,6 +49,12 @@ STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c tests/harness/bench_*.c))
+
+# Guests that boot: 64-bit code in 32-bit files, since that is what a multiboot loader takes. A test each, but for what they share.
+GUEST_SHARED := crt guest hyperv
+GUESTS := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),$(filter-out $(GUEST_SHARED),$(patsubst tests/harness/guests/%.c,%,$(wildcard tests/harness/guests/*.c))))
+GUEST_FLAGS := -std=c11 -O2 $(WARNINGS) $(if $(filter error,$(W)),-Werror) -MMD -MP -m64 -march=x86-64 -ffreestanding -fno-pic -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o
@@ -134,6 +141,24 @@ $(O)/$(CONFORMANCE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/conformance/*.c te
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
 
+$(O)/guests/%.o: tests/harness/guests/%.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "CC    $<")
+	$(Q)$(CC) $(GUEST_FLAGS) -c -o $@ $<
+
+$(O)/guests/%.o: tests/harness/guests/%.S $(O)/flags
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "AS    $<")
+	$(Q)$(CC) -MMD -MP -m64 -c -o $@ $<
+
+$(O)/guests/%.elf: $(O)/guests/%.o $(GUEST_SHARED:%=$(O)/guests/%.o) tests/harness/guests/link.ld
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(LD) -m elf_x86_64 -static -z max-page-size=4096 --build-id=none --no-warn-rwx-segments -T tests/harness/guests/link.ld -o $@.64 $(filter %.o,$^)
+	$(Q)objcopy -O elf32-i386 $@.64 $@ && rm -f $@.64
+
+.PHONY: guests
+guests: all $(GUESTS:%=$(O)/guests/%.elf)
+
 deps:
 	@tests/tools/need $(DEPS)
 
@@ -144,7 +169,7 @@ DEMO := samples/hyperv-4.sav
 demo: all
 	$(BINARY) dump $(DEMO)
 
-check: all $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
+check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 conformance: $(O)/$(CONFORMANCE)

@@ -289,7 +289,10 @@ int run_replay(const struct options *options, int count, char **operands)
 	struct replay_result result = {.engine = ""};
 	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
 	unsigned repeat = 1, timeout = 0;
-	(void)count;
+	if (options->kernel || options->resume)
+		return run_replay_guest(options, count, operands);
+	if (!count)
+		return usage_error(command_find("replay"), options->json, "replay needs a FILE, or --kernel and --provider");
 	if (!take_number(options->repeat, 1000000, &repeat))
 		return usage_error(command_find("replay"), options->json, "--repeat takes a number from 1 to 1000000");
 	if (!take_number(options->timeout, 86400, &timeout))

@@ -18,9 +18,10 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
-	    strict, notes;
+	    strict, notes, resume;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline;
+	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2];
 	struct words target, with, probe, error, ignore;
 };
 
@@ -28,7 +29,7 @@ struct option_row {
 	const char *name; /* without the dashes; NULL ends a list */
 	char letter;      /* or 0 */
 	size_t offset;    /* in struct options: of a bool; with an argument, of a const char *, or with "..." after it of a struct words */
-	const char *argument; /* as usage shows it, or NULL; "NAME...": may be given several times */
+	const char *argument; /* as usage shows it, or NULL; "NAME...": may be given several times; "A B": two, of a const char *[2] */
 	const char *help;
 };
 
@@ -63,6 +64,7 @@ int run_profile(const struct options *options, int count, char **operands);
 int run_pack(const struct options *options, int count, char **operands);
 int run_unpack(const struct options *options, int count, char **operands);
 int run_rules(const struct options *options, int count, char **operands);
+int run_replay_guest(const struct options *options, int count, char **operands); /* replay --kernel, --resume */
 int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);

@@ -46,7 +46,7 @@ static const struct option_row *find_option(const struct command *command, const
 	return NULL;
 }
 
-/* Take the option words[0], and its argument from that word or the next. Returns how many words that was, 0 for a mistake. */
+/* Take the option words[0], and its argument from that word or the next, a second one from the one after. Returns how many words that was, 0 for a mistake. */
 static int take_option(const struct command *command, struct options *options, char **words, int left)
 {
 	char *word = words[0];
@@ -59,8 +59,11 @@ static int take_option(const struct command *command, struct options *options, c
 	struct words *many = row->argument && strstr(row->argument, "...") ? slot : NULL;
 	if (!row->argument && inside)
 		return usage_error(command, options->json, "option --%s takes no argument", row->name), 0;
-	if (row->argument && !inside && left < 2)
-		return usage_error(command, options->json, "option --%s needs its argument, %s", row->name, row->argument), 0;
+	const bool two = row->argument && strchr(row->argument, ' ');
+	if (row->argument && left < (inside ? 1 : 2) + two)
+		return usage_error(command, options->json, "option --%s needs its argument%s, %s", row->name, two ? "s" : "",
+		                   row->argument),
+		       0;
 	if (many && many->count == WORDS_MAX)
 		return usage_error(command, options->json, "option --%s is given more than %d times", row->name, WORDS_MAX), 0;
 	if (!row->argument)
@@ -69,7 +72,9 @@ static int take_option(const struct command *command, struct options *options, c
 		many->items[many->count++] = inside ? inside : words[1];
 	else
 		*(const char **)slot = inside ? inside : words[1];
-	return row->argument && !inside ? 2 : 1;
+	if (two)
+		((const char **)slot)[1] = words[inside ? 1 : 2];
+	return (row->argument && !inside ? 2 : 1) + two;
 }
 
 static int run_command(const struct command *command, struct options *options, int count, char **words)

@@ -191,7 +191,7 @@ static int kvm_open(struct engine *engine, const struct engine_config *config, s
 	const uint64_t vcpus_end = AT_VCPUS + own.vcpus * PAGE_BYTES;
 	int result = vm_open(&kvm->vm, own.vcpus, own.ram_bytes, vcpus_end + tables_bytes(own.ram_bytes), error);
 	if (!result)
-		result = vm_filter_msrs(&kvm->vm, !config->kernel_clock, error);
+		result = vm_filter_msrs(&kvm->vm, VM_MSRS_HYPERV | (config->kernel_clock ? 0u : VM_MSRS_KVM), error);
 	if (result)
 		return result;
 	kvm->kernel_clock = config->kernel_clock;

@@ -68,8 +68,7 @@ static int keep_provider(void *user, const char *path, const struct gim_value *v
 	return 1;
 }
 
-/* What the state says of the machine that it wants, with defaults for what it does not say. */
-static int machine_of(struct gim_state *state, struct gim_machine_config *config, char provider[16], struct gim_error *error)
+int replay_machine(struct gim_state *state, struct gim_machine_config *config, char provider[16], struct gim_error *error)
 {
 	int result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_INFO, NULL, NULL, error);
 	if (result)
@@ -202,7 +201,7 @@ int replay(struct gim_state *state, const struct replay_options *options, struct
 	               .note_user = options->user},
 	};
 	*result = (struct replay_result){.engine = ""};
-	int status = machine_of(state, &replayed.config.machine, replayed.provider, error);
+	int status = replay_machine(state, &replayed.config.machine, replayed.provider, error);
 	if (!status)
 		status = engine_find(options->engine, &replayed.config, &replayed.kind, error);
 	for (unsigned i = 0; !status && i < (options->repeat ? options->repeat : 1); i++)

@@ -25,6 +25,9 @@ struct replay_result {
 	unsigned met, failed, skipped;
 };
 
+/* What the state says of the machine that it wants, with defaults for what it does not say; config->provider is then `provider`. */
+int replay_machine(struct gim_state *state, struct gim_machine_config *config, char provider[16], struct gim_error *error);
+
 /* Run it. saved (may be NULL) gets the machine's state after probes that keep it: the caller's, gim_state_free. A failed expectation is no error; *result is
  * filled as far as it came. */
 int replay(struct gim_state *state, const struct replay_options *options, struct replay_result *result, struct gim_state **saved,

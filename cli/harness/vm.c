@@ -161,7 +161,7 @@ int vm_open(struct vm *vm, uint32_t vcpus, uint64_t ram_bytes, uint64_t extra_by
 		(void)enable(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN);
 	vm->extra_gpa = (ram_bytes + 2 * MIB - 1) / (2 * MIB) * (2 * MIB);
 	vm->ram = reserve(ram_bytes ? ram_bytes : PAGE_BYTES);
-	vm->extra = reserve(extra_bytes);
+	vm->extra = reserve(extra_bytes ? extra_bytes : PAGE_BYTES);
 	if (!vm->ram || !vm->extra)
 		return error_set(error, GIM_E_MEMORY, "no address space for %llu MiB of guest RAM", (unsigned long long)(ram_bytes / MIB));
 	result = make_vcpus(vm, error);
@@ -185,21 +185,25 @@ void vm_close(struct vm *vm)
 	if (vm->ram)
 		(void)munmap(vm->ram, vm->ram_bytes ? (size_t)vm->ram_bytes : PAGE_BYTES);
 	if (vm->extra)
-		(void)munmap(vm->extra, (size_t)vm->extra_bytes);
+		(void)munmap(vm->extra, vm->extra_bytes ? (size_t)vm->extra_bytes : PAGE_BYTES);
 	*vm = (struct vm){.kvm = -1, .fd = -1};
 }
 
-int vm_filter_msrs(struct vm *vm, bool kvm_too, struct gim_error *error)
+int vm_filter_msrs(struct vm *vm, unsigned msrs, struct gim_error *error)
 {
 	/* KVM documentation, KVM_X86_SET_MSR_FILTER: a clear bit denies. */
 	static uint8_t nothing[0x200 / 8];
 	enum { BOTH = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE };
+	static const struct {
+		unsigned msrs;
+		uint32_t first, count;
+	} rows[] = {
+	    {VM_MSRS_HYPERV, 0x40000000, 0x200}, {VM_MSRS_KVM, 0x4b564d00, 0x10}, {VM_MSRS_KVM, 0x11, 2}, {VM_MSRS_APIC_BASE, 0x1b, 1}};
 	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_ALLOW};
-	filter.ranges[0] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x40000000, .nmsrs = 0x200, .bitmap = nothing};
-	if (kvm_too) {
-		filter.ranges[1] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x4b564d00, .nmsrs = 0x10, .bitmap = nothing};
-		filter.ranges[2] = (struct kvm_msr_filter_range){.flags = BOTH, .base = 0x11, .nmsrs = 2, .bitmap = nothing};
-	}
+	for (size_t i = 0, at = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (msrs & rows[i].msrs)
+			filter.ranges[at++] =
+			    (struct kvm_msr_filter_range){.flags = BOTH, .base = rows[i].first, .nmsrs = rows[i].count, .bitmap = nothing};
 	if (enable(vm, KVM_CAP_X86_USER_SPACE_MSR, KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER))
 		return refuse(error, "MSRs cannot be made to exit");
 	if (ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter))
@@ -247,21 +251,29 @@ static bool next_page(const struct gim_machine *machine, uint64_t gpa, struct gi
 	return next->gpa != GIM_UNKNOWN;
 }
 
+/* RAM from `at` to `to`, but for what devices hide. */
+static int set_ram(struct vm *vm, uint64_t at, uint64_t to, struct gim_error *error)
+{
+	const uint64_t hole = vm->hole_gpa, end = hole + vm->hole_bytes;
+	const uint64_t below = vm->hole_bytes && hole < to ? hole : to, above = vm->hole_bytes && at < end ? end : at;
+	int result = at < below ? set_slot(vm, at, below - at, vm->ram + at, false, error) : 0;
+	return result || below == to || above >= to ? result : set_slot(vm, above, to - above, vm->ram + above, false, error);
+}
+
 int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error)
 {
 	struct gim_page page;
 	uint64_t at = 0;
 	int result = remove_slots(vm, error);
 	while (!result && next_page(machine, at, &page) && page.gpa < vm->ram_bytes) {
-		if (page.gpa > at)
-			result = set_slot(vm, at, page.gpa - at, vm->ram + at, false, error);
+		result = set_ram(vm, at, page.gpa, error);
 		if (!result)
 			result = set_slot(vm, page.gpa, PAGE_BYTES, page.bytes, true, error);
 		at = page.gpa + PAGE_BYTES;
 	}
-	if (!result && at < vm->ram_bytes)
-		result = set_slot(vm, at, vm->ram_bytes - at, vm->ram + at, false, error);
 	if (!result)
+		result = set_ram(vm, at, vm->ram_bytes, error);
+	if (!result && vm->extra_bytes)
 		result = set_slot(vm, vm->extra_gpa, vm->extra_bytes, vm->extra, false, error);
 	vm->pages_moved = result;
 	return result;
@@ -272,6 +284,7 @@ int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_
  */
 enum { CPUID_MAX = 256, FIRST_LEAF = 0x40000000, LAST_LEAF = 0x400000ff };
 #define HYPERVISOR_PRESENT (1u << 31)
+#define TSC_DEADLINE (1u << 24)
 
 static int get_host_cpuid(struct vm *vm, struct gim_error *error)
 {
@@ -296,6 +309,20 @@ static int get_host_cpuid(struct vm *vm, struct gim_error *error)
 	return 0;
 }
 
+/* The leaves that say which processor it is, by its APIC's id. The TSC-deadline timer would be the kernel's APIC's. */
+static void name_vcpu(struct vm *vm, uint32_t vcpu)
+{
+	for (uint32_t i = 0; i < vm->host_cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *entry = &vm->host_cpuid->entries[i];
+		if (entry->function == 1) {
+			entry->ebx = (entry->ebx & 0xffff) | (vm->vcpu_count < 255 ? vm->vcpu_count : 255) << 16 | vcpu << 24;
+			entry->ecx &= ~TSC_DEADLINE;
+		} else if (entry->function == 0xb || entry->function == 0x1f) {
+			entry->edx = vcpu;
+		}
+	}
+}
+
 int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error)
 {
 	int result = vm->host_cpuid ? 0 : get_host_cpuid(vm, error);
@@ -304,6 +331,7 @@ int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, stru
 	struct kvm_cpuid2 *cpuid = vm->host_cpuid;
 	const uint32_t host = cpuid->nent;
 	uint32_t regs[4];
+	name_vcpu(vm, vcpu);
 	for (uint32_t leaf = FIRST_LEAF; leaf <= LAST_LEAF && cpuid->nent < CPUID_MAX; leaf++)
 		if (gim_machine_cpuid(machine, vcpu, leaf, 0, regs) == GIM_ACCESS_DONE)
 			cpuid->entries[cpuid->nent++] =
@@ -341,16 +369,23 @@ static void stop_running(int number)
 		running->immediate_exit = 1;
 }
 
+#define STOP_SIGNAL (SIGRTMIN + 1)
+
+static int catch_signal(void)
+{
+	const struct sigaction action = {.sa_handler = stop_running};
+	return sigaction(STOP_SIGNAL, &action, NULL);
+}
+
 static int watchdog(timer_t *timer, struct gim_error *error)
 {
 	static _Thread_local bool made;
 	static _Thread_local timer_t own;
-	const int number = SIGRTMIN + 1;
+	const int number = STOP_SIGNAL;
 	if (!made) {
-		const struct sigaction action = {.sa_handler = stop_running};
 		struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number};
 		event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-		if (sigaction(number, &action, NULL) || timer_create(CLOCK_MONOTONIC, &event, &own))
+		if (catch_signal() || timer_create(CLOCK_MONOTONIC, &event, &own))
 			return refuse(error, "there is no timer for the watchdog");
 		made = true;
 	}
@@ -381,7 +416,7 @@ static bool serve_msr(struct vm *vm, struct gim_machine *machine, uint32_t vcpu,
 	return true;
 }
 
-static int describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *error)
+int vm_describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *error)
 {
 	const struct kvm_run *run = vm->vcpus[vcpu].run;
 	struct kvm_regs regs = {.rip = 0};
@@ -403,10 +438,9 @@ static int describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *e
 }
 
 /* Writes to the machine's pages are ignored, as they are by the interface. */
-static bool is_page_write(const struct vm *vm, const struct gim_machine *machine, const struct kvm_run *run)
+bool vm_is_page_write(const struct gim_machine *machine, const struct kvm_run *run)
 {
 	struct gim_page page;
-	(void)vm;
 	if (run->exit_reason != KVM_EXIT_MMIO || !run->mmio.is_write)
 		return false;
 	for (unsigned i = 0; gim_machine_page(machine, i, &page); i++)
@@ -430,7 +464,7 @@ int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t e
 		result = refuse(error, "the watchdog's timer is refused");
 	for (bool again = true; !result && again;) {
 		if (!ioctl(own->fd, KVM_RUN, 0)) {
-			again = serve_msr(vm, machine, vcpu, own->run) || is_page_write(vm, machine, own->run);
+			again = serve_msr(vm, machine, vcpu, own->run) || vm_is_page_write(machine, own->run);
 		} else if (errno == EINTR || errno == EAGAIN) {
 			if (vm_now_ns() >= end_ns)
 				result = error_set(error, GIM_E_STOPPED,
@@ -447,7 +481,38 @@ int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t e
 	if (result)
 		return result;
 	const uint32_t reason = own->run->exit_reason;
-	return reason == KVM_EXIT_IO || reason == KVM_EXIT_IRQ_WINDOW_OPEN ? 0 : describe_exit(vm, vcpu, error);
+	return reason == KVM_EXIT_IO || reason == KVM_EXIT_IRQ_WINDOW_OPEN ? 0 : vm_describe_exit(vm, vcpu, error);
+}
+
+/*
+ * Threads.
+ */
+void vm_join(struct vm_vcpu *vcpu)
+{
+	(void)catch_signal();
+	vcpu->thread = pthread_self();
+}
+
+void vm_kick(struct vm_vcpu *vcpu)
+{
+	/* It is on its way into the guest, or in it. */
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_kill(vcpu->thread, STOP_SIGNAL);
+}
+
+int vm_enter(struct vm_vcpu *vcpu, struct gim_error *error)
+{
+	if (!ioctl(vcpu->fd, KVM_RUN, 0))
+		return 0;
+	return errno == EINTR || errno == EAGAIN ? 1 : refuse(error, "KVM does not run the guest");
+}
+
+int vm_complete(struct vm_vcpu *vcpu, struct gim_error *error)
+{
+	vcpu->run->immediate_exit = 1;
+	const int result = vm_enter(vcpu, error);
+	vcpu->run->immediate_exit = 0;
+	return result < 0 ? result : 0;
 }
 
 #else

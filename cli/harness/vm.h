@@ -5,6 +5,8 @@
 
 #include "gimstate.h"
 
+#include <pthread.h>
+
 struct kvm_run;
 struct kvm_regs;
 struct kvm_sregs;
@@ -28,7 +30,8 @@ enum vm_capability {
 struct vm_vcpu {
 	int fd;
 	struct kvm_run *run;
-	bool started; /* CPUID was set, and it may have run */
+	bool started;     /* CPUID was set, and it may have run */
+	pthread_t thread; /* of vm_join */
 };
 
 #define VM_SLOTS_MAX 32
@@ -43,6 +46,7 @@ struct vm {
 	uint64_t ram_bytes;
 	uint8_t *extra; /* the harness's own memory, outside of the guest's RAM */
 	uint64_t extra_gpa, extra_bytes;
+	uint64_t hole_gpa, hole_bytes; /* devices lie there, and RAM is not seen */
 	unsigned slot_count;
 	bool pages_moved;            /* the memory slots are no longer those of the machine's pages */
 	uint64_t tsc_hz, tsc_offset; /* the guest's TSC is the host's plus the offset */
@@ -60,8 +64,9 @@ void vm_close(struct vm *vm);
 /* A capability's name and what the host answers. */
 const char *vm_capability_name(enum vm_capability capability);
 
-/* MSRs of the Hyper-V interface, and with kvm_too KVM's own, exit to us instead of being served in the kernel. */
-int vm_filter_msrs(struct vm *vm, bool kvm_too, struct gim_error *error);
+/* Which MSRs exit to us instead of being served in the kernel. */
+enum { VM_MSRS_HYPERV = 1, VM_MSRS_KVM = 2, VM_MSRS_APIC_BASE = 4 };
+int vm_filter_msrs(struct vm *vm, unsigned msrs, struct gim_error *error);
 
 /* Lay memory slots so that the machine's pages are read-only and the rest is RAM. */
 int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error);
@@ -79,5 +84,19 @@ uint64_t vm_tsc(const struct vm *vm);
  * GIM_E_STOPPED. */
 int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t end_ns, struct gim_error *error);
 uint64_t vm_now_ns(void);
+
+/*
+ * A thread for each vCPU: each joins, then enters the guest again and again. Any thread may kick a vCPU's out, as long as that thread lives.
+ */
+void vm_join(struct vm_vcpu *vcpu);
+void vm_kick(struct vm_vcpu *vcpu);
+/* 0: it exited, 1: it was kicked, or a signal came. What it exited for is complete only when it has entered again. */
+int vm_enter(struct vm_vcpu *vcpu, struct gim_error *error);
+/* Complete it without running the guest. */
+int vm_complete(struct vm_vcpu *vcpu, struct gim_error *error);
+/* An exit that nobody serves, as a sentence. */
+int vm_describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *error);
+/* A write to one of the machine's pages, which is ignored? */
+bool vm_is_page_write(const struct gim_machine *machine, const struct kvm_run *run);
 
 #endif

@@ -49,7 +49,11 @@ static bool claim(struct gim_machine *machine, uint64_t slot)
 	if (flags & HV_MESSAGE_PENDING)
 		return false;
 	flags |= HV_MESSAGE_PENDING;
-	return !gim_ram_write(machine, slot + HV_MESSAGE_FLAGS_AT, &flags, sizeof(flags)) && is_empty(machine, slot);
+	if (gim_ram_write(machine, slot + HV_MESSAGE_FLAGS_AT, &flags, sizeof(flags)))
+		return false;
+	/* A processor may read before its write is seen; the guest does it the other way round, and one of both must see the other's. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return is_empty(machine, slot);
 }
 
 bool hv_synic_deliver(struct gim_machine *machine, uint32_t vcpu, uint32_t sint, const struct hv_queued *message, bool more)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A guest from inside: what running it (guest_vm.c) and saving it (guest_state.c) both know. */
+#ifndef GUEST_PARTS_H
+#define GUEST_PARTS_H
+
+#include "apic.h"
+#include "board.h"
+#include "guest_vm.h"
+#include "vm.h"
+
+#include <pthread.h>
+
+struct guest;
+
+enum activity { VCPU_RUNS, VCPU_HALTS, VCPU_WAITS /* for a start-up IPI */ };
+
+struct guest_vcpu {
+	struct guest *guest;
+	uint32_t id;
+	pthread_t thread;
+	bool has_thread;
+	bool inside, kicked; /* the guest; to come out */
+	bool exited;         /* of the last entry something is not complete */
+	bool running;        /* the machine was told that it runs */
+	/* What is saved. */
+	enum activity activity;
+	bool interruptible; /* it halts with interrupts enabled */
+	bool init, nmi;     /* arrived, and not taken */
+	int startup;        /* the vector of a start-up IPI, -1: none */
+};
+
+struct guest {
+	const struct guest_options *options;
+	struct gim_error *error;
+	struct vm vm;
+	struct gim_machine *machine;
+	struct apics apics;
+	struct board board;
+	struct guest_vcpu *vcpus;
+	void *pristine; /* a vCPU's segments and control registers at power-on: struct kvm_sregs */
+	bool kernel_clock;
+
+	/* One thread at a time has the machine and all that follows; none has it in the guest. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* a vCPU may have something to do; also: fewer are inside */
+	pthread_cond_t clock;   /* something ended, or is due earlier */
+	unsigned holding, inside;
+	bool stop;            /* all threads shall end */
+	bool ended, finished; /* the guest by itself, or by failure: result is set */
+	int failure;          /* negative: error has it */
+	bool in_core;         /* the core must not be called back */
+	int ended_vector;     /* of an EOI by the core's MSR, to be told after it; -1: none */
+	uint64_t clock_until; /* the TSC that the clock waits for */
+};
+
+/* What a vCPU is after INIT, and where a start-up IPI sends it. */
+int guest_init_vcpu(struct guest *guest, uint32_t vcpu, struct gim_error *error);
+
+/* Show the vCPUs the machine's CPUID; before their registers are set. */
+int guest_set_cpuid(struct guest *guest, struct gim_error *error);
+
+/* Write the guest, all of whose vCPUs stand, to options->save. */
+int guest_save(struct guest *guest, struct gim_error *error);
+/* Make the guest, whose machine is new, the one that options->state_path holds; options->state is open on it. */
+int guest_restore(struct guest *guest, struct gim_error *error);
+
+#endif

@@ -1,0 +1,858 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Running a guest that boots: a thread for each vCPU, and one, the caller's, that is the clock. A single lock stands around the machine, the APICs and the devices; a vCPU
+ * gives it up while it is in the guest. Who has something for a vCPU that is inside kicks it out.
+ */
+#include "guest_parts.h"
+
+#include "engine.h"
+#include "guest64.h"
+#include "image.h"
+#include "output.h"
+#include "replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef __x86_64__
+
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#define PAGE_MASK (~UINT64_C(0xfff))
+#define NS_PER_S UINT64_C(1000000000)
+#define MSR_APIC_BASE 0x1bu
+#define MSR_X2APIC 0x800u
+/* Devices, the local APICs among them, lie in the last of the first four GiB. */
+#define HOLE_GPA UINT64_C(0xc0000000)
+#define HOLE_BYTES UINT64_C(0x40000000)
+#define TSS_GPA 0xfffbd000u
+#define DEFAULT_RAM_BYTES (UINT64_C(128) << 20)
+#define APIC_TIMER_HZ UINT64_C(1000000000)
+
+static int refuse(struct gim_error *error, const char *what)
+{
+	return error_set(error, GIM_E_IO, "%s: %s", what, strerror(errno));
+}
+
+/* The first failure ends the guest. */
+static void fail(struct guest *guest, int result)
+{
+	if (!guest->failure)
+		guest->failure = result;
+	guest->stop = true;
+	(void)pthread_cond_broadcast(&guest->changed);
+	(void)pthread_cond_broadcast(&guest->clock);
+}
+
+/*
+ * What the machine, the APICs and the devices do to vCPUs. All with the lock.
+ */
+static void kick(struct guest_vcpu *vcpu)
+{
+	if (vcpu->inside && !vcpu->kicked) {
+		vcpu->kicked = true;
+		vm_kick(&vcpu->guest->vm.vcpus[vcpu->id]);
+	} else if (!vcpu->inside) {
+		(void)pthread_cond_broadcast(&vcpu->guest->changed);
+	}
+}
+
+static void on_wake(void *user, uint32_t vcpu)
+{
+	kick(&((struct guest *)user)->vcpus[vcpu]);
+}
+
+static void on_signal(void *user, uint32_t id, enum apic_signal signal, uint8_t vector)
+{
+	struct guest *guest = (struct guest *)user;
+	struct guest_vcpu *vcpu = &guest->vcpus[id];
+	if (signal == APIC_NMI) {
+		vcpu->nmi = true;
+	} else if (signal == APIC_INIT) {
+		apic_init(&guest->apics.items[id]);
+		vcpu->init = true;
+		vcpu->startup = -1;
+	} else if (vcpu->init || vcpu->activity == VCPU_WAITS) {
+		vcpu->startup = vector;
+	}
+	kick(vcpu);
+}
+
+static void on_ended(void *user, uint32_t vcpu, uint8_t vector)
+{
+	struct guest *guest = (struct guest *)user;
+	if (guest->in_core)
+		guest->ended_vector = vector;
+	else
+		gim_machine_eoi(guest->machine, vcpu, vector);
+}
+
+static uint64_t on_tsc(void *user)
+{
+	return vm_tsc(&((struct guest *)user)->vm);
+}
+
+static uint64_t on_utc_ns(void *user)
+{
+	struct timespec now;
+	(void)user;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void on_interrupt(void *user, uint32_t vcpu, uint8_t vector, bool auto_eoi)
+{
+	apic_raise(&((struct guest *)user)->apics, vcpu, vector, auto_eoi);
+}
+
+static int on_apic_read(void *user, uint32_t vcpu, uint32_t offset, uint64_t *value)
+{
+	struct guest *guest = (struct guest *)user;
+	if (offset == APIC_REGISTER_ICR)
+		return *value = guest->apics.items[vcpu].icr, 0;
+	return apic_read(&guest->apics, vcpu, offset, vm_tsc(&guest->vm), value) ? 0 : -1;
+}
+
+static int on_apic_write(void *user, uint32_t vcpu, uint32_t offset, uint64_t value)
+{
+	struct guest *guest = (struct guest *)user;
+	struct apic *apic = &guest->apics.items[vcpu];
+	if (offset == APIC_REGISTER_ICR && !apic_is_x2(apic))
+		apic->icr = (uint32_t)apic->icr | (value >> 32 << 32);
+	return apic_write(&guest->apics, vcpu, offset, vm_tsc(&guest->vm), value) ? 0 : -1;
+}
+
+static void on_reset(void *user)
+{
+	struct guest *guest = (struct guest *)user;
+	fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED, "the guest asked for a reset, which ends it here"));
+}
+
+static void on_crash(void *user, const struct gim_crash *crash)
+{
+	struct guest *guest = (struct guest *)user;
+	fail(guest,
+	     error_set(guest->error, GIM_E_UNSUPPORTED, "vCPU %u: the guest says that it crashed: 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx%s%.*s",
+	               crash->vcpu, (unsigned long long)crash->parameters[0], (unsigned long long)crash->parameters[1],
+	               (unsigned long long)crash->parameters[2], (unsigned long long)crash->parameters[3],
+	               (unsigned long long)crash->parameters[4], crash->message ? ": " : "",
+	               crash->message_bytes < 100 ? (int)crash->message_bytes : 100, crash->message ? crash->message : ""));
+}
+
+static void on_page(void *user, const struct gim_page *page)
+{
+	(void)page;
+	((struct guest *)user)->vm.pages_moved = true;
+}
+
+/* The clock waits no longer than to what is due first. */
+static void set_clock(struct guest *guest)
+{
+	const uint64_t machine = gim_machine_deadline(guest->machine), apics = apics_deadline(&guest->apics);
+	if ((machine < apics ? machine : apics) < guest->clock_until)
+		(void)pthread_cond_signal(&guest->clock);
+}
+
+/*
+ * vCPUs from outside: their registers.
+ */
+static int reset_registers(struct guest *guest, uint32_t vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs,
+                           struct gim_error *error)
+{
+	const int fd = guest->vm.vcpus[vcpu].fd;
+	if (ioctl(fd, KVM_SET_SREGS, sregs) || ioctl(fd, KVM_SET_REGS, regs))
+		return refuse(error, "a vCPU's registers are refused");
+	return 0;
+}
+
+int guest_init_vcpu(struct guest *guest, uint32_t vcpu, struct gim_error *error)
+{
+	/* Intel SDM, processor state following INIT. */
+	const struct kvm_regs regs = {.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
+	guest->vcpus[vcpu].activity = VCPU_WAITS;
+	return reset_registers(guest, vcpu, guest->pristine, &regs, error);
+}
+
+static int start_up(struct guest *guest, uint32_t vcpu, uint8_t vector, struct gim_error *error)
+{
+	struct kvm_sregs sregs = *(const struct kvm_sregs *)guest->pristine;
+	const struct kvm_regs regs = {.rflags = 2, .rdx = 0x600};
+	sregs.cs.selector = (uint16_t)(vector << 8);
+	sregs.cs.base = (uint64_t)vector << 12;
+	guest->vcpus[vcpu].activity = VCPU_RUNS;
+	return reset_registers(guest, vcpu, &sregs, &regs, error);
+}
+
+/* As a boot loader leaves it: protected mode, flat segments, no paging. */
+static int boot_registers(struct guest *guest, const struct image *image, struct gim_error *error)
+{
+	struct kvm_sregs sregs = *(const struct kvm_sregs *)guest->pristine;
+	const struct kvm_segment code = {.limit = UINT32_MAX, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1};
+	const struct kvm_segment data = {.limit = UINT32_MAX, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
+	const struct kvm_regs regs = {.rip = image->entry_gpa, .rax = MULTIBOOT_BOOTED, .rbx = image->info_gpa, .rflags = 2};
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.cr0 = 0x11; /* protected mode, x87 there */
+	guest->vcpus[0].activity = VCPU_RUNS;
+	return reset_registers(guest, 0, &sregs, &regs, error);
+}
+
+/*
+ * Exits. All with the lock.
+ */
+static void after_core(struct guest *guest, uint32_t vcpu)
+{
+	guest->in_core = false;
+	if (guest->ended_vector >= 0) {
+		const uint8_t vector = (uint8_t)guest->ended_vector;
+		guest->ended_vector = -1;
+		gim_machine_eoi(guest->machine, vcpu, vector);
+	}
+}
+
+static bool serve_apic_msr(struct guest *guest, uint32_t vcpu, bool write, uint32_t msr, uint64_t *value)
+{
+	struct apic *apic = &guest->apics.items[vcpu];
+	const uint64_t tsc = vm_tsc(&guest->vm);
+	const uint32_t offset = (msr - MSR_X2APIC) * 16;
+	if (msr == MSR_APIC_BASE)
+		return write ? apic_write_base(apic, *value) : (*value = apic->base, true);
+	if (!apic_is_x2(apic))
+		return false;
+	return write ? apic_write(&guest->apics, vcpu, offset, tsc, *value) : apic_read(&guest->apics, vcpu, offset, tsc, value);
+}
+
+static void serve_msr(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
+{
+	const bool write = run->exit_reason == KVM_EXIT_X86_WRMSR;
+	const uint32_t msr = run->msr.index;
+	uint64_t value = write ? run->msr.data : 0;
+	bool done;
+	if (msr == MSR_APIC_BASE || (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x100)) {
+		done = serve_apic_msr(guest, vcpu, write, msr, &value);
+	} else {
+		guest->in_core = true;
+		done = (write ? gim_machine_wrmsr(guest->machine, vcpu, msr, value)
+		              : gim_machine_rdmsr(guest->machine, vcpu, msr, &value)) == GIM_ACCESS_DONE;
+		after_core(guest, vcpu);
+	}
+	run->msr.error = !done;
+	if (!write)
+		run->msr.data = value;
+}
+
+static void serve_mmio(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
+{
+	const struct apic *apic = &guest->apics.items[vcpu];
+	const uint64_t gpa = run->mmio.phys_addr, tsc = vm_tsc(&guest->vm);
+	const uint32_t offset = gpa & 0xfff;
+	uint64_t value = 0;
+	uint32_t word = 0;
+	if (apic_is_on(apic) && !apic_is_x2(apic) && (gpa & PAGE_MASK) == (apic->base & PAGE_MASK & ((UINT64_C(1) << 52) - 1))) {
+		memcpy(&word, run->mmio.data, sizeof(word));
+		if (run->mmio.is_write && !(offset & 15))
+			(void)apic_write(&guest->apics, vcpu, offset, tsc, word);
+		else if (!run->mmio.is_write)
+			(void)apic_read(&guest->apics, vcpu, offset & ~15u, tsc, &value);
+		value >>= 8 * (offset & 3);
+		memcpy(run->mmio.data, &value, sizeof(value));
+	} else if (!run->mmio.is_write) {
+		memset(run->mmio.data, 0xff, sizeof(run->mmio.data)); /* nothing is there */
+	}
+}
+
+/* The registers of a call that are where struct kvm_regs has them. */
+static const struct {
+	size_t from, to;
+} call_registers[] = {
+#define CALL(name)                                                                                                                         \
+	{                                                                                                                                  \
+		offsetof(struct kvm_regs, name), offsetof(struct gim_registers, name)                                                      \
+	}
+    CALL(rax), CALL(rbx), CALL(rcx), CALL(rdx), CALL(rsi), CALL(rdi), CALL(r8),
+};
+
+static void move_registers(struct kvm_regs *regs, struct gim_registers *call, bool back)
+{
+	for (size_t i = 0; i < sizeof(call_registers) / sizeof(call_registers[0]); i++) {
+		char *own = (char *)regs + call_registers[i].from, *other = (char *)call + call_registers[i].to;
+		memcpy(back ? own : other, back ? other : own, sizeof(uint64_t));
+	}
+}
+
+/* Is it the interface's page that the vCPU executes? The port is a guest's like any other elsewhere. */
+static bool in_hypercall_page(struct guest *guest, int fd, uint64_t rip)
+{
+	struct kvm_translation translation = {.linear_address = rip};
+	struct gim_page page;
+	if (ioctl(fd, KVM_TRANSLATE, &translation) || !translation.valid)
+		return false;
+	for (unsigned i = 0; gim_machine_page(guest->machine, i, &page); i++)
+		if (!strcmp(page.name, "hyperv.hypercall_page") && page.gpa == (translation.physical_address & PAGE_MASK))
+			return true;
+	return false;
+}
+
+static int raise_ud(int fd, struct gim_error *error)
+{
+	struct kvm_vcpu_events events;
+	if (ioctl(fd, KVM_GET_VCPU_EVENTS, &events))
+		return refuse(error, "a vCPU's events cannot be read");
+	events.exception.injected = 1;
+	events.exception.nr = 6;
+	events.exception.has_error_code = 0;
+	return ioctl(fd, KVM_SET_VCPU_EVENTS, &events) ? refuse(error, "#UD cannot be raised") : 0;
+}
+
+static int serve_hypercall(struct guest *guest, uint32_t vcpu, struct gim_error *error)
+{
+	const int fd = guest->vm.vcpus[vcpu].fd;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_fpu fpu;
+	struct gim_registers call = {.rax = 0};
+	if (ioctl(fd, KVM_GET_REGS, &regs) || ioctl(fd, KVM_GET_SREGS, &sregs) || ioctl(fd, KVM_GET_FPU, &fpu))
+		return refuse(error, "a vCPU's registers cannot be read");
+	if (!in_hypercall_page(guest, fd, regs.rip + sregs.cs.base))
+		return 0;
+	move_registers(&regs, &call, false);
+	memcpy(call.xmm, fpu.xmm, sizeof(call.xmm));
+	call.cpl = sregs.ss.dpl;
+	call.real_mode = !(sregs.cr0 & 1);
+	call.long_mode = sregs.cs.l;
+	guest->in_core = true;
+	const enum gim_access access = gim_machine_hypercall(guest->machine, vcpu, &call);
+	after_core(guest, vcpu);
+	if (access != GIM_ACCESS_DONE)
+		return raise_ud(fd, error);
+	move_registers(&regs, &call, true);
+	if (ioctl(fd, KVM_SET_REGS, &regs))
+		return refuse(error, "a vCPU's registers are refused");
+	if (memcmp(call.xmm, fpu.xmm, sizeof(call.xmm)) != 0) {
+		memcpy(fpu.xmm, call.xmm, sizeof(call.xmm));
+		if (ioctl(fd, KVM_SET_FPU, &fpu))
+			return refuse(error, "a vCPU's registers are refused");
+	}
+	return 0;
+}
+
+static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, struct gim_error *error)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	const bool write = run->io.direction == KVM_EXIT_IO_OUT;
+	const unsigned size = run->io.size;
+	if (write && run->io.port == GUEST_PORT_HYPERCALL && size == 1)
+		return serve_hypercall(guest, vcpu, error);
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		uint32_t value = 0;
+		memcpy(&value, data, size);
+		board_access(&guest->board, run->io.port, write, size, &value);
+		memcpy(data, &value, size);
+	}
+	if (guest->board.ended) {
+		guest->ended = guest->stop = true;
+		(void)pthread_cond_broadcast(&guest->changed);
+		(void)pthread_cond_broadcast(&guest->clock);
+	}
+	return 0;
+}
+
+static int serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+{
+	struct kvm_run *run = guest->vm.vcpus[vcpu->id].run;
+	int result = 0;
+	switch (run->exit_reason) {
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		serve_msr(guest, vcpu->id, run);
+		break;
+	case KVM_EXIT_IO:
+		result = serve_port(guest, vcpu->id, run, error);
+		break;
+	case KVM_EXIT_MMIO:
+		if (!vm_is_page_write(guest->machine, run))
+			serve_mmio(guest, vcpu->id, run);
+		break;
+	case KVM_EXIT_HLT:
+		vcpu->activity = VCPU_HALTS;
+		vcpu->interruptible = run->if_flag;
+		(void)pthread_cond_signal(&guest->clock); /* it may be the last one */
+		break;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+	case KVM_EXIT_SET_TPR:
+	case KVM_EXIT_INTR:
+		break;
+	default:
+		return vm_describe_exit(&guest->vm, vcpu->id, error);
+	}
+	set_clock(guest);
+	return result;
+}
+
+/*
+ * A vCPU's thread.
+ */
+static bool can_run(const struct guest *guest, const struct guest_vcpu *vcpu)
+{
+	if (guest->holding)
+		return false;
+	if (vcpu->init || vcpu->activity == VCPU_RUNS)
+		return true;
+	if (vcpu->activity == VCPU_WAITS)
+		return vcpu->startup >= 0;
+	return vcpu->nmi || (vcpu->interruptible && apic_pending(&guest->apics.items[vcpu->id]) >= 0);
+}
+
+/* Memory slots are changed only while nobody is inside. */
+static int place_pages(struct guest *guest, struct gim_error *error)
+{
+	guest->holding++;
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		if (guest->vcpus[i].inside)
+			kick(&guest->vcpus[i]);
+	while (guest->inside)
+		(void)pthread_cond_wait(&guest->changed, &guest->lock);
+	int result = guest->vm.pages_moved ? vm_place_pages(&guest->vm, guest->machine, error) : 0;
+	guest->holding--;
+	(void)pthread_cond_broadcast(&guest->changed);
+	return result;
+}
+
+static int complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+{
+	int result = vcpu->exited ? vm_complete(&guest->vm.vcpus[vcpu->id], error) : 0;
+	vcpu->exited = false;
+	return result;
+}
+
+/* INIT and start-up, which replace all registers. */
+static int take_signals(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+{
+	int result = 0;
+	if (vcpu->init || (vcpu->activity == VCPU_WAITS && vcpu->startup >= 0))
+		result = complete(guest, vcpu, error);
+	if (!result && vcpu->init) {
+		vcpu->init = false;
+		result = guest_init_vcpu(guest, vcpu->id, error);
+	}
+	if (!result && vcpu->activity == VCPU_WAITS && vcpu->startup >= 0) {
+		result = start_up(guest, vcpu->id, (uint8_t)vcpu->startup, error);
+		vcpu->startup = -1;
+	}
+	return result;
+}
+
+static int take_interrupt(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+{
+	struct vm_vcpu *own = &guest->vm.vcpus[vcpu->id];
+	struct apic *apic = &guest->apics.items[vcpu->id];
+	int vector = apic_pending(apic);
+	if (vcpu->nmi) {
+		vcpu->nmi = false;
+		if (ioctl(own->fd, KVM_NMI))
+			return refuse(error, "KVM refuses an NMI");
+	}
+	if (vector >= 0 && own->run->ready_for_interrupt_injection) {
+		const struct kvm_interrupt interrupt = {.irq = (uint32_t)vector};
+		if (ioctl(own->fd, KVM_INTERRUPT, &interrupt))
+			return refuse(error, "KVM refuses an interrupt");
+		/* Until it has been entered nothing new is known of it. */
+		own->run->ready_for_interrupt_injection = 0;
+		if (apic_take(apic, (uint8_t)vector))
+			gim_machine_eoi(guest->machine, vcpu->id, (uint8_t)vector);
+		vector = apic_pending(apic);
+	}
+	own->run->request_interrupt_window = vector >= 0;
+	own->run->cr8 = apic->tpr >> 4;
+	vcpu->activity = VCPU_RUNS;
+	return 0;
+}
+
+/* The lock is given up meanwhile. */
+static int enter(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+{
+	struct vm_vcpu *own = &guest->vm.vcpus[vcpu->id];
+	struct apic *apic = &guest->apics.items[vcpu->id];
+	struct gim_error failure = GIM_ERROR_INIT;
+	own->run->immediate_exit = 0;
+	vcpu->inside = true;
+	vcpu->kicked = false;
+	guest->inside++;
+	(void)pthread_mutex_unlock(&guest->lock);
+	const int result = vm_enter(own, &failure);
+	(void)pthread_mutex_lock(&guest->lock);
+	guest->inside--;
+	vcpu->inside = false;
+	vcpu->exited = !result;
+	if (guest->holding && !guest->inside)
+		(void)pthread_cond_broadcast(&guest->changed);
+	if (own->run->cr8 != apic->tpr >> 4)
+		apic->tpr = (uint32_t)own->run->cr8 << 4;
+	if (result < 0)
+		return error_set(error, result, "%s", failure.text);
+	return result ? 0 : serve_exit(guest, vcpu, error);
+}
+
+static int step(struct guest *guest, struct guest_vcpu *vcpu)
+{
+	struct gim_error *error = guest->error;
+	int result = take_signals(guest, vcpu, error);
+	if (!result && guest->vm.pages_moved)
+		result = place_pages(guest, error);
+	/* While it waited for the others, somebody may have come. */
+	if (result || guest->stop || guest->holding || vcpu->init || vcpu->activity == VCPU_WAITS)
+		return result;
+	result = take_interrupt(guest, vcpu, error);
+	return result ? result : enter(guest, vcpu, error);
+}
+
+static void *run_vcpu(void *user)
+{
+	struct guest_vcpu *vcpu = (struct guest_vcpu *)user;
+	struct guest *guest = vcpu->guest;
+	int result = 0;
+	vm_join(&guest->vm.vcpus[vcpu->id]);
+	(void)pthread_mutex_lock(&guest->lock);
+	while (!guest->stop) {
+		const bool runs = can_run(guest, vcpu);
+		if (runs != vcpu->running)
+			gim_machine_run(guest->machine, vcpu->id, vcpu->running = runs);
+		if (!runs)
+			(void)pthread_cond_wait(&guest->changed, &guest->lock);
+		else if ((result = step(guest, vcpu)))
+			fail(guest, result);
+	}
+	if (!guest->failure && !guest->ended && (result = complete(guest, vcpu, guest->error)))
+		fail(guest, result);
+	(void)pthread_mutex_unlock(&guest->lock);
+	return NULL;
+}
+
+/*
+ * The clock.
+ */
+static bool is_idle(const struct guest *guest)
+{
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		if (guest->vcpus[i].inside || guest->vcpus[i].activity == VCPU_RUNS || guest->vcpus[i].init ||
+		    can_run(guest, &guest->vcpus[i]))
+			return false;
+	return true;
+}
+
+static uint64_t ns_until(const struct guest *guest, uint64_t tsc)
+{
+	const uint64_t now = vm_tsc(&guest->vm);
+	if (tsc == GIM_UNKNOWN || tsc <= now)
+		return tsc == GIM_UNKNOWN ? GIM_UNKNOWN : 0;
+	const uint64_t left = tsc - now;
+	/* It looks again each second. */
+	return left >= guest->vm.tsc_hz ? NS_PER_S : left * (NS_PER_S / 1000) / (guest->vm.tsc_hz / 1000);
+}
+
+static void wait_until(struct guest *guest, uint64_t end_ns)
+{
+	const struct timespec when = {(time_t)(end_ns / NS_PER_S), (long)(end_ns % NS_PER_S)};
+	(void)pthread_cond_timedwait(&guest->clock, &guest->lock, &when);
+}
+
+/* What ends the run, at times from its start; 0: no end. */
+static uint64_t find_end(const struct guest_options *options)
+{
+	const uint64_t ends[] = {options->for_ns, options->timeout_ns, options->save ? options->save_ns : 0};
+	uint64_t end = 0;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (ends[i] && (!end || ends[i] < end))
+			end = ends[i];
+	if (options->save && !options->save_ns)
+		end = 1; /* at once */
+	return end;
+}
+
+static int tell_idle(struct guest *guest)
+{
+	return error_set(guest->error, GIM_E_STOPPED,
+	                 "every vCPU halts or waits to be started, and nothing will ever wake one: no timer runs");
+}
+
+/* With the lock, until the guest ends or its time is over. */
+static void run_clock(struct guest *guest, uint64_t start_ns)
+{
+	const uint64_t end = find_end(guest->options), end_ns = end ? start_ns + end : UINT64_MAX;
+	while (!guest->stop) {
+		const uint64_t now_ns = vm_now_ns(), tsc = vm_tsc(&guest->vm);
+		if (now_ns >= end_ns)
+			break;
+		gim_machine_advance(guest->machine);
+		apics_advance(&guest->apics, tsc);
+		const uint64_t machine = gim_machine_deadline(guest->machine), apics = apics_deadline(&guest->apics);
+		guest->clock_until = machine < apics ? machine : apics;
+		if (guest->clock_until == GIM_UNKNOWN && is_idle(guest)) {
+			fail(guest, tell_idle(guest));
+			break;
+		}
+		const uint64_t wait_ns = ns_until(guest, guest->clock_until), until = wait_ns > NS_PER_S ? NS_PER_S : wait_ns;
+		wait_until(guest, now_ns + until < end_ns ? now_ns + until : end_ns);
+	}
+}
+
+static int start_threads(struct guest *guest, struct gim_error *error)
+{
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++) {
+		const int failed = pthread_create(&guest->vcpus[i].thread, NULL, run_vcpu, &guest->vcpus[i]);
+		if (failed)
+			return error_set(error, GIM_E_IO, "there is no thread for vCPU %u: %s", i, strerror(failed));
+		guest->vcpus[i].has_thread = true;
+	}
+	return 0;
+}
+
+/* Stop all vCPUs at an exit that is complete. */
+static void stop_threads(struct guest *guest)
+{
+	guest->stop = true;
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		kick(&guest->vcpus[i]);
+	(void)pthread_mutex_unlock(&guest->lock);
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		if (guest->vcpus[i].has_thread)
+			(void)pthread_join(guest->vcpus[i].thread, NULL);
+	(void)pthread_mutex_lock(&guest->lock);
+}
+
+static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *result, struct gim_error *error)
+{
+	const struct guest_options *options = guest->options;
+	const uint64_t ran_ns = vm_now_ns() - start_ns;
+	result->ran_ns = ran_ns;
+	if (guest->failure)
+		return guest->failure;
+	if (guest->ended) {
+		result->end = GUEST_EXITED;
+		result->value = guest->board.end_value;
+		return 0;
+	}
+	if (options->save && ran_ns >= options->save_ns) {
+		result->end = GUEST_SAVED;
+		return guest_save(guest, error);
+	}
+	result->end = GUEST_STOPPED;
+	if (options->for_ns && ran_ns >= options->for_ns)
+		return 0;
+	return error_set(error, GIM_E_STOPPED,
+	                 "the watchdog stopped the guest, which did not come to an end within %llu ms; --timeout gives more",
+	                 (unsigned long long)options->timeout_ns / 1000000);
+}
+
+static int run(struct guest *guest, struct guest_result *result, struct gim_error *error)
+{
+	const uint64_t start_ns = vm_now_ns();
+	(void)pthread_mutex_lock(&guest->lock);
+	int status = start_threads(guest, error);
+	if (status)
+		fail(guest, status);
+	run_clock(guest, start_ns);
+	stop_threads(guest);
+	status = finish(guest, start_ns, result, error);
+	(void)pthread_mutex_unlock(&guest->lock);
+	return status;
+}
+
+/*
+ * Making it.
+ */
+static int allocate(struct guest *guest, uint32_t vcpus, struct gim_error *error)
+{
+	pthread_condattr_t monotonic;
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&guest->lock, NULL);
+	(void)pthread_cond_init(&guest->changed, NULL);
+	(void)pthread_cond_init(&guest->clock, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
+	guest->vcpus = calloc(vcpus, sizeof(*guest->vcpus));
+	guest->apics.items = calloc(vcpus, sizeof(*guest->apics.items));
+	guest->pristine = calloc(1, sizeof(struct kvm_sregs));
+	if (!guest->vcpus || !guest->apics.items || !guest->pristine)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	for (uint32_t i = 0; i < vcpus; i++) {
+		guest->vcpus[i] = (struct guest_vcpu){.guest = guest, .id = i, .activity = VCPU_WAITS, .startup = -1};
+		apic_reset(&guest->apics.items[i], i);
+	}
+	return 0;
+}
+
+static void free_guest(struct guest *guest)
+{
+	vm_close(&guest->vm);
+	gim_machine_free(&guest->machine);
+	free(guest->vcpus);
+	free(guest->apics.items);
+	free(guest->pristine);
+	(void)pthread_mutex_destroy(&guest->lock);
+	(void)pthread_cond_destroy(&guest->changed);
+	(void)pthread_cond_destroy(&guest->clock);
+}
+
+static int open_vm(struct guest *guest, const struct gim_machine_config *config, struct gim_error *error)
+{
+	struct vm *vm = &guest->vm;
+	int result = vm_open(vm, config->vcpus, config->ram_bytes, 0, error);
+	if (!result)
+		result = vm_filter_msrs(vm, VM_MSRS_HYPERV | VM_MSRS_APIC_BASE | (guest->kernel_clock ? 0u : VM_MSRS_KVM), error);
+	if (result)
+		return result;
+	vm->hole_gpa = HOLE_GPA;
+	vm->hole_bytes = HOLE_BYTES;
+	(void)ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_GPA); /* old Intel processors need it, and others do not have it */
+	if (ioctl(vm->vcpus[0].fd, KVM_GET_SREGS, guest->pristine))
+		return refuse(error, "a vCPU's registers cannot be read");
+	/* What differs between vCPUs at power-on is the APIC's, which is not KVM's here. */
+	return 0;
+}
+
+static int make_machine(struct guest *guest, struct gim_machine_config *config, struct gim_error *error)
+{
+	/* The hypercall page calls us by a port: what a host does with vmcall cannot be relied on. */
+	static const struct gim_setting code = {"hypercall_code", "e6f0c3"};
+	const struct gim_host host = {.user = guest,
+	                              .tsc = on_tsc,
+	                              .utc_ns = on_utc_ns,
+	                              .interrupt = on_interrupt,
+	                              .apic_read = on_apic_read,
+	                              .apic_write = on_apic_write,
+	                              .wake = on_wake,
+	                              .reset = on_reset,
+	                              .crash = on_crash,
+	                              .page = on_page};
+	config->ram = guest->vm.ram;
+	config->tsc_hz = guest->vm.tsc_hz;
+	config->apic_hz = APIC_TIMER_HZ;
+	if (!strcmp(config->provider, "hyperv")) {
+		config->settings = &code;
+		config->setting_count = 1;
+	}
+	return engine_machine(config, &host, &guest->machine, error);
+}
+
+static void connect_parts(struct guest *guest)
+{
+	guest->apics.count = guest->vm.vcpu_count;
+	guest->apics.tsc_hz = guest->vm.tsc_hz;
+	guest->apics.timer_hz = APIC_TIMER_HZ;
+	guest->apics.user = guest;
+	guest->apics.wake = on_wake;
+	guest->apics.signal = on_signal;
+	guest->apics.ended = on_ended;
+	guest->board.machine = guest->machine;
+	guest->board.vcpus = guest->vm.vcpu_count;
+	guest->board.ram_bytes = guest->vm.ram_bytes < HOLE_GPA ? guest->vm.ram_bytes : HOLE_GPA;
+	guest->board.put = guest->options->serial;
+	guest->board.user = guest->options->user;
+}
+
+/* A machine that boots has the interface that the state has, and no more of it than is left by a reset; its time goes on. */
+static int load_for_boot(struct guest *guest, struct gim_error *error)
+{
+	int result = gim_machine_load(guest->machine, guest->options->state, NULL, NULL, error);
+	if (!result)
+		result = gim_machine_load_done(guest->machine, error);
+	return result ? result : gim_machine_reset(guest->machine, error);
+}
+
+int guest_set_cpuid(struct guest *guest, struct gim_error *error)
+{
+	int result = 0;
+	for (uint32_t i = 0; !result && i < guest->vm.vcpu_count; i++)
+		result = vm_set_cpuid(&guest->vm, guest->machine, i, error);
+	return result;
+}
+
+static int boot(struct guest *guest, struct gim_error *error)
+{
+	const struct guest_options *options = guest->options;
+	struct image image;
+	int result = options->state ? load_for_boot(guest, error) : 0;
+	if (!result)
+		result = image_load(options->kernel, options->append, guest->vm.ram, guest->board.ram_bytes, &image, error);
+	if (!result)
+		result = guest_set_cpuid(guest, error);
+	for (uint32_t i = 0; !result && i < guest->vm.vcpu_count; i++)
+		result = guest_init_vcpu(guest, i, error);
+	return result ? result : boot_registers(guest, &image, error);
+}
+
+static int open_guest(struct guest *guest, struct gim_machine_config *config, struct gim_error *error)
+{
+	int result = allocate(guest, config->vcpus, error);
+	if (!result)
+		result = open_vm(guest, config, error);
+	if (!result)
+		result = make_machine(guest, config, error);
+	if (result)
+		return result;
+	connect_parts(guest);
+	result = guest->options->resume ? guest_restore(guest, error) : boot(guest, error);
+	return result ? result : vm_place_pages(&guest->vm, guest->machine, error);
+}
+
+/* What the state or the caller says of the machine. */
+static int configure(const struct guest_options *options, struct gim_machine_config *config, char provider[16], struct gim_error *error)
+{
+	*config = (struct gim_machine_config){.provider = options->provider, .vcpus = 1, .ram_bytes = DEFAULT_RAM_BYTES};
+	int result = options->state ? replay_machine(options->state, config, provider, error) : 0;
+	if (result)
+		return result;
+	if (options->vcpus && options->state && options->vcpus != config->vcpus)
+		return error_set(error, GIM_E_VALUE, "the state has %u vCPUs; --smp %u is another machine", config->vcpus, options->vcpus);
+	if (options->ram_bytes && options->resume && options->ram_bytes != config->ram_bytes)
+		return error_set(error, GIM_E_VALUE, "what is resumed has its own memory; --mem is for machines that boot");
+	if (options->vcpus)
+		config->vcpus = options->vcpus;
+	if (options->ram_bytes)
+		config->ram_bytes = options->ram_bytes;
+	return 0;
+}
+
+int guest_run(const struct guest_options *options, struct guest_result *result, struct gim_error *error)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	struct guest guest = {.options = options,
+	                      .error = &own,
+	                      .vm = {.kvm = -1, .fd = -1},
+	                      .kernel_clock = options->kernel_clock,
+	                      .ended_vector = -1,
+	                      .clock_until = GIM_UNKNOWN};
+	struct gim_machine_config config;
+	char provider[16];
+	*result = (struct guest_result){.vcpus = 0};
+	int status = configure(options, &config, provider, error);
+	if (status)
+		return status;
+	if (vm_probe(&own))
+		return error_set(error, GIM_E_UNSUPPORTED, "a guest needs KVM: %s", own.text);
+	status = open_guest(&guest, &config, &own);
+	result->vcpus = guest.vm.vcpu_count;
+	result->ram_bytes = guest.vm.ram_bytes;
+	result->tsc_hz = guest.vm.tsc_hz;
+	if (!status)
+		status = run(&guest, result, &own);
+	free_guest(&guest);
+	if (status && error && !error->code)
+		*error = own;
+	return status;
+}
+
+#else
+
+int guest_run(const struct guest_options *options, struct guest_result *result, struct gim_error *error)
+{
+	(void)options;
+	(void)result;
+	return error_set(error, GIM_E_UNSUPPORTED, "a guest needs KVM: guests are x86 code, and this host is none");
+}
+
+#endif

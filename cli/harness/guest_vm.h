@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Guests that boot: a VM in which an unmodified multiboot kernel runs, with the runtime core as its hypervisor; saving it and going on. */
+#ifndef GUEST_VM_H
+#define GUEST_VM_H
+
+#include "gimstate.h"
+
+struct guest_options {
+	const char *provider;    /* of a new machine, when there is no state */
+	struct gim_state *state; /* or the state whose guest interface it has; NULL */
+	const char *state_path;  /* resume: the bundle that the state is from */
+	bool resume;             /* go on where it was saved, instead of booting */
+	const char *kernel, *append;
+	uint32_t vcpus;     /* 0: the state's, or one */
+	uint64_t ram_bytes; /* 0: the state's, or 128 MiB */
+	bool kernel_clock;  /* KVM's own MSRs are served by the kernel */
+	/* All from the start of the run; 0: not at all. */
+	uint64_t for_ns;     /* end it then, as asked */
+	uint64_t timeout_ns; /* end it then, as a failure */
+	uint64_t save_ns;    /* save it then to `save`, and end it */
+	const char *save;
+	bool replace;                               /* `save` may stand for a file already */
+	void (*serial)(void *user, char c);         /* what the guest writes to its serial line; called by any thread, one at a time */
+	void (*note)(void *user, const char *text); /* a sentence on the host or the guest */
+	void *user;                                 /* of both */
+};
+
+/* How it ended, when it was no failure. */
+enum guest_end { GUEST_EXITED, GUEST_STOPPED, GUEST_SAVED };
+
+struct guest_result {
+	enum guest_end end;
+	uint32_t value; /* GUEST_EXITED: what the guest wrote to its exit port, 0 for success */
+	uint32_t vcpus;
+	uint64_t ram_bytes, tsc_hz;
+	uint64_t ran_ns;
+};
+
+/* Boot it, or go on with it, until it ends; no thread is left. GIM_E_STOPPED: the timeout ended it; GIM_E_UNSUPPORTED: this host cannot run it, or it crashed. */
+int guest_run(const struct guest_options *options, struct guest_result *result, struct gim_error *error);
+
+#endif

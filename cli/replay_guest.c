@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* gimstate replay --kernel and --resume: a kernel runs on a guest interface, and what it says and how it ends is passed on. */
+#include "command.h"
+#include "harness/guest_vm.h"
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_TIMEOUT_S 60
+#define SERIAL_KEPT_BYTES (UINT64_C(1) << 20) /* for a document; what is more is cut */
+
+/* What the kernel says: at once, or kept for the document. */
+struct console {
+	bool keep;
+	char *text;
+	size_t used;
+	bool cut;
+	json_t *notes;
+};
+
+static void put_char(void *user, char c)
+{
+	struct console *console = (struct console *)user;
+	if (!console->keep) {
+		putchar((unsigned char)c);
+		if (c == '\n')
+			output_flush();
+	} else if (console->used < SERIAL_KEPT_BYTES) {
+		console->text[console->used++] = c;
+	} else {
+		console->cut = true;
+	}
+}
+
+static void take_note(void *user, const char *text)
+{
+	(void)json_array_append_new(((struct console *)user)->notes, json_text(text));
+}
+
+/*
+ * Options.
+ */
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+/* A number with a unit of the list; 0: that is none. */
+static uint64_t parse_size(const char *text, const struct unit *units, uint64_t most)
+{
+	char *end;
+	errno = 0;
+	const unsigned long long number = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || errno)
+		return 0;
+	for (; units->name; units++)
+		if (!strcmp(end, units->name))
+			return number && number <= most / units->factor ? number * units->factor : 0;
+	return 0;
+}
+
+static const struct unit times[] = {{"", 1000000000}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1 << 20}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
+#define TIME_MAX_NS (UINT64_C(86400) * 1000000000)
+#define RAM_MAX_BYTES (UINT64_C(1) << 46)
+
+static int wrong(const struct options *options, const char *text)
+{
+	return usage_error(command_find("replay"), options->json, "%s", text);
+}
+
+/* What does not go together; 0: all is well. */
+static int check_options(const struct options *options, int count)
+{
+	const char *text = NULL;
+	if (options->resume && options->kernel)
+		text = "--resume goes on with the kernel that runs, so that --kernel says nothing";
+	else if (options->resume && (!count || options->provider || options->append || options->mem || options->smp))
+		text = "--resume takes FILE, which says all of the machine, without --provider, --append, --smp and --mem";
+	else if (!count == !options->provider)
+		text = "--kernel needs either FILE, whose guest interface it gets, or --provider";
+	else if (options->probe.count || options->output || options->layout || options->tap || options->junit || options->repeat)
+		text = "--probe, --save-after, --layout, --repeat, --tap and --junit are for probes, not for a kernel";
+	else if (options->engine && strcmp(options->engine, "auto") != 0 && strcmp(options->engine, "kvm") != 0)
+		text = "a kernel runs on the engine kvm alone";
+	else if (options->clock && strcmp(options->clock, "kernel") != 0 && strcmp(options->clock, "core") != 0)
+		text = "--clock takes kernel or core";
+	return text ? wrong(options, text) : 0;
+}
+
+/* true: it is not given, or means something. */
+static bool take(const char *text, const struct unit *units, uint64_t most, uint64_t *value)
+{
+	if (text)
+		*value = parse_size(text, units, most);
+	return !text || *value;
+}
+
+static int take_options(const struct options *options, struct guest_options *how)
+{
+	static const struct unit ones[] = {{"", 1}, {NULL, 0}}, ms[] = {{"", 1000000}, {"ms", 1000000}, {NULL, 0}};
+	uint64_t vcpus = 0;
+	how->timeout_ns = UINT64_C(1000000000) * DEFAULT_TIMEOUT_S;
+	if (!take(options->timeout, times, TIME_MAX_NS, &how->timeout_ns) || !take(options->for_time, times, TIME_MAX_NS, &how->for_ns))
+		return wrong(options, "--for and --timeout take a time above 0 and of at most a day: seconds, or a number with ms or s");
+	if (!take(options->smp, ones, 1024, &vcpus))
+		return wrong(options, "--smp takes a number from 1 to 1024");
+	if (!take(options->mem, sizes, RAM_MAX_BYTES, &how->ram_bytes) || how->ram_bytes % 4096)
+		return wrong(options, "--mem takes a size of whole pages: MiB, or a number with K, M or G");
+	if (options->save_at[0] && !take(options->save_at[0], ms, TIME_MAX_NS, &how->save_ns))
+		return wrong(options, "--save-at takes milliseconds above 0, and the file to write");
+	how->vcpus = (uint32_t)vcpus;
+	how->save = options->save_at[1];
+	return 0;
+}
+
+/*
+ * The end.
+ */
+static const char *end_name(enum guest_end end)
+{
+	static const char *const names[] = {[GUEST_EXITED] = "exited", [GUEST_STOPPED] = "stopped", [GUEST_SAVED] = "saved"};
+	return names[end];
+}
+
+/* What a test's runner makes of the value at the exit port. */
+static unsigned status_of(uint32_t value)
+{
+	return (value << 1 | 1) & 0xff;
+}
+
+static void put_end(const struct guest_options *how, const struct guest_result *result)
+{
+	output_flush();
+	switch (result->end) {
+	case GUEST_EXITED:
+		fprintf(stderr, "gimstate: the guest ended by itself with the value %u (status %u)\n", result->value,
+		        status_of(result->value));
+		break;
+	case GUEST_STOPPED:
+		fprintf(stderr, "gimstate: the guest was ended after %.3g s, as asked\n", (double)result->ran_ns / 1e9);
+		break;
+	case GUEST_SAVED:
+		fprintf(stderr, "gimstate: the guest was saved after %.3g s to ", (double)result->ran_ns / 1e9);
+		put_safe(stderr, how->save);
+		fputs(", and ended\n", stderr);
+	}
+}
+
+static void put_notes(const struct console *console)
+{
+	for (size_t i = 0; i < json_array_size(console->notes); i++) {
+		output_flush();
+		fputs("gimstate: ", stderr);
+		put_safe(stderr, json_string_value(json_array_get(console->notes, i)));
+		fputc('\n', stderr);
+	}
+}
+
+/* Bytes of the line that are no text. */
+static json_t *serial_json(const struct console *console)
+{
+	console->text[console->used] = '\0';
+	for (size_t i = 0; i < console->used; i++)
+		if (!console->text[i])
+			console->text[i] = ' ';
+	return json_text(console->text);
+}
+
+static void put_document(const char *file, const struct options *options, const struct guest_result *result, const struct console *console,
+                         const struct gim_error *error)
+{
+	json_t *body = json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:b, s:O}", "file", file ? json_text(file) : json_null(), "kernel",
+	                         options->kernel ? json_text(options->kernel) : json_null(), "vcpus", (int)result->vcpus, "ram_bytes",
+	                         size_json(result->ram_bytes), "tsc_hz", size_json(result->tsc_hz), "serial", serial_json(console),
+	                         "serial_cut", console->cut, "notes", console->notes);
+	if (error->code) {
+		(void)json_object_set_new(body, "error", error_json(file, error));
+	} else {
+		(void)json_object_set_new(body, "end", json_string(end_name(result->end)));
+		(void)json_object_set_new(body, "value", result->end == GUEST_EXITED ? json_integer(result->value) : json_null());
+		(void)json_object_set_new(body, "status",
+		                          result->end == GUEST_EXITED ? json_integer(status_of(result->value)) : json_null());
+	}
+	output_document(body, false);
+}
+
+static int run_it(const char *file, struct guest_options *how, struct guest_result *result, struct gim_error *error)
+{
+	int status = file ? gim_state_open(file, &how->state, error) : 0;
+	if (!status)
+		status = guest_run(how, result, error);
+	gim_state_free(&how->state);
+	return status;
+}
+
+int run_replay_guest(const struct options *options, int count, char **operands)
+{
+	const char *file = count ? operands[0] : NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	struct guest_result result = {.vcpus = 0};
+	struct console console = {.keep = options->json};
+	struct guest_options how = {
+	    .provider = options->provider,
+	    .state_path = file,
+	    .resume = options->resume,
+	    .kernel = options->kernel,
+	    .append = options->append,
+	    .kernel_clock = options->clock && !strcmp(options->clock, "kernel"),
+	    .replace = options->force,
+	    .serial = put_char,
+	    .note = take_note,
+	    .user = &console,
+	};
+	int status = check_options(options, count);
+	if (!status)
+		status = take_options(options, &how);
+	if (status)
+		return status;
+	console.notes = json_array();
+	console.text = malloc(console.keep ? SERIAL_KEPT_BYTES + 1 : 1);
+	status = console.text ? run_it(file, &how, &result, &error) : error_set(&error, GIM_E_MEMORY, "out of memory");
+	if (options->json && console.text)
+		put_document(file, options, &result, &console, &error);
+	else
+		put_notes(&console);
+	if (status && !options->json)
+		(void)output_error(file, &error, false);
+	else if (!options->json)
+		put_end(&how, &result);
+	free(console.text);
+	json_decref(console.notes);
+	if (status)
+		return EXIT_NO_ANSWER;
+	return result.end == GUEST_EXITED && result.value ? EXIT_NO : EXIT_YES;
+}
