@@ -3,6 +3,7 @@
 #include "check_report.h"
 #include "harness/host.h"
 #include "progress.h"
+#include "source.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -128,7 +129,9 @@ static void check_state(struct check_run *run, const char *state, const char *sn
 	struct progress progress;
 	progress_start(&progress, state);
 	const struct gim_verify_options how = {.progress = progress_step, .progress_user = &progress};
-	(void)gim_check_open(state, &how, &check, &error);
+	const char *path = source_path(state, &error);
+	if (path)
+		(void)gim_check_open(path, &how, &check, &error);
 	progress_clear(&progress);
 	if (error.code) {
 		struct check_result result = {.state = state, .snapshot = snapshot};

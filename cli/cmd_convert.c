@@ -2,6 +2,7 @@
 /* gimstate convert: the state in another container or another version of its layout, with a list of what that fills, drops, loses and supplies. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,17 +61,30 @@ static struct gim_write_options write_options(const struct options *options, str
 	};
 }
 
+/* In the shell: the state that it holds becomes the converted one. What that will mean for the file is found out now, not when it is saved. */
+static int keep(struct gim_state *state, const struct gim_write_options *how, const struct conversion *conversion, struct gim_error *error)
+{
+	char what[80];
+	const struct source_form form = {how->gim_only, how->container, how->release, how->producer, how->host_bits};
+	const char *to = how->release ? how->release : *conversion->after ? conversion->after : how->container;
+	(void)snprintf(what, sizeof(what), "convert to %s", to ? to : "itself");
+	int result = gim_state_write(state, how, NULL, NULL, error);
+	return result ? result : source_edit(state, what, &form, error);
+}
+
 static int convert(const char *in, const char *out, const struct options *options, struct conversion *conversion, struct gim_error *error)
 {
 	const struct gim_write_options how = write_options(options, conversion);
 	struct gim_state *state = NULL;
 	if (out && input_is(in, out))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", out);
-	if (gim_state_open_settled(in, &state, error))
+	if (source_open(in, SOURCE_FIELDS, true, &state, error))
 		return error->code;
 	int result = convert_state(state, options, conversion, error);
 	const bool writes = !options->dry_run && (!conversion->lost || options->lossy);
-	if (!result)
+	if (!result && writes && !out)
+		result = keep(state, &how, conversion, error);
+	else if (!result)
 		result =
 		    writes ? output_state(state, &how, in, out, options->force, error) : gim_state_write(state, &how, NULL, NULL, error);
 	gim_state_free(&state);
@@ -95,12 +109,12 @@ static void put_document(const char *in, const char *out, const struct conversio
 	                false);
 }
 
-static int check_usage(const struct options *options, const char *out)
+static int check_usage(const struct options *options, bool held, const char *out)
 {
 	const struct command *command = command_find("convert");
 	if (options->layout && options->to)
 		return usage_error(command, options->json, "--layout and --to exclude each other");
-	if (!out == !options->dry_run)
+	if (!out == !options->dry_run && !(held && !out))
 		return usage_error(command, options->json,
 		                   out ? "--dry-run writes nothing, so there is no OUT" : "convert needs OUT, or --dry-run");
 	if ((options->producer || options->host_bits) && !options->container && !options->to)
@@ -115,7 +129,7 @@ int run_convert(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	const char *out = count > 1 ? operands[1] : NULL;
 	struct conversion conversion = {.lost = false};
-	int status = check_usage(options, out);
+	int status = check_usage(options, source_is_held(operands[0]), out);
 	if (status)
 		return status;
 	if (convert(operands[0], out, options, &conversion, &error)) {

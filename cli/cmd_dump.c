@@ -2,6 +2,7 @@
 /* gimstate dump: the fields of the guest interface, of one unit, or of all; or a unit's bytes. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 #include "unit_name.h"
 
 #include <inttypes.h>
@@ -106,6 +107,7 @@ int run_dump(const struct options *options, int count, char **operands)
 	struct gim_state *state = NULL;
 	struct gim_error error = GIM_ERROR_INIT;
 	struct remarks remarks = {NULL};
+	const bool whole = options->all || options->unit || options->raw || options->hex;
 	int status;
 	if (options->all + options->raw + options->hex > 1 || (options->all && options->unit))
 		return usage_error(command_find("dump"), options->json,
@@ -113,7 +115,7 @@ int run_dump(const struct options *options, int count, char **operands)
 	if (options->json && (options->raw || options->hex))
 		return usage_error(command_find("dump"), true,
 		                   "--raw and --hex print bytes, --json prints a document: only one is possible");
-	if (gim_state_open(file, &state, &error)) {
+	if (source_open(file, whole ? SOURCE_WHOLE : SOURCE_FIELDS, false, &state, &error)) {
 		status = output_error(file, &error, options->json);
 	} else if (options->unit || options->raw || options->hex) {
 		status = dump_unit(state, file, options, &remarks, &error);

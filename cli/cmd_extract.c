@@ -2,6 +2,7 @@
 /* gimstate extract: a unit's payload or a field's bytes, to standard output or to a file that is written whole or not at all. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 #include "unit_name.h"
 
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static int write_file(struct gim_state *state, const char *file, const struct op
 static int extract(const char *file, const struct options *options, struct sink *sink, struct gim_error *error)
 {
 	struct gim_state *state = NULL;
-	if (gim_state_open(file, &state, error))
+	if (source_open(file, SOURCE_WHOLE, false, &state, error))
 		return error->code;
 	int result = options->output ? write_file(state, file, options, sink, error) : write_payload(state, options, sink, error);
 	gim_state_free(&state);

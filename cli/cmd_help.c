@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate help: printed from the table of commands. */
 #include "command.h"
+#include "shell.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static const char *first_word(const char *text)
+{
+	static char word[32];
+	(void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(text, " ."), text);
+	return word;
+}
 
 static void help_command(const struct command *command)
 {
-	printf("gimstate %s%s %s\n\n%s\n", command->name, command->options->name ? " [OPTIONS]" : "", command->arguments, command->help);
+	printf("%s%s%s%s%s\n\n%s\n", command->needs ? "" : call_prefix, command->name, command->options->name ? " [OPTIONS]" : "",
+	       *command->arguments ? " " : "", command->arguments, command->help);
+	if (command->implied && shell_is_running())
+		printf("\n%s stand%s for the state that is held, when %s not given.\n",
+		       command->implied == 2 ? "A and B" : first_word(command->arguments), command->implied == 2 ? "" : "s",
+		       command->implied == 2 ? "they are" : "it is");
 	for (const struct option_row *row = command->options; row->name; row++) {
 		char left[64], letter[8] = "   ";
 		(void)snprintf(left, sizeof(left), "--%s%s%s", row->name, row->argument ? " " : "", row->argument ? row->argument : "");
@@ -16,12 +30,21 @@ static void help_command(const struct command *command)
 	}
 }
 
+/* The commands of the shell alone, or the others. */
+static void list(bool of_shell)
+{
+	for (const struct command *command = commands; command->name; command++)
+		if ((command->needs > NEEDS_NOTHING) == of_shell)
+			printf("  %-8s %-13s %s\n", command->name, command->arguments, command->help);
+}
+
 static void help_all(void)
 {
 	printf("gimstate COMMAND [OPTIONS] [FILE...]\n\n"
 	       "Shows and checks saved states of virtual machines: the guest interface in them, and what is around it.\n\n");
-	for (const struct command *command = commands; command->name; command++)
-		printf("  %-8s %-13s %s\n", command->name, command->arguments, command->help);
+	list(false);
+	puts("\nIn the shell also:\n");
+	list(true);
 	printf(
 	    "\nFILE - is standard input. Options may follow operands; after -- all words are operands.\n"
 	    "More: gimstate help COMMAND, gimstate --version.\n"

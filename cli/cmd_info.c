@@ -2,6 +2,7 @@
 /* gimstate info: what the state is, on one screen. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -183,7 +184,7 @@ int run_info(const struct options *options, int count, char **operands)
 	struct gim_state *state = NULL;
 	struct gim_error error = GIM_ERROR_INIT;
 	struct remarks remarks = {NULL};
-	if (gim_state_open(file, &state, &error))
+	if (source_open(file, SOURCE_FIELDS, false, &state, &error))
 		return output_error(file, &error, options->json);
 	(void)gim_state_decode(state, GIM_PART_INFO | GIM_PART_GIM, remarks_take, &remarks, &error);
 	/* Releases before 5.0 have no GIM unit: that is an answer too. */

@@ -2,6 +2,7 @@
 /* gimstate pack: a state, or parts of it, as a portable bundle. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 #include "unit_name.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ static int pack(const char *file, const struct options *options, json_t **manife
 	struct gim_output *output;
 	if (input_is(file, options->output))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
-	int result = gim_state_open_settled(file, &state, error);
+	int result = source_open(file, SOURCE_WHOLE, true, &state, error);
 	if (!result)
 		result = find_units(state, &options->with, units, error);
 	if (!result)

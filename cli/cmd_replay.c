@@ -3,6 +3,7 @@
 #include "command.h"
 #include "harness/replay.h"
 #include "output.h"
+#include "source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -260,7 +261,7 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 		return output_state(saved, NULL, NULL, options->output, options->force, error);
 	int result = gim_state_convert(saved, options->layout, put_lost, (void *)(uintptr_t)options->output, error);
 	if (result >= 0)
-		result = gim_state_open_settled(file, &rewritten, error);
+		result = source_open(file, SOURCE_FIELDS, true, &rewritten, error);
 	if (!result)
 		result = gim_state_decode(rewritten, GIM_PART_GIM, NULL, NULL, error);
 	if (!result)
@@ -315,7 +316,7 @@ int run_replay(const struct options *options, int count, char **operands)
 	    .capability = take_capability,
 	    .user = &transcript,
 	};
-	int status = gim_state_open(operands[0], &state, &error);
+	int status = source_open(operands[0], SOURCE_FIELDS, false, &state, &error);
 	if (!status)
 		status = replay(state, &how, &result, options->output ? &saved : NULL, &error);
 	if (!status || json_array_size(transcript.probes))

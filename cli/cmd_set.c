@@ -2,6 +2,7 @@
 /* gimstate set: change fields, and write the state with them. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,17 @@ static int take_from(struct gim_state *state, const struct options *options, jso
 	return result;
 }
 
+/* In the shell: one change of the state that it holds. */
+static int keep(struct gim_state *state, const struct options *options, int count, char **assignments, struct gim_error *error)
+{
+	const struct source_form form = {.gim_only = options->gim_only};
+	char what[256];
+	size_t used = (size_t)snprintf(what, sizeof(what), "set%s%s", options->from ? " --from " : "", options->from ? options->from : "");
+	for (int i = 0; i < count && used < sizeof(what); i++)
+		used += (size_t)snprintf(what + used, sizeof(what) - used, " %s", assignments[i]);
+	return source_edit(state, what, &form, error);
+}
+
 /* *blamed becomes the file that a failure is about. */
 static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, struct remarks *remarks,
                const char **blamed, struct gim_error *error)
@@ -125,18 +137,23 @@ static int set(const char *file, const struct options *options, int count, char 
 	struct gim_state *state = NULL;
 	const char *output = options->in_place ? file : options->output;
 	int result = 0;
+	const bool held = source_is_held(file);
+	if (held && options->in_place)
+		return error_set(error, GIM_E_ARGUMENT, "the shell changes the state in memory, and save writes it");
 	if (options->in_place && (!strcmp(file, "-") || file[gim_path_file(file)]))
 		return error_set(error, GIM_E_ARGUMENT, "only a file can be changed in place; -o OUT writes another one");
-	if (!options->in_place && input_is(file, output))
+	if (output && !options->in_place && input_is(file, output))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself; --in-place changes it", output);
-	if (gim_state_open_settled(file, &state, error))
+	if (source_open(file, SOURCE_FIELDS, true, &state, error))
 		return error->code;
 	result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
 	if (!result && options->from && (result = take_from(state, options, changes, error)))
 		*blamed = options->from;
 	for (int i = 0; !result && i < count; i++)
 		result = change(state, assignments[i], changes, error);
-	if (!result)
+	if (!result && !output)
+		result = keep(state, options, count, assignments, error);
+	else if (!result)
 		result = output_state(state, &how, file, output, options->in_place || options->force, error);
 	gim_state_free(&state);
 	return result;
@@ -159,7 +176,8 @@ static void put_changes(const json_t *changes, const struct remarks *remarks)
 int run_set(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
-	if (!options->output == !options->in_place)
+	const bool held = source_is_held(operands[0]);
+	if ((options->output && options->in_place) || (!options->output && !options->in_place && !held))
 		return usage_error(command_find("set"), options->json, "set needs one of -o OUT and --in-place");
 	if (count < 2 && !options->from)
 		return usage_error(command_find("set"), options->json, "set needs PATH=VALUE, or --from STATE");
@@ -170,7 +188,7 @@ int run_set(const struct options *options, int count, char **operands)
 	if (set(operands[0], options, count - 1, operands + 1, changes, &remarks, &blamed, &error)) {
 		status = output_error(blamed, &error, options->json);
 	} else if (options->json) {
-		json_t *body = json_pack("{s:s, s:s, s:O}", "file", operands[0], "output",
+		json_t *body = json_pack("{s:s, s:s?, s:O}", "file", operands[0], "output",
 		                         options->in_place ? operands[0] : options->output, "changes", changes);
 		remarks_json(&remarks, &error, body);
 		output_document(body, false);

@@ -2,6 +2,7 @@
 /* gimstate units: the units in the order of the file, with their sizes. */
 #include "command.h"
 #include "output.h"
+#include "source.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -72,7 +73,7 @@ int run_units(const struct options *options, int count, char **operands)
 	struct gim_state *state = NULL;
 	struct gim_error error = GIM_ERROR_INIT;
 	json_t *body = NULL;
-	if (gim_state_open(file, &state, &error))
+	if (source_open(file, SOURCE_WHOLE, false, &state, &error))
 		return output_error(file, &error, options->json);
 	json_t *units = options->json ? json_array() : NULL;
 	(void)list(state, units, &error);

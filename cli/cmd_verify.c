@@ -3,6 +3,7 @@
 #include "command.h"
 #include "output.h"
 #include "progress.h"
+#include "source.h"
 
 #include <inttypes.h>
 
@@ -83,7 +84,8 @@ static int verify_file(const struct options *options, const char *file, json_t *
 	struct gim_error error = GIM_ERROR_INIT;
 	progress_start(&verdict.progress, file);
 	const struct gim_verify_options how = {.quick = options->quick, .progress = progress_step, .progress_user = &verdict.progress};
-	const int result = gim_verify(file, &how, take, &verdict, &error);
+	const char *path = source_path(file, &error);
+	const int result = path ? gim_verify(path, &how, take, &verdict, &error) : error.code;
 	progress_clear(&verdict.progress);
 	if (options->ndjson) {
 		output_document(verdict_json(&verdict, result, &error), true);

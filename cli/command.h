@@ -18,11 +18,11 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
-	    strict, notes, resume;
+	    strict, notes, resume, keep_going;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline;
 	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2];
-	struct words target, with, probe, error, ignore;
+	struct words target, with, probe, error, ignore, command;
 };
 
 struct option_row {
@@ -33,6 +33,9 @@ struct option_row {
 	const char *help;
 };
 
+/* What must be there before a command can run. */
+enum needs { NEEDS_NOTHING, NEEDS_SHELL, NEEDS_STATE, NEEDS_MACHINE };
+
 struct command {
 	const char *name; /* NULL ends the table */
 	const char *arguments;
@@ -40,12 +43,23 @@ struct command {
 	const struct option_row *options;
 	int min, max; /* number of operands; max -1: any */
 	int (*run)(const struct options *options, int count, char **operands);
+	int implied; /* how many operands the state stands for that the shell holds */
+	enum needs needs;
+	bool informs; /* its "no" is an answer that a script goes on after */
 };
 
 extern const struct command commands[];
 
 /* NULL when there is none of that name. */
 const struct command *command_find(const char *name);
+
+/* Read the words after the command's name by its row, and run it. json: a mistake is to be told as JSON, whatever the words say. */
+int call(const struct command *command, bool json, int count, char **words);
+/* Is "--json" among the words? Mistakes before it are told as JSON too. */
+bool wants_json(int count, char **words);
+
+/* What stands before a command in its usage: "gimstate ", or in the shell nothing. */
+extern const char *call_prefix;
 
 /* Say that the command line is wrong; command may be NULL. Returns EXIT_NO_ANSWER. */
 int usage_error(const struct command *command, bool json, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The table of commands, with the options that each takes. */
 #include "command.h"
+#include "shell.h"
 
 #include <string.h>
 
@@ -132,29 +133,62 @@ static const struct option_row fields_options[] = {
     END,
 };
 
+static const struct option_row shell_options[] = {
+    {"command", 'c', AT(command), "COMMAND...", "run this line, and end; may be given several times"},
+    {"keep-going", 'k', AT(keep_going), NULL, "go on after a line that fails"},
+    END,
+};
+
+static const struct option_row open_options[] = {
+    {"force", 'f', AT(force), NULL, "forget changes that are not saved"},
+    END,
+};
+
+static const struct option_row save_options[] = {
+    {"force", 'f', AT(force), NULL, "overwrite OUT, or a file that somebody else has changed"},
+    END,
+};
+
 static const struct option_row no_options[] = {END};
 
 const struct command commands[] = {
-    {"dump", "FILE", "show every field of the guest interface's state", dump_options, 1, 1, run_dump},
-    {"info", "FILE", "say on one screen what the state is", json_options, 1, 1, run_info},
-    {"units", "FILE", "list the units with their sizes", json_options, 1, 1, run_units},
-    {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify},
-    {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract},
-    {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get},
-    {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set},
-    {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2,
-     run_convert},
-    {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff},
-    {"pack", "FILE", "make a portable bundle of a state, or of its guest interface", pack_options, 1, 1, run_pack},
-    {"unpack", "BUNDLE", "check a bundle, and write its members as files", unpack_options, 1, 1, run_unpack},
-    {"check", "STATE...", "say whether states load into a target and run there, and why not", check_options, 1, -1, run_check},
-    {"profile", "TARGET", "print a target as a profile, to keep and to check against", json_options, 1, 1, run_profile},
-    {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules},
+    {"dump", "FILE", "show every field of the guest interface's state", dump_options, 1, 1, run_dump, .implied = 1},
+    {"info", "FILE", "say on one screen what the state is", json_options, 1, 1, run_info, .implied = 1},
+    {"units", "FILE", "list the units with their sizes", json_options, 1, 1, run_units, .implied = 1},
+    {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify, .implied = 1},
+    {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract, .implied = 1},
+    {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get, .implied = 1},
+    {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set, .implied = 1},
+    {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2, run_convert,
+     .implied = 1},
+    {"diff", "A B [PATH...]", "compare two states field by field, whatever they are written in", diff_options, 2, -1, run_diff,
+     .implied = 2, .informs = true},
+    {"pack", "FILE", "make a portable bundle of a state, or of its guest interface", pack_options, 1, 1, run_pack, .implied = 1},
+    {"unpack", "BUNDLE", "check a bundle, and write its members as files", unpack_options, 1, 1, run_unpack, .needs = NEEDS_NOTHING},
+    {"check", "STATE...", "say whether states load into a target and run there, and why not", check_options, 1, -1, run_check,
+     .implied = 1},
+    {"profile", "TARGET", "print a target as a profile, to keep and to check against", json_options, 1, 1, run_profile,
+     .needs = NEEDS_NOTHING},
+    {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules, .needs = NEEDS_NOTHING},
     {"replay", "[FILE]", "bring the state to life in a machine, run probes on it, and say whether it is what it was", replay_options, 0, 1,
-     run_replay},
-    {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields},
-    {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help},
-    {NULL, NULL, NULL, NULL, 0, 0, NULL},
+     run_replay, .implied = 1},
+    {"shell", "[FILE]", "hold a state in memory, and run commands on it: typed, from a script, or given", shell_options, 0, 1, run_shell,
+     .needs = NEEDS_NOTHING},
+    {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields,
+     .needs = NEEDS_NOTHING},
+    {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help, .needs = NEEDS_NOTHING},
+    {"open", "FILE", "hold this state", open_options, 1, 1, run_open, .needs = NEEDS_SHELL},
+    {"save", "[OUT]", "write the state as it is now, to its file or to another one, which it is from then on", save_options, 0, 1, run_save,
+     .needs = NEEDS_STATE},
+    {"undo", "", "take the last change back", no_options, 0, 0, run_undo, .needs = NEEDS_STATE},
+    {"redo", "", "do again what was taken back", no_options, 0, 0, run_redo, .needs = NEEDS_STATE},
+    {"changes", "", "list the changes that can be undone and redone", no_options, 0, 0, run_changes, .needs = NEEDS_STATE},
+    {"source", "SCRIPT", "run the lines of a file", no_options, 1, 1, run_source, .needs = NEEDS_SHELL},
+    {"echo", "[TEXT...]", "print a line", no_options, 0, -1, run_echo, .needs = NEEDS_SHELL},
+    {"quit", "", "end the shell; asks when changes are not saved, and in a script refuses", open_options, 0, 0, run_quit,
+     .needs = NEEDS_SHELL},
+    {"quit!", "", "end the shell, and forget changes that are not saved", no_options, 0, 0, run_quit_anyway, .needs = NEEDS_SHELL},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL, .needs = NEEDS_NOTHING},
 };
 
 const struct command *command_find(const char *name)

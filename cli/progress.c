@@ -3,6 +3,7 @@
 #include "progress.h"
 
 #include "output.h"
+#include "stop.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ void progress_start(struct progress *progress, const char *what)
 int progress_step(void *user, uint64_t done_bytes, uint64_t total_bytes)
 {
 	struct progress *progress = (struct progress *)user;
+	if (stop_wanted)
+		return -1;
 	if (!progress->terminal)
 		return 0;
 	const double time_s = now(), passed_s = time_s - progress->start_s;

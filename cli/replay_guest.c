@@ -3,6 +3,7 @@
 #include "command.h"
 #include "harness/guest_vm.h"
 #include "output.h"
+#include "source.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -189,7 +190,7 @@ static void put_document(const char *file, const struct options *options, const 
 
 static int run_it(const char *file, struct guest_options *how, struct guest_result *result, struct gim_error *error)
 {
-	int status = file ? gim_state_open(file, &how->state, error) : 0;
+	int status = file ? source_open(file, SOURCE_FIELDS, false, &how->state, error) : 0;
 	if (!status)
 		status = guest_run(how, result, error);
 	gim_state_free(&how->state);

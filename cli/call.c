@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Calling a command: its words are read by the table, whoever wrote them: the command line, a script, or a person in the shell. */
+#include "command.h"
+#include "output.h"
+#include "path.h"
+#include "shell.h"
+#include "source.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *call_prefix = "gimstate ";
+
+int usage_error(const struct command *command, bool json, const char *format, ...)
+{
+	struct gim_error error = GIM_ERROR_INIT;
+	error.code = GIM_E_ARGUMENT;
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(error.text, sizeof(error.text), format, arguments);
+	va_end(arguments);
+	if (json)
+		return output_error(NULL, &error, true);
+	(void)output_error(NULL, &error, false);
+	if (command)
+		fprintf(stderr, "usage: %s%s%s%s%s (more: %shelp %s)\n", call_prefix, command->name,
+		        command->options->name ? " [OPTIONS]" : "", *command->arguments ? " " : "", command->arguments, call_prefix,
+		        command->name);
+	else
+		fputs("usage: gimstate COMMAND [OPTIONS] [FILE...] (more: gimstate help)\n", stderr);
+	return EXIT_NO_ANSWER;
+}
+
+/* Of a line in the shell; the command line has no such limit. */
+enum { LINE_OPERANDS_MAX = 512 };
+
+/* Is it an operand? Standard input is one, and so is a member of the archive that stands there. */
+static bool is_operand(const char *word)
+{
+	return word[0] != '-' || !word[1] || !strncmp(word, "-//", 3);
+}
+
+/* The row for a word: "--name", "--name=argument", "-n" or "-nargument". */
+static const struct option_row *find_option(const struct command *command, const char *word)
+{
+	const bool is_long = word[1] == '-';
+	const size_t length = is_long ? strcspn(word + 2, "=") : 1;
+	for (const struct option_row *row = command->options; row->name; row++)
+		if (is_long ? strlen(row->name) == length && !memcmp(row->name, word + 2, length) : row->letter == word[1])
+			return row;
+	return NULL;
+}
+
+/* Take the option words[0], and its argument from that word or the next, a second one from the one after. Returns how many words that was, 0 for a mistake. */
+static int take_option(const struct command *command, struct options *options, char **words, int left)
+{
+	char *word = words[0];
+	const struct option_row *row = find_option(command, word);
+	if (!row)
+		return usage_error(command, options->json, "%s has no option %s", command->name, word), 0;
+	char *inside = word[1] != '-' ? word + 2 : strchr(word, '=');
+	inside = inside && *inside ? inside + (word[1] == '-') : NULL;
+	void *slot = (char *)options + row->offset;
+	struct words *many = row->argument && strstr(row->argument, "...") ? slot : NULL;
+	if (!row->argument && inside)
+		return usage_error(command, options->json, "option --%s takes no argument", row->name), 0;
+	const bool two = row->argument && strchr(row->argument, ' ');
+	if (row->argument && left < (inside ? 1 : 2) + two)
+		return usage_error(command, options->json, "option --%s needs its argument%s, %s", row->name, two ? "s" : "",
+		                   row->argument),
+		       0;
+	if (many && many->count == WORDS_MAX)
+		return usage_error(command, options->json, "option --%s is given more than %d times", row->name, WORDS_MAX), 0;
+	if (!row->argument)
+		*(bool *)slot = true;
+	else if (many)
+		many->items[many->count++] = inside ? inside : words[1];
+	else
+		*(const char **)slot = inside ? inside : words[1];
+	if (two)
+		((const char **)slot)[1] = words[inside ? 1 : 2];
+	return (row->argument && !inside ? 2 : 1) + two;
+}
+
+/*
+ * The state that the shell holds stands for operands that are not given. Where only states can be given, each one that is stands for itself; before other
+ * operands it is always meant. diff compares it with what it was, or with the state that is given.
+ */
+static int implied_operands(const struct command *command, int count, char **words, char **implied)
+{
+	char *held = (char *)(uintptr_t)source_held(), *saved = (char *)(uintptr_t)source_saved();
+	const bool only_states = !strchr(command->arguments, ' ');
+	if (!held || !command->implied || (only_states && count) || count > LINE_OPERANDS_MAX - 2)
+		return 0;
+	const bool both = command->implied == 2 && (!count || path_exists(words[0]));
+	implied[0] = both ? saved : held;
+	implied[1] = held;
+	return both ? 2 : 1;
+}
+
+static int run_command(const struct command *command, struct options *options, int count, char **words)
+{
+	int operands = 0;
+	bool only_operands = false;
+	for (int i = 0; i < count;) {
+		char *word = words[i];
+		if (only_operands || is_operand(word)) {
+			words[operands++] = word; /* they gather at the front, over words that were read already */
+			i++;
+		} else if (!strcmp(word, "--")) {
+			only_operands = true;
+			i++;
+		} else if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+			char name[32];
+			(void)snprintf(name, sizeof(name), "%s", command->name);
+			return run_help(NULL, 1, (char *[]){name});
+		} else {
+			int used = take_option(command, options, words + i, count - i);
+			if (!used)
+				return EXIT_NO_ANSWER;
+			i += used;
+		}
+	}
+	if (command->needs > NEEDS_NOTHING && !shell_is_running())
+		return usage_error(NULL, options->json, "%s is a command of the shell; gimstate shell FILE starts one", command->name);
+	char *all[LINE_OPERANDS_MAX];
+	const int implied = implied_operands(command, operands, words, all);
+	if (implied) {
+		memcpy(all + implied, words, (size_t)operands * sizeof(*words));
+		words = all;
+		operands += implied;
+	}
+	if (operands < command->min)
+		return usage_error(command, options->json, "%s needs %s", command->name, command->arguments);
+	if (command->max >= 0 && operands > command->max)
+		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
+	return command->run(options, operands, words);
+}
+
+/* A mistake in the words before "--json" must be told as JSON too. */
+bool wants_json(int count, char **words)
+{
+	for (int i = 0; i < count && strcmp(words[i], "--") != 0; i++)
+		if (!strcmp(words[i], "--json"))
+			return true;
+	return false;
+}
+
+int call(const struct command *command, bool json, int count, char **words)
+{
+	struct options options = {.json = json || wants_json(count, words)};
+	return run_command(command, &options, count, words);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the parts of the shell know of each other. */
+#ifndef SHELL_H
+#define SHELL_H
+
+#include "command.h"
+
+/*
+ * shell.c: lines, wherever they come from, and the commands on the state that is held.
+ */
+bool shell_is_running(void);
+/* A person sits there, and can be asked. */
+bool shell_is_interactive(void);
+/* The gimstate folder of XDG's state home, made when it is not there, and "/name" after it. false: there is none. */
+bool shell_state_path(char *path, size_t size_bytes, const char *name);
+
+int run_shell(const struct options *options, int count, char **operands);
+int run_open(const struct options *options, int count, char **operands);
+int run_save(const struct options *options, int count, char **operands);
+int run_undo(const struct options *options, int count, char **operands);
+int run_redo(const struct options *options, int count, char **operands);
+int run_changes(const struct options *options, int count, char **operands);
+int run_source(const struct options *options, int count, char **operands);
+int run_echo(const struct options *options, int count, char **operands);
+int run_quit(const struct options *options, int count, char **operands);
+int run_quit_anyway(const struct options *options, int count, char **operands);
+
+#endif
