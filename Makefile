@@ -195,8 +195,8 @@ fuzz:
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
 	$(Q)clang $(FLAGS) $(LIBRARY_INCLUDES) -g -O1 -fsanitize=fuzzer,address,undefined -MF $(O)/fuzz/$(T).d -o $(O)/fuzz/fuzz_$(T) \
 		tests/fuzz/fuzz_$(T).c $(LIBRARY_SOURCES) $(LIBS)
-	$(Q)$(O)/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=5 -artifact_prefix=$(O)/fuzz/ \
-		-print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
+	$(Q)ASAN_OPTIONS=quarantine_size_mb=64:$$ASAN_OPTIONS $(O)/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
+		-timeout=5 -artifact_prefix=$(O)/fuzz/ -print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man5
