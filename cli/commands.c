@@ -108,6 +108,8 @@ static const struct option_row replay_options[] = {
     {"smp", 0, AT(smp), "N", "with so many vCPUs (default: the state's, or 1)"},
     {"mem", 'm', AT(mem), "SIZE", "with so much RAM: MiB, or a number with K, M or G (default: the state's, or 128)"},
     {"for", 0, AT(for_time), "TIME", "end the kernel after TIME: seconds, or a number with ms or s"},
+    {"save-at", 0, AT(save_at), "MS OUT", "after MS milliseconds write the whole machine to OUT, a bundle, and end"},
+    {"resume", 0, AT(resume), NULL, "go on with the machine that --save-at wrote to FILE"},
     JSON,
     {"junit", 0, AT(junit), NULL, "print a JUnit report, a test for each expectation"},
     {"tap", 0, AT(tap), NULL, "print TAP, a test for each expectation"},

@@ -86,6 +86,10 @@ static int check_options(const struct options *options, int count)
 		text = "--probe, --save-after, --layout, --repeat, --tap and --junit are for probes, not for a kernel";
 	else if (options->engine && strcmp(options->engine, "auto") != 0 && strcmp(options->engine, "kvm") != 0)
 		text = "a kernel runs on the engine kvm alone";
+	else if (options->save_at[1] && !gim_bundle_is_name(options->save_at[1]))
+		text = "--save-at writes a bundle, so that the name must end in .gimb, .zip, .tar, or .tar.gz, .bz2, .xz or .zst";
+	else if (options->clock && options->resume)
+		text = "--resume goes on with the clock that the machine has, so that --clock says nothing";
 	else if (options->clock && strcmp(options->clock, "kernel") != 0 && strcmp(options->clock, "core") != 0)
 		text = "--clock takes kernel or core";
 	return text ? wrong(options, text) : 0;

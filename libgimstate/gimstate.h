@@ -343,12 +343,23 @@ int gim_state_write(struct gim_state *state, const struct gim_write_options *opt
 /* Does the name of a file say that it is one: OUT.gimb, OUT.zip, OUT.tar and OUT.tar.gz, .bz2, .xz or .zst? */
 bool gim_bundle_is_name(const char *path);
 
+/* What an embedder adds to a bundle: memory of the guest, from an address on, or, once, the rest of its machine (gimstate-bundle(5), machine.json). */
+struct gim_pack_member {
+	const char *name;
+	bool memory;
+	uint64_t gpa;
+	const void *bytes;
+	uint64_t size_bytes;
+};
+
 struct gim_pack_options {
 	const char *name;             /* of the file that is written: .zip is a zip archive, all others are tar archives; may be NULL */
 	const char *source_name;      /* of the file that the state comes from, for the manifest; NULL: it has none */
 	const struct gim_unit *units; /* to be packed beside the unit GIM */
 	size_t unit_count;
-	bool whole;                     /* pack all that the state holds */
+	bool whole;                            /* pack all that the state holds */
+	const struct gim_pack_member *members; /* to be packed behind it */
+	size_t member_count;
 	struct gim_write_options write; /* what is packed is what gim_state_write would write */
 };
 

@@ -39,6 +39,7 @@ struct guest {
 	struct guest_vcpu *vcpus;
 	void *pristine; /* a vCPU's segments and control registers at power-on: struct kvm_sregs */
 	bool kernel_clock;
+	struct json_t *document; /* of what is resumed; or NULL */
 
 	/* One thread at a time has the machine and all that follows; none has it in the guest. */
 	pthread_mutex_t lock;
@@ -61,6 +62,8 @@ int guest_set_cpuid(struct guest *guest, struct gim_error *error);
 
 /* Write the guest, all of whose vCPUs stand, to options->save. */
 int guest_save(struct guest *guest, struct gim_error *error);
+/* Read machine.json of options->state_path into guest->document; it says who serves the clock. Before there is a VM. */
+int guest_read_document(struct guest *guest, struct gim_error *error);
 /* Make the guest, whose machine is new, the one that options->state_path holds; options->state is open on it. */
 int guest_restore(struct guest *guest, struct gim_error *error);
 

@@ -692,6 +692,7 @@ static void free_guest(struct guest *guest)
 	free(guest->vcpus);
 	free(guest->apics.items);
 	free(guest->pristine);
+	json_decref(guest->document);
 	(void)pthread_mutex_destroy(&guest->lock);
 	(void)pthread_cond_destroy(&guest->changed);
 	(void)pthread_cond_destroy(&guest->clock);
@@ -834,7 +835,10 @@ int guest_run(const struct guest_options *options, struct guest_result *result, 
 		return status;
 	if (vm_probe(&own))
 		return error_set(error, GIM_E_UNSUPPORTED, "a guest needs KVM: %s", own.text);
-	status = open_guest(&guest, &config, &own);
+	if (options->resume)
+		status = guest_read_document(&guest, &own);
+	if (!status)
+		status = open_guest(&guest, &config, &own);
 	result->vcpus = guest.vm.vcpu_count;
 	result->ram_bytes = guest.vm.ram_bytes;
 	result->tsc_hz = guest.vm.tsc_hz;

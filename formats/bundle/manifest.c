@@ -31,7 +31,7 @@ const struct gim_rule bundle_rules[BUNDLE_RULES] = {
 };
 
 static const char *const role_names[BUNDLE_ROLES] = {
-    [BUNDLE_UNIT] = "unit", [BUNDLE_STATE] = "state", [BUNDLE_WHOLE] = "whole", [BUNDLE_MEMORY] = "memory"};
+    [BUNDLE_UNIT] = "unit", [BUNDLE_STATE] = "state", [BUNDLE_WHOLE] = "whole", [BUNDLE_MACHINE] = "machine", [BUNDLE_MEMORY] = "memory"};
 
 static int fail(struct gim_error *error, const char *path, const char *reason)
 {
@@ -167,7 +167,7 @@ static int read_role(const char *role, const json_t *unit, const char *gpa, stru
 	while (member->role < BUNDLE_ROLES && strcmp(role, role_names[member->role]) != 0)
 		member->role++;
 	if (member->role == BUNDLE_ROLES)
-		return fail(error, path, "the role is none of unit, state, whole and memory");
+		return fail(error, path, "the role is none of unit, state, whole, machine and memory");
 	if (!unit != (member->role != BUNDLE_UNIT) || !gpa != (member->role != BUNDLE_MEMORY))
 		return fail(error, path, "a unit has the key unit, memory has gpa, and others have neither");
 	if (gpa && !parse_address(gpa, &member->gpa))
@@ -207,15 +207,16 @@ static int check_roles(const struct bundle_manifest *manifest, struct gim_error 
 	for (size_t i = 0; i < manifest->count; i++) {
 		const struct bundle_member *member = &manifest->members[i];
 		counts[member->role]++;
-		const bool read_whole = member->role == BUNDLE_STATE || member == bundle_member_gim(manifest);
+		const bool read_whole =
+		    member->role == BUNDLE_STATE || member->role == BUNDLE_MACHINE || member == bundle_member_gim(manifest);
 		if (read_whole && member->size_bytes > BUNDLE_MEMORY_MAX)
 			return fail(error, member->name, "it is longer than the 8 MiB that are read");
 		for (size_t j = 0; j < i && member->role == BUNDLE_UNIT; j++)
 			if (manifest->members[j].role == BUNDLE_UNIT && manifest->members[j].unit.offset == member->unit.offset)
 				return fail(error, member->name, "two units have the same offset");
 	}
-	if (counts[BUNDLE_STATE] > 1 || counts[BUNDLE_WHOLE] > 1)
-		return fail(error, "members", "the roles state and whole are there once at most");
+	if (counts[BUNDLE_STATE] > 1 || counts[BUNDLE_WHOLE] > 1 || counts[BUNDLE_MACHINE] > 1)
+		return fail(error, "members", "the roles state, whole and machine are there once at most");
 	if (!counts[BUNDLE_STATE] && !counts[BUNDLE_WHOLE])
 		return fail(error, "members", "neither state nor whole is there");
 	return 0;

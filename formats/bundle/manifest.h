@@ -20,10 +20,11 @@ enum bundle_rule { BUNDLE_RULE_MANIFEST, BUNDLE_RULE_VERSION, BUNDLE_RULE_NAME, 
 extern const struct gim_rule bundle_rules[BUNDLE_RULES];
 
 enum bundle_role {
-	BUNDLE_UNIT,   /* the payload of a unit of the state, unpacked */
-	BUNDLE_STATE,  /* what was decoded, as dump --json prints it */
-	BUNDLE_WHOLE,  /* the file of the state */
-	BUNDLE_MEMORY, /* memory of the guest, from an address on */
+	BUNDLE_UNIT,    /* the payload of a unit of the state, unpacked */
+	BUNDLE_STATE,   /* what was decoded, as dump --json prints it */
+	BUNDLE_WHOLE,   /* the file of the state */
+	BUNDLE_MACHINE, /* what else the embedder's machine is: vCPUs, devices */
+	BUNDLE_MEMORY,  /* memory of the guest, from an address on */
 	BUNDLE_ROLES
 };
 

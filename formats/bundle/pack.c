@@ -18,10 +18,11 @@ enum { PIECE_BYTES = 64 * 1024 };
 
 /* Where a member's bytes come from. */
 struct piece {
-	struct gim_buffer bytes;         /* when it is held, */
-	const struct gim_change *change; /* or changed, */
-	bool is_unit;                    /* or a unit as it is, */
-	struct gim_input *input;         /* or a file */
+	struct gim_buffer bytes;              /* when it is held, */
+	const struct gim_change *change;      /* or changed, */
+	bool is_unit;                         /* or a unit as it is, */
+	const struct gim_pack_member *member; /* or the embedder's, */
+	struct gim_input *input;              /* or a file */
 };
 
 struct packing {
@@ -72,6 +73,8 @@ static int feed(struct packing *packing, size_t index, struct measure *measure, 
 	const struct piece *piece = &packing->pieces[index];
 	if (piece->input)
 		return feed_input(piece->input, measure, error);
+	if (piece->member)
+		return measure_bytes(measure, piece->member->bytes, (size_t)piece->member->size_bytes);
 	if (piece->change)
 		return measure_bytes(measure, piece->change->payload, piece->change->size);
 	if (!piece->is_unit)
@@ -228,6 +231,16 @@ static int add_file(struct packing *packing, struct gim_error *error)
 	return 0;
 }
 
+static int add_member(struct packing *packing, const struct gim_pack_member *member, struct gim_error *error)
+{
+	struct piece *piece = add(packing, member->memory ? BUNDLE_MEMORY : BUNDLE_MACHINE, member->name, error);
+	if (!piece)
+		return GIM_E_LIMIT;
+	piece->member = member;
+	packing->manifest.members[packing->manifest.count - 1].gpa = member->gpa;
+	return 0;
+}
+
 static bool has_file(const struct packing *packing)
 {
 	return packing->state->format->write && !packing->state->fields_only && !bundle_of(packing->state);
@@ -249,7 +262,11 @@ static int list_members(struct packing *packing, struct gim_error *error)
 		result = add_unit(packing, &options->units[i], error);
 	if (!result && options->whole && !file)
 		result = add_all_units(packing, error);
-	return !result && file ? add_file(packing, error) : result;
+	if (!result && file)
+		result = add_file(packing, error);
+	for (size_t i = 0; !result && i < options->member_count; i++)
+		result = add_member(packing, &options->members[i], error);
+	return result;
 }
 
 /*
@@ -262,7 +279,8 @@ static int measure_member(struct packing *packing, size_t index, struct gim_erro
 	int result = feed(packing, index, &measure, error);
 	member->size_bytes = measure.size_bytes;
 	gim_digest_end(packing->digest, member->sha256);
-	if (!result && (member->role == BUNDLE_STATE || is_gim(&member->unit)) && member->size_bytes > BUNDLE_MEMORY_MAX)
+	const bool read_whole = member->role == BUNDLE_STATE || member->role == BUNDLE_MACHINE || is_gim(&member->unit);
+	if (!result && read_whole && member->size_bytes > BUNDLE_MEMORY_MAX)
 		result = gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%s would be longer than the 8 MiB that are read", member->name);
 	return result;
 }

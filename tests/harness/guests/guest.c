@@ -162,6 +162,15 @@ bool has_word(const char *word)
 	return rest && (!*rest || *rest == ' ');
 }
 
+uint64_t word_number(const char *prefix, uint64_t otherwise)
+{
+	const char *text = word_value(prefix);
+	uint64_t value = 0;
+	for (; text && *text >= '0' && *text <= '9'; text++)
+		value = value * 10 + (uint64_t)(*text - '0');
+	return value ? value : otherwise;
+}
+
 /*
  * The local APIC.
  */

@@ -103,6 +103,7 @@ void send_ipi(uint32_t vcpu, uint8_t vector);
 /* A word of the kernel's command line; and what follows the first that begins so, or NULL. */
 bool has_word(const char *word);
 const char *word_value(const char *prefix);
+uint64_t word_number(const char *prefix, uint64_t otherwise);
 
 /* %s, %u, %d, %x, %llx, %%. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Rows HV-CN: HvPostMessage and HvSignalEvent by the hypercall page, to this vCPU and to the next one; each vCPU in its turn. */
+/* Rows HV-CN: HvPostMessage and HvSignalEvent by the hypercall page, to this vCPU and to the next one; each vCPU in its turn.
+ * "rounds=N": so often. */
 #include "hyperv.h"
 
 enum { SINT_MESSAGE = 8, SINT_EVENT = 9, VECTOR_MESSAGE = 0xb0, VECTOR_EVENT = 0xb1, MESSAGES = 0x10, EVENTS = 0x20 };
@@ -143,8 +144,9 @@ void guest_main(void)
 	set_handler(VECTOR_MESSAGE, on_message, true);
 	set_handler(VECTOR_EVENT, on_event, true);
 	on_all(prepare);
-	for (uint32_t vcpu = 0; vcpu < vcpus; vcpu++)
-		on_vcpu(vcpu, run);
+	for (uint64_t rounds = word_number("rounds=", 1); rounds; rounds--)
+		for (uint32_t vcpu = 0; vcpu < vcpus; vcpu++)
+			on_vcpu(vcpu, run);
 	for (unsigned row = 1; row < 8; row++)
 		report(ids[row], !wrong[row]);
 	on_all(finish);

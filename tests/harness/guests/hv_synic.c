@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Rows HV-SY: the synthetic interrupt controller's registers, and interrupts of all its sources on all vCPUs. */
+/* Rows HV-SY: the synthetic interrupt controller's registers, and interrupts of all its sources on all vCPUs.
+ * "rounds=N": so often. */
 #include "hyperv.h"
 
 #define VECTOR_FIRST 0xb0
 #define AUTO_EOI (1u << 3 | 1u << 8 | 1u << 10 | 1u << 14)
 
 static volatile uint32_t taken[VCPUS_MAX], seen[VCPUS_MAX], faults;
+static uint32_t rounds;
 
 static void take(uint32_t sint)
 {
@@ -49,12 +51,12 @@ static void set_up(void)
 static void pulse(void)
 {
 	const uint32_t target = vcpus - 1 - this_vcpu();
-	for (uint32_t sint = 0; sint < HV_SINTS; sint++) {
-		hv_test(HV_TEST_ROUTE, target, sint, 0);
-		hv_test(HV_TEST_RAISE, target, sint, 0);
-		while (!(seen[target] >> sint & 1))
+	for (uint32_t i = 0; i < rounds * HV_SINTS; i++) {
+		hv_test(HV_TEST_ROUTE, target, i % HV_SINTS, 0);
+		hv_test(HV_TEST_RAISE, target, i % HV_SINTS, 0);
+		while (taken[target] == i)
 			pause();
-		hv_test(HV_TEST_UNROUTE, target, sint, 0);
+		hv_test(HV_TEST_UNROUTE, target, i % HV_SINTS, 0);
 	}
 }
 
@@ -70,6 +72,7 @@ void guest_main(void)
 	bool all = true;
 	if (!hv_has("HV-SY", HV_HAS_SYNIC, 0))
 		return;
+	rounds = (uint32_t)word_number("rounds=", 1);
 	for (uint32_t sint = 0; sint < HV_SINTS; sint++)
 		set_handler((uint8_t)(VECTOR_FIRST + sint), handlers[sint], !(AUTO_EOI >> sint & 1));
 	on_all(read_all);
@@ -79,7 +82,7 @@ void guest_main(void)
 	on_all(set_up);
 	on_all(pulse);
 	for (uint32_t vcpu = 0; vcpu < vcpus; vcpu++)
-		all = all && taken[vcpu] == HV_SINTS && seen[vcpu] == 0xffff;
+		all = all && taken[vcpu] == HV_SINTS * rounds && seen[vcpu] == 0xffff;
 	report("HV-SY-3", all);
 	on_all(clean_up);
 	report("HV-SY-4", !faults);

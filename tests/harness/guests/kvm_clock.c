@@ -21,7 +21,7 @@ struct wall_clock {
 static struct system_time clocks[VCPUS_MAX] __attribute__((aligned(64)));
 static struct wall_clock wall __attribute__((aligned(4)));
 static volatile uint64_t newest;
-static volatile uint32_t warps, loops = 20000;
+static volatile uint32_t warps, loops;
 
 static uint64_t read_clock(void)
 {
@@ -62,26 +62,16 @@ static void look(void)
 	}
 }
 
-static uint64_t argument(const char *name)
-{
-	const char *text = word_value(name);
-	uint64_t value = 0;
-	for (; text && *text >= '0' && *text <= '9'; text++)
-		value = value * 10 + (uint64_t)(*text - '0');
-	return value;
-}
-
 void guest_main(void)
 {
 	uint32_t regs[4];
-	const uint64_t now = argument("now=");
+	const uint64_t now = word_number("now=", 0);
 	cpuid(0x40000000, regs);
 	if (regs[1] != 0x4b4d564b) {
 		skip("KV-CK", "the hypervisor is not KVM");
 		return;
 	}
-	if (has_word("short"))
-		loops = 2000;
+	loops = (uint32_t)word_number("loops=", has_word("short") ? 2000 : 20000);
 	on_all(enable);
 	wrmsr(MSR_WALL_CLOCK, (uint64_t)(uintptr_t)&wall);
 	const uint64_t seconds = wall.seconds + (wall.ns + read_clock()) / NS_PER_S;
