@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate help: printed from the table of commands. */
 #include "command.h"
+#include "harness/probe.h"
 #include "shell.h"
 
 #include <stdio.h>
@@ -47,7 +48,7 @@ static void help_all(void)
 	list(true);
 	printf(
 	    "\nFILE - is standard input. Options may follow operands; after -- all words are operands.\n"
-	    "More: gimstate help COMMAND, gimstate --version.\n"
+	    "More: gimstate help COMMAND, gimstate help probe (the language of replay --probe), gimstate --version.\n"
 	    "Exit status: 0 yes, done; 1 the answer is no: corrupt, absent; 2 no answer: usage, I/O, not a known format, no such field.\n");
 }
 
@@ -56,6 +57,10 @@ int run_help(const struct options *options, int count, char **operands)
 	(void)options;
 	if (!count) {
 		help_all();
+		return EXIT_YES;
+	}
+	if (!strcmp(operands[0], "probe")) {
+		probe_help(stdout);
 		return EXIT_YES;
 	}
 	const struct command *command = command_find(operands[0]);

@@ -12,7 +12,9 @@
 struct transcript {
 	json_t *probes;
 	json_t *notes;
-	json_t *capabilities; /* of the host, by name */
+	json_t *capabilities;   /* of the host, by name */
+	json_t *findings;       /* of writing the machine's state in a layout */
+	struct gim_error error; /* what ended it; code 0: nothing did */
 };
 
 static const char *verdict_name(enum probe_verdict verdict)
@@ -32,10 +34,11 @@ static void take_step(void *user, const struct probe_step *step)
 	struct transcript *transcript = (struct transcript *)user;
 	json_t *probe = json_array_get(transcript->probes, json_array_size(transcript->probes) - 1);
 	(void)json_array_append_new(json_object_get(probe, "steps"),
-	                            json_pack("{s:i, s:o, s:i, s:o, s:o, s:b, s:s, s:o}", "line", (int)step->line, "label",
+	                            json_pack("{s:i, s:o, s:i, s:o, s:o, s:b, s:s, s:o, s:o}", "line", (int)step->line, "label",
 	                                      json_text(step->label), "vcpu", (int)step->vcpu, "operation", json_text(step->operation),
 	                                      "result", json_text(step->result), "time", step->time, "verdict", verdict_name(step->verdict),
-	                                      "reason", json_text(step->reason)));
+	                                      "reason", json_text(step->reason), "judges",
+	                                      step->judges ? json_integer(step->judges) : json_null()));
 }
 
 static void take_note(void *user, const char *text)
@@ -57,6 +60,16 @@ static const char *text_of(const json_t *object, const char *key)
 static bool is_verdict(const json_t *step, enum probe_verdict verdict)
 {
 	return !strcmp(text_of(step, "verdict"), verdict_name(verdict));
+}
+
+/* The step that the expectation number `index` judges; NULL: it judges none. */
+static const json_t *judged_step(const json_t *steps, size_t index)
+{
+	const json_t *line = json_object_get(json_array_get(steps, index), "judges");
+	while (json_is_integer(line) && index--)
+		if (json_equal(json_object_get(json_array_get(steps, index), "line"), line))
+			return json_array_get(steps, index);
+	return NULL;
 }
 
 static unsigned count_verdicts(const json_t *probe, enum probe_verdict verdict)
@@ -88,18 +101,18 @@ static void put_step(const json_t *step)
 	putchar('\n');
 }
 
-/* The expectation that failed, with the operation that it judges. */
+/* Of the expectations that were not met each, after the operation that it judges. */
 static void put_probe(const json_t *probe, bool all)
 {
-	const json_t *steps = json_object_get(probe, "steps");
+	const json_t *steps = json_object_get(probe, "steps"), *shown = NULL;
 	const unsigned met = count_verdicts(probe, PROBE_MET), failed = count_verdicts(probe, PROBE_FAILED);
 	put_safe(stdout, text_of(probe, "name"));
 	printf(": %u of %u expectations met\n", met, met + failed);
 	for (size_t i = 0; i < json_array_size(steps); i++) {
-		const json_t *step = json_array_get(steps, i);
+		const json_t *step = json_array_get(steps, i), *judged = judged_step(steps, i);
 		const bool wrong = is_verdict(step, PROBE_FAILED) || is_verdict(step, PROBE_SKIPPED);
-		if (!all && wrong && i)
-			put_step(json_array_get(steps, i - 1));
+		if (!all && wrong && judged && judged != shown)
+			put_step(shown = judged);
 		if (all || wrong)
 			put_step(step);
 	}
@@ -130,6 +143,21 @@ static bool is_test(const json_t *step)
 	return !is_verdict(step, PROBE_DONE);
 }
 
+/* "7: @0 rdtsc: expect 1": put prints a text in the form's own way. */
+static void put_test_name(const json_t *steps, size_t index, void (*put)(const char *text))
+{
+	const json_t *step = json_array_get(steps, index), *judged = judged_step(steps, index);
+	printf("%d: @%d ", (int)json_integer_value(json_object_get(step, "line")), (int)json_integer_value(json_object_get(step, "vcpu")));
+	if (judged)
+		put(text_of(judged, "operation")), fputs(": ", stdout);
+	put(text_of(step, "operation"));
+}
+
+static void put_plain(const char *text)
+{
+	put_safe(stdout, text);
+}
+
 static void put_tap(const struct transcript *transcript, const struct replay_result *result)
 {
 	unsigned number = 0;
@@ -137,16 +165,13 @@ static void put_tap(const struct transcript *transcript, const struct replay_res
 	for (size_t p = 0; p < json_array_size(transcript->probes); p++) {
 		const json_t *probe = json_array_get(transcript->probes, p), *steps = json_object_get(probe, "steps");
 		for (size_t i = 0; i < json_array_size(steps); i++) {
-			const json_t *step = json_array_get(steps, i), *before = i ? json_array_get(steps, i - 1) : NULL;
+			const json_t *step = json_array_get(steps, i);
 			if (!is_test(step))
 				continue;
 			printf("%sok %u - ", is_verdict(step, PROBE_FAILED) ? "not " : "", ++number);
 			put_safe(stdout, text_of(probe, "name"));
-			printf(":%d: @%d ", (int)json_integer_value(json_object_get(step, "line")),
-			       (int)json_integer_value(json_object_get(step, "vcpu")));
-			put_safe(stdout, text_of(before, "operation"));
-			fputs(": ", stdout);
-			put_safe(stdout, text_of(step, "operation"));
+			putchar(':');
+			put_test_name(steps, i, put_plain);
 			if (is_verdict(step, PROBE_SKIPPED))
 				fputs(" # SKIP ", stdout), put_safe(stdout, text_of(step, "reason"));
 			putchar('\n');
@@ -154,6 +179,8 @@ static void put_tap(const struct transcript *transcript, const struct replay_res
 				fputs("# ", stdout), put_safe(stdout, text_of(step, "reason")), putchar('\n');
 		}
 	}
+	if (transcript->error.code)
+		fputs("Bail out! ", stdout), put_safe(stdout, transcript->error.text), putchar('\n');
 }
 
 static void put_xml(const char *text)
@@ -175,15 +202,13 @@ static void put_xml(const char *text)
 		}
 }
 
-static void put_junit_step(const json_t *probe, const json_t *step, const json_t *before)
+static void put_junit_step(const json_t *probe, size_t index)
 {
+	const json_t *steps = json_object_get(probe, "steps"), *step = json_array_get(steps, index);
 	fputs("    <testcase classname=\"", stdout);
 	put_xml(text_of(probe, "name"));
-	printf("\" name=\"%d: @%d ", (int)json_integer_value(json_object_get(step, "line")),
-	       (int)json_integer_value(json_object_get(step, "vcpu")));
-	put_xml(text_of(before, "operation"));
-	fputs(": ", stdout);
-	put_xml(text_of(step, "operation"));
+	fputs("\" name=\"", stdout);
+	put_test_name(steps, index, put_xml);
 	if (is_verdict(step, PROBE_MET)) {
 		fputs("\"/>\n", stdout);
 		return;
@@ -193,73 +218,102 @@ static void put_junit_step(const json_t *probe, const json_t *step, const json_t
 	fputs("\"/></testcase>\n", stdout);
 }
 
+static void put_junit_suite(const json_t *probe)
+{
+	const json_t *steps = json_object_get(probe, "steps");
+	const unsigned failed = count_verdicts(probe, PROBE_FAILED), skipped = count_verdicts(probe, PROBE_SKIPPED);
+	fputs("  <testsuite name=\"", stdout);
+	put_xml(text_of(probe, "name"));
+	printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", count_verdicts(probe, PROBE_MET) + failed + skipped, failed, skipped);
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		if (is_test(json_array_get(steps, i)))
+			put_junit_step(probe, i);
+	fputs("  </testsuite>\n", stdout);
+}
+
+/* What ended the run is an error of a suite of its own. */
 static void put_junit(const char *file, const struct transcript *transcript, const struct replay_result *result)
 {
+	const unsigned ended = transcript->error.code != 0;
 	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gimstate replay ");
 	put_xml(file);
-	printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", result->met + result->failed + result->skipped, result->failed,
-	       result->skipped);
-	for (size_t p = 0; p < json_array_size(transcript->probes); p++) {
-		const json_t *probe = json_array_get(transcript->probes, p), *steps = json_object_get(probe, "steps");
-		const unsigned failed = count_verdicts(probe, PROBE_FAILED), skipped = count_verdicts(probe, PROBE_SKIPPED);
-		fputs("  <testsuite name=\"", stdout);
-		put_xml(text_of(probe, "name"));
-		printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", count_verdicts(probe, PROBE_MET) + failed + skipped, failed,
-		       skipped);
-		for (size_t i = 0; i < json_array_size(steps); i++)
-			if (is_test(json_array_get(steps, i)))
-				put_junit_step(probe, json_array_get(steps, i), i ? json_array_get(steps, i - 1) : NULL);
-		fputs("  </testsuite>\n", stdout);
+	printf("\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n", result->met + result->failed + result->skipped + ended,
+	       result->failed, ended, result->skipped);
+	for (size_t p = 0; p < json_array_size(transcript->probes); p++)
+		put_junit_suite(json_array_get(transcript->probes, p));
+	if (ended) {
+		fputs("  <testsuite name=\"replay\" tests=\"1\" failures=\"0\" errors=\"1\">\n"
+		      "    <testcase classname=\"replay\" name=\"ran to its end\"><error message=\"",
+		      stdout);
+		put_xml(transcript->error.text);
+		fputs("\"/></testcase>\n  </testsuite>\n", stdout);
 	}
 	fputs("</testsuites>\n", stdout);
+}
+
+static void put_json(const char *file, const struct transcript *transcript, const struct replay_result *result)
+{
+	json_t *document =
+	    json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O, s:O, s:O}", "file", json_text(file), "engine", result->engine,
+	              "vcpus", (int)result->vcpus, "ram_bytes", size_json(result->ram_bytes), "tsc_hz", size_json(result->tsc_hz), "met",
+	              (int)result->met, "failed", (int)result->failed, "skipped", (int)result->skipped, "capabilities",
+	              transcript->capabilities, "notes", transcript->notes, "findings", transcript->findings, "probes", transcript->probes);
+	if (transcript->error.code)
+		(void)json_object_set_new(document, "error", error_json(file, &transcript->error));
+	output_document(document, false);
+}
+
+/* On stderr, after all that is on stdout. */
+static void put_remarks(const struct options *options, const struct transcript *transcript)
+{
+	size_t i;
+	const json_t *each;
+	output_flush();
+	json_array_foreach(transcript->notes, i, each)
+	{
+		fputs("gimstate: ", stderr), put_safe(stderr, json_string_value(each)), fputc('\n', stderr);
+	}
+	json_array_foreach(transcript->findings, i, each)
+	{
+		fputs("gimstate: ", stderr), put_safe(stderr, options->output);
+		fputs(": ", stderr), put_safe(stderr, text_of(each, "path"));
+		fputs(": ", stderr), put_safe(stderr, text_of(each, "text")), fputc('\n', stderr);
+	}
 }
 
 static void put_result(const char *file, const struct options *options, const struct transcript *transcript,
                        const struct replay_result *result)
 {
-	if (options->json)
-		output_document(json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O, s:O}", "file", json_text(file), "engine",
-		                          result->engine, "vcpus", (int)result->vcpus, "ram_bytes", size_json(result->ram_bytes), "tsc_hz",
-		                          size_json(result->tsc_hz), "met", (int)result->met, "failed", (int)result->failed, "skipped",
-		                          (int)result->skipped, "capabilities", transcript->capabilities, "notes", transcript->notes,
-		                          "probes", transcript->probes),
-		                false);
-	else if (options->junit)
+	const bool ran = json_array_size(transcript->probes) || !transcript->error.code;
+	if (ran && options->json)
+		put_json(file, transcript, result);
+	else if (ran && options->junit)
 		put_junit(file, transcript, result);
-	else if (options->tap)
+	else if (ran && options->tap)
 		put_tap(transcript, result);
-	else
+	else if (ran)
 		put_text(transcript, result, options->verbose || options->probe.count, options->verbose);
-	for (size_t i = 0; !options->json && i < json_array_size(transcript->notes); i++) {
-		output_flush();
-		fputs("gimstate: ", stderr);
-		put_safe(stderr, json_string_value(json_array_get(transcript->notes, i)));
-		fputc('\n', stderr);
-	}
+	if (!options->json)
+		put_remarks(options, transcript);
+	if (transcript->error.code && !(ran && options->json))
+		(void)output_error(file, &transcript->error, options->json);
 }
 
-/* What the layout cannot hold of the machine is lost, and said. */
-static void put_lost(void *user, const struct gim_finding *finding)
+/* What the layout cannot hold of the machine is lost. */
+static void take_lost(void *user, const struct gim_finding *finding)
 {
-	if (finding->rule->severity != GIM_ERROR)
-		return;
-	output_flush();
-	fputs("gimstate: ", stderr);
-	put_safe(stderr, (const char *)user);
-	fputs(": ", stderr);
-	put_safe(stderr, finding->path ? finding->path : "");
-	fputs(": ", stderr);
-	put_safe(stderr, finding->text);
-	fputc('\n', stderr);
+	if (finding->rule->severity == GIM_ERROR)
+		(void)json_array_append_new(((struct transcript *)user)->findings, finding_json(finding));
 }
 
 /* The machine's state after the probes: a native one, or the file itself with this guest interface in it. */
-static int save_after(const char *file, struct gim_state *saved, const struct options *options, struct gim_error *error)
+static int save_after(const char *file, struct gim_state *saved, const struct options *options, struct transcript *transcript)
 {
+	struct gim_error *error = &transcript->error;
 	struct gim_state *rewritten = NULL;
 	if (!options->layout)
 		return output_state(saved, NULL, NULL, options->output, options->force, error);
-	int result = gim_state_convert(saved, options->layout, put_lost, (void *)(uintptr_t)options->output, error);
+	int result = gim_state_convert(saved, options->layout, take_lost, transcript, error);
 	if (result >= 0)
 		result = source_open(file, SOURCE_FIELDS, true, &rewritten, error);
 	if (!result)
@@ -283,29 +337,43 @@ static bool take_number(const char *text, unsigned long max, unsigned *number)
 	return *text >= '0' && *text <= '9' && !*end && value >= 1 && value <= max;
 }
 
+/* What is wrong with the call, or NULL. */
+static const char *mistake(const struct options *options, const char *file, unsigned *repeat, unsigned *timeout)
+{
+	unsigned pipes = !strcmp(file, "-") || !strncmp(file, "-//", 3);
+	for (unsigned i = 0; i < options->probe.count; i++)
+		pipes += !strcmp(options->probe.items[i], "-");
+	if (pipes > 1)
+		return "standard input can be the state, or one probe, not both";
+	if (!take_number(options->repeat, 1000000, repeat))
+		return "--repeat takes a number from 1 to 1000000";
+	if (!take_number(options->timeout, 86400, timeout))
+		return "--timeout takes seconds, from 1 to 86400";
+	if (options->clock && strcmp(options->clock, "kernel") != 0 && strcmp(options->clock, "core") != 0)
+		return "--clock takes kernel or core";
+	if (options->layout && !options->output)
+		return "--layout says how --save-after writes, which is missing";
+	if (options->json + options->junit + options->tap > 1)
+		return "one of --json, --junit and --tap can be printed, not several";
+	return NULL;
+}
+
 int run_replay(const struct options *options, int count, char **operands)
 {
-	struct gim_error error = GIM_ERROR_INIT;
 	struct gim_state *state = NULL, *saved = NULL;
 	struct replay_result result = {.engine = ""};
-	const bool kernel = options->clock && !strcmp(options->clock, "kernel");
 	unsigned repeat = 1, timeout = 0;
 	if (options->kernel || options->resume)
 		return run_replay_guest(options, count, operands);
 	if (!count)
 		return usage_error(command_find("replay"), options->json, "replay needs a FILE, or --kernel and --provider");
-	if (!take_number(options->repeat, 1000000, &repeat))
-		return usage_error(command_find("replay"), options->json, "--repeat takes a number from 1 to 1000000");
-	if (!take_number(options->timeout, 86400, &timeout))
-		return usage_error(command_find("replay"), options->json, "--timeout takes seconds, from 1 to 86400");
-	if (options->clock && !kernel && strcmp(options->clock, "core") != 0)
-		return usage_error(command_find("replay"), options->json, "--clock takes kernel or core");
-	if (options->layout && !options->output)
-		return usage_error(command_find("replay"), options->json, "--layout says how --save-after writes");
-	struct transcript transcript = {json_array(), json_array(), json_object()};
+	const char *wrong = mistake(options, operands[0], &repeat, &timeout);
+	if (wrong)
+		return usage_error(command_find("replay"), options->json, "%s", wrong);
+	struct transcript transcript = {json_array(), json_array(), json_object(), json_array(), GIM_ERROR_INIT};
 	const struct replay_options how = {
 	    .engine = options->engine ? options->engine : "auto",
-	    .kernel_clock = kernel,
+	    .kernel_clock = options->clock && !strcmp(options->clock, "kernel"),
 	    .watchdog_ms = timeout * 1000,
 	    .repeat = repeat,
 	    .probes = options->probe.items,
@@ -316,19 +384,17 @@ int run_replay(const struct options *options, int count, char **operands)
 	    .capability = take_capability,
 	    .user = &transcript,
 	};
-	int status = source_open(operands[0], SOURCE_FIELDS, false, &state, &error);
+	int status = source_open(operands[0], SOURCE_FIELDS, false, &state, &transcript.error);
 	if (!status)
-		status = replay(state, &how, &result, options->output ? &saved : NULL, &error);
-	if (!status || json_array_size(transcript.probes))
-		put_result(operands[0], options, &transcript, &result);
+		status = replay(state, &how, &result, options->output ? &saved : NULL, &transcript.error);
 	if (!status && options->output)
-		status = save_after(operands[0], saved, options, &error);
-	if (status < 0 && !(options->json && json_array_size(transcript.probes)))
-		(void)output_error(operands[0], &error, options->json);
+		status = save_after(operands[0], saved, options, &transcript);
+	put_result(operands[0], options, &transcript, &result);
 	gim_state_free(&saved);
 	gim_state_free(&state);
 	json_decref(transcript.probes);
 	json_decref(transcript.notes);
 	json_decref(transcript.capabilities);
+	json_decref(transcript.findings);
 	return status < 0 ? EXIT_NO_ANSWER : result.failed ? EXIT_NO : EXIT_YES;
 }

@@ -94,7 +94,7 @@ static const struct option_row unpack_options[] = {
 static const struct option_row replay_options[] = {
     {"engine", 'e', AT(engine), "NAME",
      "kvm: a VM of /dev/kvm; core: the runtime core alone; auto (the default): kvm where it can be used"},
-    {"probe", 'p', AT(probe), "FILE...", "run this probe instead of the built-in ones"},
+    {"probe", 'p', AT(probe), "FILE...", "run this probe (gimstate help probe) instead of the built-in ones; may be given several times"},
     {"clock", 0, AT(clock), "kernel|core", "who serves KVM's clock to the guest: the host's kernel, or (the default) the core"},
     {"repeat", 0, AT(repeat), "N", "all of it N times"},
     {"timeout", 0, AT(timeout), "SECONDS", "give a guest up that does not come to an end; 10 where nothing is said, of a kernel 60"},
@@ -178,7 +178,7 @@ const struct command commands[] = {
      .needs = NEEDS_NOTHING},
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields,
      .needs = NEEDS_NOTHING},
-    {"help", "[COMMAND]", "explain a command", no_options, 0, 1, run_help, .needs = NEEDS_NOTHING},
+    {"help", "[COMMAND]", "explain a command, or the language of probes (help probe)", no_options, 0, 1, run_help, .needs = NEEDS_NOTHING},
     {"open", "FILE", "hold this state", open_options, 1, 1, run_open, .needs = NEEDS_SHELL},
     {"save", "[OUT]", "write the state as it is now, to its file or to another one, which it is from then on", save_options, 0, 1, run_save,
      .needs = NEEDS_STATE},

@@ -28,7 +28,8 @@ int engine_find(const char *name, const struct engine_config *config, const stru
 		if (!any)
 			return error_set(error, result, "the engine %s cannot be used here: %s", name, own.text);
 		char text[512];
-		(void)snprintf(text, sizeof(text), "the engine %s cannot be used here: %s", (*each)->name, own.text);
+		(void)snprintf(text, sizeof(text), "the engine %s cannot be used here: %s; %s is tried instead", (*each)->name, own.text,
+		               each[1] ? each[1]->name : "none");
 		if (config->note)
 			config->note(config->note_user, text);
 	}

@@ -72,6 +72,7 @@ typedef void engine_capability_fn(void *user, const char *name, int value);
 struct engine_kind {
 	const char *name, *help;
 	size_t size_bytes; /* of its struct, which begins with a struct engine */
+	bool has_kernel;   /* which can serve a clock: engine_config.kernel_clock */
 	/* 0: it can be used here, else *error has the reason. */
 	int (*probe)(struct gim_error *error);
 	/* Make the VM, and its machine by engine_machine. What was made before a failure is left to close. */

@@ -523,6 +523,7 @@ const struct engine_kind engine_kvm = {
     .name = "kvm",
     .help = "a VM of /dev/kvm, in which a guest does it for real",
     .size_bytes = sizeof(struct kvm_engine),
+    .has_kernel = true,
     .probe = vm_probe,
     .open = kvm_open,
     .close = kvm_close,

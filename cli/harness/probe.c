@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS_MAX = 24, LINE_MAX_BYTES = 4096, SCRIPT_MAX_BYTES = 4 << 20, NAME_BYTES = 32, VARIABLES_MAX = 256, RESULT_BYTES = 1024 };
+enum {
+	WORDS_MAX = 24,
+	LINE_MAX_BYTES = 4096,
+	SCRIPT_MAX_BYTES = 4 << 20,
+	NAME_BYTES = 32,
+	VARIABLES_MAX = 256,
+	RESULT_BYTES = 1024,
+	PLACE_BYTES = 88
+};
 
 struct line {
 	unsigned number;
@@ -44,10 +52,11 @@ struct session {
 	const struct line *line;
 	struct variable variables[VARIABLES_MAX];
 	unsigned variable_count;
-	struct guest_operation last; /* what an expectation judges */
+	struct line judged;  /* what an expectation judges: the last operation that something can be expected of; all 0: none */
+	uint32_t read_bytes; /* by it */
+	bool judges;         /* this line does */
 	struct guest_outcome outcome;
-	bool has_outcome;
-	uint64_t value;         /* of the last operation that gave one */
+	uint64_t value;         /* of the last operation that gave one; 0 of a fault */
 	uint64_t (*taken)[256]; /* interrupts and messages before this script */
 	uint64_t (*messages)[16];
 	struct gim_state *saved;   /* the machine's state, while nothing has been done since */
@@ -57,22 +66,37 @@ struct session {
 	struct gim_error *error;
 };
 
+/* What an expectation can judge of an operation. The later ones have a value, too. */
+enum gives { GIVES_NOTHING, GIVES_FAULT, GIVES_VALUE, GIVES_BYTES, GIVES_CPUID, GIVES_REGISTERS };
+
 struct operation {
 	const char *name, *arguments, *help;
 	unsigned min, max; /* words after the name */
+	enum gives gives;
 	int (*run)(struct session *session);
 };
+
+/* "name:line: "; of a long path its end. */
+static const char *place_of(const struct session *session, char place[PLACE_BYTES])
+{
+	const char *name = session->probe->name;
+	const size_t length = strlen(name), most = PLACE_BYTES - 24;
+	const bool whole = length <= most;
+	(void)snprintf(place, PLACE_BYTES, "%s%s:%u: ", whole ? "" : "...", whole ? name : name + length - most, session->line->number);
+	return place;
+}
 
 static int refuse(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static int refuse(struct session *session, const char *format, ...)
 {
-	char text[200];
+	char text[240];
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return error_set(session->error, GIM_E_ARGUMENT, "%.40s:%u: %s", session->probe->name, session->line->number, text);
+	char place[PLACE_BYTES];
+	return error_set(session->error, GIM_E_ARGUMENT, "%s%s", place_of(session, place), text);
 }
 
 static void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -114,6 +138,8 @@ static int take_term(struct session *session, const char *word, size_t length, u
 		*value = strtoull(copy, &end, copy[0] == '0' && (copy[1] == 'x' || copy[1] == 'X') ? 16 : 10);
 		if (!*end && !errno)
 			return 0;
+		if (!*end)
+			return refuse(session, "%s is too large: 64 bits are a number", copy);
 	}
 	return refuse(session, "%.*s is no number: decimal, 0x… or $NAME is expected", (int)length, word);
 }
@@ -128,6 +154,8 @@ static int take_value(struct session *session, const char *word, size_t length, 
 		uint64_t term = 0;
 		while (end < length && word[end] != '+' && word[end] != '-')
 			end++;
+		if (end == at)
+			return refuse(session, "%s%sa number is missing: decimal, 0x… or $NAME is expected", word, length ? ": " : "");
 		int result = take_term(session, word + at, end - at, &term);
 		if (result)
 			return result;
@@ -143,10 +171,16 @@ static int value_of(struct session *session, unsigned word, uint64_t *value)
 	return take_value(session, session->line->words[word], strlen(session->line->words[word]), value);
 }
 
+/* Only a run gives variables their values: before it, nothing is said of numbers that are made of them. */
+static bool is_known(const struct session *session, const char *word)
+{
+	return session->engine || !strchr(word, '$');
+}
+
 static int number_of(struct session *session, unsigned word, uint64_t max, uint64_t *value)
 {
 	int result = value_of(session, word, value);
-	if (!result && *value > max)
+	if (!result && *value > max && is_known(session, session->line->words[word]))
 		return refuse(session, "%s is too large: at most 0x%" PRIx64 " is possible", session->line->words[word], max);
 	return result;
 }
@@ -171,7 +205,11 @@ static int range_of(struct session *session, unsigned word, uint64_t *low, uint6
 		return result;
 	}
 	int result = take_value(session, text, (size_t)(dots - text), low);
-	return result ? result : take_value(session, dots + 2, strlen(dots + 2), high);
+	if (!result)
+		result = take_value(session, dots + 2, strlen(dots + 2), high);
+	if (!result && *low > *high && !strchr(text, '$'))
+		return refuse(session, "%s: nothing is in it: the lower number stands first", text);
+	return result;
 }
 
 static int hex_of(struct session *session, unsigned word, uint8_t *bytes, size_t max, uint32_t *size)
@@ -190,18 +228,25 @@ static int hex_of(struct session *session, unsigned word, uint8_t *bytes, size_t
 	return 0;
 }
 
-/* "u32" or a number of bytes. */
-static int size_of(struct session *session, unsigned word, uint32_t *size)
+/* "u32"; 0: it is no such name. */
+static uint32_t named_size(const char *text)
 {
-	const char *text = session->line->words[word];
 	static const char *const names[] = {"u8", "u16", "u32", "u64"};
 	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(text, names[i]))
-			return *size = 1u << i, 0;
+			return 1u << i;
+	return 0;
+}
+
+/* That, or a number of bytes. */
+static int size_of(struct session *session, unsigned word, uint32_t *size)
+{
 	uint64_t number;
+	if ((*size = named_size(session->line->words[word])))
+		return 0;
 	int result = number_of(session, word, GUEST_BYTES_MAX, &number);
-	if (!result && !number)
-		return refuse(session, "no bytes are nothing to read or write");
+	if (!result && !number && is_known(session, session->line->words[word]))
+		return refuse(session, "0 bytes are nothing to read: u8, u16, u32, u64 or 1 to %d is expected", GUEST_BYTES_MAX);
 	*size = (uint32_t)number;
 	return result;
 }
@@ -236,7 +281,8 @@ static int msr_of(struct session *session, unsigned word, uint32_t *msr)
 		return 0; /* only a machine knows the names */
 	(void)gim_machine_msrs(session->engine->machine, session->line->vcpu, match_msr, &search);
 	if (!search.found)
-		return refuse(session, "the interface has no MSR %s: a number, its name or its field's path is expected", search.word);
+		return refuse(session, "vCPU %u has no MSR %s: a number, its name or its field's path is expected", session->line->vcpu,
+		              search.word);
 	*msr = search.msr;
 	return 0;
 }
@@ -256,11 +302,11 @@ static int act(struct session *session, const struct guest_operation *operation)
 	if (!session->engine)
 		return 0;
 	gim_state_free(&session->saved);
-	session->last = *operation;
 	int result = engine_execute(session->engine, session->line->vcpu, operation, &session->outcome, session->error);
-	session->has_outcome = !result;
-	if (!result && session->outcome.fault)
+	if (!result && session->outcome.fault) {
+		session->value = 0;
 		say(session, "%s", fault_name(session->outcome.fault));
+	}
 	return result;
 }
 
@@ -335,6 +381,7 @@ static int run_read(struct session *session)
 	int result = value_of(session, 0, &operation.gpa);
 	if (!result && session->line->count > 1)
 		result = size_of(session, 1, &operation.size_bytes);
+	session->read_bytes = operation.size_bytes;
 	if (!result)
 		result = act(session, &operation);
 	if (result || !went_well(session))
@@ -348,16 +395,27 @@ static int run_read(struct session *session)
 	return 0;
 }
 
+/* SIZE VALUE, from word 1 on. */
+static int written_number(struct session *session, struct guest_operation *operation)
+{
+	uint64_t value;
+	if (!(operation->size_bytes = named_size(session->line->words[1])))
+		return refuse(session, "%s: u8, u16, u32, u64 or hex is expected", session->line->words[1]);
+	const unsigned bits = 8 * operation->size_bytes;
+	int result = number_of(session, 2, UINT64_MAX >> (64 - bits), &value);
+	for (uint32_t i = 0; !result && i < operation->size_bytes; i++)
+		operation->bytes[i] = (uint8_t)(value >> 8 * i);
+	return result;
+}
+
 static int run_write(struct session *session)
 {
 	struct guest_operation operation = {.act = ACT_WRITE};
-	uint64_t value;
 	int result = value_of(session, 0, &operation.gpa);
 	if (!result && !strcmp(session->line->words[1], "hex"))
 		result = hex_of(session, 2, operation.bytes, sizeof(operation.bytes), &operation.size_bytes);
-	else if (!result && !(result = size_of(session, 1, &operation.size_bytes)) && !(result = value_of(session, 2, &value)))
-		for (uint32_t i = 0; i < operation.size_bytes && i < 8; i++)
-			operation.bytes[i] = (uint8_t)(value >> 8 * i);
+	else if (!result)
+		result = written_number(session, &operation);
 	return result ? result : act(session, &operation);
 }
 
@@ -403,7 +461,6 @@ static int status_of(struct session *session, uint16_t status)
 {
 	gim_state_free(&session->saved);
 	session->value = status;
-	session->has_outcome = true;
 	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
 	say(session, "status 0x%x", status);
 	return engine_settle(session->engine, session->error);
@@ -492,7 +549,6 @@ static uint64_t scaled(const struct session *session, uint64_t value, uint64_t h
 static void give(struct session *session, uint64_t value)
 {
 	session->value = value;
-	session->has_outcome = true;
 	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
 	say(session, "0x%" PRIx64, value);
 }
@@ -566,13 +622,20 @@ static int run_clock(struct session *session)
 /*
  * The machine's own side.
  */
+/* The number of exactly this field. */
+struct field_search {
+	const char *path;
+	uint64_t number;
+	bool found;
+};
+
 static int keep_number(void *user, const char *path, const struct gim_value *value)
 {
-	struct session *session = (struct session *)user;
-	(void)path;
-	if (value->presence == GIM_ABSENT || value->kind != GIM_VALUE_NUMBER)
+	struct field_search *search = (struct field_search *)user;
+	if (strcmp(path, search->path) != 0 || value->presence == GIM_ABSENT || value->kind != GIM_VALUE_NUMBER)
 		return 0;
-	give(session, value->number);
+	search->number = value->number;
+	search->found = true;
 	return 1;
 }
 
@@ -580,15 +643,19 @@ static int keep_number(void *user, const char *path, const struct gim_value *val
 static int run_state(struct session *session)
 {
 	struct gim_error own = GIM_ERROR_INIT;
+	struct field_search search = {.path = session->line->words[0]};
 	if (!session->engine)
 		return 0;
-	session->has_outcome = false;
 	int result = session->saved ? 0 : engine_save(session->engine, &session->saved, session->error);
-	if (!result)
-		result = gim_state_visit(session->saved, session->line->words[0], keep_number, session, &own);
-	if (result < 0)
-		return session->saved ? refuse(session, "%s", own.text) : result;
-	return session->has_outcome ? 0 : refuse(session, "the machine's state has no number %s", session->line->words[0]);
+	if (result)
+		return result;
+	if (gim_state_visit(session->saved, search.path, keep_number, &search, &own) < 0)
+		return refuse(session, "%s", own.text);
+	if (!search.found)
+		return refuse(session, "the machine's state has no number %s: the path of one field is expected (gimstate fields)",
+		              search.path);
+	give(session, search.number);
+	return 0;
 }
 
 static int run_ack(struct session *session)
@@ -618,11 +685,11 @@ static int run_wait(struct session *session)
 	const size_t digits = strspn(word, "0123456789");
 	uint64_t number;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(word + digits, units[i].name) != 0)
+		if (!digits || strcmp(word + digits, units[i].name) != 0)
 			continue;
 		int result = take_value(session, word, digits, &number);
 		if (!result && number > UINT64_C(60000000000) / units[i].ns)
-			return refuse(session, "%s is longer than a minute", word);
+			return refuse(session, "%s is too long: at most a minute, 60s, is possible", word);
 		if (result || !session->engine)
 			return result;
 		gim_state_free(&session->saved);
@@ -655,6 +722,8 @@ static int run_set(struct session *session)
 		int result = value_of(session, 1, &value);
 		if (result)
 			return result;
+	} else if (!session->judged.operation) {
+		return refuse(session, "nothing was done before whose result could be kept: set %s VALUE keeps a value", name);
 	}
 	const struct variable *known = find_variable(session, name, length);
 	if (!known && session->variable_count == VARIABLES_MAX)
@@ -735,83 +804,118 @@ static int expect_count(struct session *session, bool messages)
 
 static int expect_bytes(struct session *session)
 {
-	uint8_t bytes[GUEST_BYTES_MAX];
-	uint32_t size;
-	int result = session->line->count == 2 ? hex_of(session, 1, bytes, sizeof(bytes), &size) : refuse(session, "expect bytes HEX");
-	return result ? result
-	              : judge(session, session->last.act == ACT_READ && !memcmp(bytes, session->outcome.bytes, size),
-	                      "other bytes were found");
+	uint8_t bytes[GUEST_BYTES_MAX] = {0};
+	uint32_t size, at = 0;
+	if (session->line->count != 2)
+		return refuse(session, "after bytes their hexadecimal digits, without blanks, are expected");
+	int result = hex_of(session, 1, bytes, sizeof(bytes), &size);
+	if (result)
+		return result;
+	if (size != session->read_bytes && is_known(session, session->judged.source))
+		return refuse(session, "%s reads %u: as many bytes are expected, not %u", session->judged.source, session->read_bytes,
+		              size);
+	while (at < size && bytes[at] == session->outcome.bytes[at])
+		at++;
+	return judge(session, at == size, "0x%02x at byte %u where 0x%02x was expected", session->outcome.bytes[at % GUEST_BYTES_MAX], at,
+	             bytes[at % GUEST_BYTES_MAX]);
 }
 
-/* A register that the last operation left: of CPUID or a hypercall. false: the word names none. */
-static bool find_register(struct session *session, const char *word, uint64_t *value)
+/* A register that the operation gave: of CPUID or a hypercall. NULL: the word names none. */
+static const void *register_given(struct session *session, const char *word, enum gives *by, uint64_t *value)
 {
 	static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
+	*by = GIVES_CPUID;
 	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(word, names[i]))
-			return *value = session->outcome.regs[i], true;
+			return *value = session->outcome.regs[i], names[i];
+	*by = GIVES_REGISTERS;
 	const uint64_t *place = register_of(&session->outcome.registers, word, strlen(word));
 	if (place)
 		*value = *place;
 	return place;
 }
 
-static int run_expect(struct session *session)
+static int expect_register(struct session *session, const char *word, enum gives by, uint64_t value)
 {
-	const char *word = session->line->words[0];
-	uint64_t value;
-	if (!strcmp(word, "interrupts") || !strcmp(word, "messages"))
-		return expect_count(session, *word == 'm');
-	if (session->engine && !session->has_outcome)
-		return refuse(session, "nothing was done before that could be judged");
-	for (enum guest_fault fault = FAULT_NONE; fault <= FAULT_PF; fault++)
-		if (!strcmp(word, fault_name(fault)))
-			return expect_fault(session, fault);
-	if (session->engine && session->outcome.fault)
-		return expect_fault(session, FAULT_NONE);
+	char what[16];
+	(void)snprintf(what, sizeof(what), "%s ", word);
+	if (session->judged.operation->gives != by)
+		return refuse(session, "%s gives no %s: %s does", session->judged.operation->name, word,
+		              by == GIVES_CPUID ? "cpuid" : "hypercall");
+	return session->line->count < 2 ? refuse(session, "after %s its value is expected", word) : expect_value(session, 1, what, value);
+}
+
+/* What the operation gave, when it raised no fault. */
+static int expect_result(struct session *session, const char *word)
+{
+	const struct operation *judged = session->judged.operation;
+	enum gives by;
+	uint64_t value = 0;
 	if (!strcmp(word, "bytes"))
-		return expect_bytes(session);
-	if (find_register(session, word, &value)) {
-		char what[16];
-		(void)snprintf(what, sizeof(what), "%s ", word);
-		return session->line->count < 2 ? refuse(session, "expect %s VALUE", word) : expect_value(session, 1, what, value);
-	}
+		return judged->gives == GIVES_BYTES ? expect_bytes(session) : refuse(session, "%s gives no bytes: read does", judged->name);
+	if (register_given(session, word, &by, &value))
+		return expect_register(session, word, by, value);
+	if (!isdigit((unsigned char)*word) && !strchr("$+-", *word))
+		return refuse(session, "%s cannot be expected: %s can", word, session->line->operation->arguments);
+	if (judged->gives < GIVES_VALUE)
+		return refuse(session, "%s gives no value: ok, #GP, #UD or #PF can be expected of it", judged->name);
 	return expect_value(session, 0, "", session->value);
 }
 
+static int run_expect(struct session *session)
+{
+	const char *word = session->line->words[0];
+	if (!strcmp(word, "interrupts") || !strcmp(word, "messages"))
+		return expect_count(session, *word == 'm');
+	if (!(session->judges = session->judged.operation))
+		return refuse(session, "nothing was done before that could be judged");
+	for (enum guest_fault fault = FAULT_NONE; fault <= FAULT_PF; fault++)
+		if (!strcmp(word, fault_name(fault)))
+			return session->line->count == 1 ? expect_fault(session, fault)
+			                                 : refuse(session, "after %s nothing more can be expected", word);
+	/* The arguments are looked at in any case. */
+	int result = expect_result(session, word);
+	return result || !session->engine || !session->outcome.fault ? result : expect_fault(session, FAULT_NONE);
+}
+
 static const struct operation operations[] = {
-    {"rdmsr", "MSR", "read an MSR: its number, its name, or the path of its field", 1, 1, run_rdmsr},
-    {"wrmsr", "MSR VALUE", "write an MSR", 2, 2, run_wrmsr},
-    {"cpuid", "LEAF [SUBLEAF]", "read a CPUID leaf", 1, 2, run_cpuid},
-    {"rdtsc", "", "read the time-stamp counter", 0, 0, run_rdtsc},
-    {"read", "GPA [u8|u16|u32|u64|BYTES]", "read guest memory; 8 bytes where nothing is said", 1, 2, run_read},
-    {"write", "GPA u8|u16|u32|u64 VALUE | GPA hex BYTES", "write guest memory", 3, 3, run_write},
-    {"hypercall", "[rax|rbx|rcx|rdx|rsi|rdi|r8=VALUE]...", "call the hypervisor with these registers, the others 0", 0, 7, run_hypercall},
-    {"connect", "message|event ID VCPU SINT [FLAG]", "what HvPostMessage or HvSignalEvent to ID reach", 4, 5, run_connect},
-    {"post", "VCPU SINT TYPE [BYTES]", "a device sends a message", 3, 4, run_post},
-    {"signal", "VCPU SINT FLAG", "a device sets an event flag", 3, 3, run_signal},
-    {"raise", "VCPU SINT", "a device raises a SINT", 2, 2, run_raise},
-    {"ack", "VECTOR SINT", "this vCPU's handler of VECTOR reads the message of SINT, and says that it did", 2, 2, run_ack},
-    {"wait", "TIME", "all vCPUs idle, taking interrupts: 500us, 10ms, 2s", 1, 1, run_wait},
+    {"rdmsr", "MSR", "read an MSR: its number, its name, or the path of its field", 1, 1, GIVES_VALUE, run_rdmsr},
+    {"wrmsr", "MSR VALUE", "write an MSR", 2, 2, GIVES_FAULT, run_wrmsr},
+    {"cpuid", "LEAF [SUBLEAF]", "read a CPUID leaf", 1, 2, GIVES_CPUID, run_cpuid},
+    {"rdtsc", "", "read the time-stamp counter", 0, 0, GIVES_VALUE, run_rdtsc},
+    {"read", "GPA [u8|u16|u32|u64|BYTES]", "read guest memory; 8 bytes where nothing is said", 1, 2, GIVES_BYTES, run_read},
+    {"write", "GPA u8|u16|u32|u64 VALUE | GPA hex BYTES", "write guest memory", 3, 3, GIVES_FAULT, run_write},
+    {"hypercall", "[rax|rbx|rcx|rdx|rsi|rdi|r8=VALUE]...", "call the hypervisor with these registers, the others 0", 0, 7, GIVES_REGISTERS,
+     run_hypercall},
+    {"connect", "message|event ID VCPU SINT [FLAG]", "what HvPostMessage or HvSignalEvent to ID reach", 4, 5, GIVES_NOTHING, run_connect},
+    {"post", "VCPU SINT TYPE [BYTES]", "a device sends a message", 3, 4, GIVES_VALUE, run_post},
+    {"signal", "VCPU SINT FLAG", "a device sets an event flag", 3, 3, GIVES_VALUE, run_signal},
+    {"raise", "VCPU SINT", "a device raises a SINT", 2, 2, GIVES_VALUE, run_raise},
+    {"ack", "VECTOR SINT", "this vCPU's handler of VECTOR reads the message of SINT, and says that it did", 2, 2, GIVES_NOTHING, run_ack},
+    {"wait", "TIME", "all vCPUs idle, taking interrupts: 500us, 10ms, 2s", 1, 1, GIVES_NOTHING, run_wait},
     {"clock", "reference|pvclock GPA", "read a clock's page and the TSC, and compute the time as a guest does (100 ns, ns)", 2, 2,
-     run_clock},
-    {"state", "PATH", "look at a field of the machine's state, which the guest may not be able to read", 1, 1, run_state},
-    {"value", "VALUE", "give a value, to judge it", 1, 1, run_value},
-    {"scale", "VALUE HZ", "turn TSC ticks into ticks of HZ", 2, 2, run_scale},
-    {"reload", "", "save the machine and load it into a new one", 0, 0, run_reload},
-    {"set", "NAME [VALUE]", "keep a value, else the last result, as $NAME", 1, 2, run_set},
-    {"echo", "TEXT...", "print a line", 0, WORDS_MAX, run_echo},
+     GIVES_VALUE, run_clock},
+    {"state", "PATH", "look at a field of the machine's state, which the guest may not be able to read", 1, 1, GIVES_VALUE, run_state},
+    {"value", "VALUE", "give a value, to judge it", 1, 1, GIVES_VALUE, run_value},
+    {"scale", "VALUE HZ", "turn TSC ticks into ticks of HZ", 2, 2, GIVES_VALUE, run_scale},
+    {"reload", "", "save the machine and load it into a new one", 0, 0, GIVES_NOTHING, run_reload},
+    {"set", "NAME [VALUE]", "keep a value, else the last result, as $NAME", 1, 2, GIVES_NOTHING, run_set},
+    {"echo", "[TEXT...]", "print a line", 0, WORDS_MAX, GIVES_NOTHING, run_echo},
     {"expect",
      "ok|#GP|#UD|#PF | [REGISTER] VALUE|LOW..HIGH [mask MASK] | bytes HEX | interrupts VECTOR COUNT|LOW..HIGH | messages SINT "
      "COUNT|LOW..HIGH",
-     "judge the operation before it, or what came since the script began", 1, 4, run_expect},
+     "judge the operation before it, or what came since the script began", 1, 4, GIVES_NOTHING, run_expect},
 };
 
 void probe_help(FILE *stream)
 {
+	fputs("A probe is a text of operations, one a line:\n\n"
+	      "    [LABEL:] [@VCPU] [~]OPERATION [ARGUMENTS]    # comment\n\n",
+	      stream);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		fprintf(stream, "%s%s%s\n        %s\n", operations[i].name, *operations[i].arguments ? " " : "", operations[i].arguments,
+		fprintf(stream, "%s%s%s\n    %s\n", operations[i].name, *operations[i].arguments ? " " : "", operations[i].arguments,
 		        operations[i].help);
+	fputs("\nMore: gimstate-probe(5).\n", stream);
 }
 
 /*
@@ -825,48 +929,78 @@ static const struct operation *find_operation(const char *name)
 	return NULL;
 }
 
-/* Cut a comment off: '#' at the beginning, or between blanks ("#GP" is none). */
+/* "#GP" is no comment, where a blank or nothing follows it. */
+static bool is_fault(const char *text)
+{
+	for (enum guest_fault fault = FAULT_GP; fault <= FAULT_PF; fault++)
+		if (!strncmp(text, fault_name(fault), 3) && (!text[3] || isspace((unsigned char)text[3])))
+			return true;
+	return false;
+}
+
+/* Cut a comment off: from a '#' at the beginning or after a blank on. */
 static void cut_comment(char *line)
 {
 	for (char *at = line; *at; at++)
-		if (*at == '#' && (at == line || isspace((unsigned char)at[-1])) &&
-		    (at == line || !at[1] || isspace((unsigned char)at[1]))) {
+		if (*at == '#' && (at == line || (isspace((unsigned char)at[-1]) && !is_fault(at)))) {
 			*at = '\0';
 			return;
 		}
 }
 
-static int parse_line(struct session *session, struct line *line, char *text, char **label)
+/* [LABEL:] [@VCPU] [~]; *word is what follows. */
+static int parse_head(struct session *session, struct line *line, char **word, char **label, char **save)
 {
-	char *save = NULL, *word = strtok_r(text, " \t\r", &save), *end;
-	size_t length = word ? strlen(word) : 0;
-	if (length > 1 && word[length - 1] == ':') {
-		word[length - 1] = '\0';
-		*label = word;
-		word = strtok_r(NULL, " \t\r", &save);
+	char *end;
+	const size_t length = *word ? strlen(*word) : 0;
+	if (length > 1 && (*word)[length - 1] == ':') {
+		(*word)[length - 1] = '\0';
+		*label = *word;
+		*word = strtok_r(NULL, " \t\r", save);
 	}
 	line->label = *label;
-	if (word && *word == '@') {
-		const unsigned long vcpu = strtoul(word + 1, &end, 10);
-		if (!isdigit((unsigned char)word[1]) || *end || vcpu >= UINT32_MAX)
-			return refuse(session, "%s names no vCPU: @0 is the first", word);
+	const char *head = *word;
+	if (*word && **word == '@') {
+		const unsigned long vcpu = strtoul(*word + 1, &end, 10);
+		if (!isdigit((unsigned char)(*word)[1]) || *end || vcpu >= UINT32_MAX)
+			return refuse(session, "%s names no vCPU: @0 is the first, and a blank follows it", *word);
 		line->vcpu = (uint32_t)vcpu;
-		word = strtok_r(NULL, " \t\r", &save);
+		*word = strtok_r(NULL, " \t\r", save);
 	}
-	if (word && *word == '~') {
+	if (*word && **word == '~') {
 		line->time = true;
-		word = word[1] ? word + 1 : strtok_r(NULL, " \t\r", &save);
+		*word = (*word)[1] ? *word + 1 : strtok_r(NULL, " \t\r", save);
 	}
-	if (!word)
-		return 0;
-	if (!(line->operation = find_operation(word)))
-		return refuse(session, "%s is no operation", word);
-	while ((word = strtok_r(NULL, " \t\r", &save)) && line->count < WORDS_MAX)
+	return *word || !head ? 0 : refuse(session, "%s stands before an operation, and none follows it", head);
+}
+
+static int parse_arguments(struct session *session, struct line *line, char **save)
+{
+	const struct operation *operation = line->operation;
+	const char *expected = *operation->arguments ? operation->arguments : "none";
+	char *word;
+	while ((word = strtok_r(NULL, " \t\r", save)) && line->count < WORDS_MAX)
 		line->words[line->count++] = word;
-	if (word || line->count < line->operation->min || line->count > line->operation->max)
-		return refuse(session, "%s takes %s", line->operation->name,
-		              *line->operation->arguments ? line->operation->arguments : "nothing");
-	return line->operation->run(session);
+	if (word)
+		return refuse(session, "%s has more than %d arguments, where %s is expected", operation->name, WORDS_MAX, expected);
+	if (line->count < operation->min || line->count > operation->max)
+		return refuse(session, "%s has %u argument%s, where %s is expected", operation->name, line->count,
+		              line->count == 1 ? "" : "s", expected);
+	return 0;
+}
+
+static int parse_line(struct session *session, struct line *line, char *text, char **label)
+{
+	char *save = NULL, *word = strtok_r(text, " \t\r", &save);
+	int result = parse_head(session, line, &word, label, &save);
+	if (result || !word)
+		return result;
+	if (*word == '@' || *word == '~')
+		return refuse(session, "%s in a wrong place: a line is [LABEL:] [@VCPU] [~]OPERATION [ARGUMENTS]", word);
+	if (!(line->operation = find_operation(word)))
+		return refuse(session, "%s is no operation: gimstate help probe lists them", word);
+	result = parse_arguments(session, line, &save);
+	return result ? result : line->operation->run(session);
 }
 
 /* The operation and its arguments again, one blank between them. */
@@ -881,6 +1015,12 @@ static char *source_of(const struct line *line)
 	for (unsigned i = 0; i < line->count; i++)
 		fprintf(stream, " %s", line->words[i]);
 	return fclose(stream) ? free(text), NULL : text;
+}
+
+static void note_judged(struct session *session, const struct line *line)
+{
+	if (line->operation->gives)
+		session->judged = *line;
 }
 
 /* Room for one more line. */
@@ -898,7 +1038,8 @@ static struct line *new_line(struct probe *probe, size_t *room)
 
 static int parse(struct probe *probe, struct session *session)
 {
-	char *label = "", *rest = probe->text, *text;
+	/* Some editors begin a text with the mark that it is UTF-8. */
+	char *label = "", *rest = probe->text + (strncmp(probe->text, "\xef\xbb\xbf", 3) ? 0 : 3), *text;
 	size_t room = 0;
 	for (unsigned number = 1; (text = strsep(&rest, "\n")); number++) {
 		struct line *line = new_line(probe, &room);
@@ -916,6 +1057,7 @@ static int parse(struct probe *probe, struct session *session)
 			continue;
 		if (!(line->source = source_of(line)))
 			return error_set(session->error, GIM_E_MEMORY, "out of memory");
+		note_judged(session, line);
 		probe->count++;
 	}
 	return 0;
@@ -987,12 +1129,12 @@ const char *probe_name(const struct probe *probe)
 /* What the engine could not do, at the line that wanted it. */
 static int place_error(struct session *session, int result)
 {
-	char text[sizeof(session->error->text)], place[64];
-	const int length = snprintf(place, sizeof(place), "%.40s:%u: ", session->probe->name, session->line->number);
-	if (!strncmp(session->error->text, place, (size_t)length))
+	char text[sizeof(session->error->text)], place[PLACE_BYTES];
+	const size_t length = strlen(place_of(session, place));
+	if (!strncmp(session->error->text, place, length))
 		return result;
 	memcpy(text, session->error->text, sizeof(text));
-	(void)snprintf(session->error->text, sizeof(session->error->text), "%s%.*s", place, (int)sizeof(text) - length - 1, text);
+	(void)snprintf(session->error->text, sizeof(session->error->text), "%s%.*s", place, (int)(sizeof(text) - length) - 1, text);
 	return result;
 }
 
@@ -1003,6 +1145,7 @@ static int run_line(struct session *session, const struct line *line)
 	session->verdict = PROBE_DONE;
 	if (line->vcpu >= session->engine->vcpus)
 		return refuse(session, "there is no vCPU %u: the machine has %u", line->vcpu, session->engine->vcpus);
+	session->judges = false;
 	int result = line->operation->run(session);
 	if (result)
 		return place_error(session, result);
@@ -1014,12 +1157,14 @@ static int run_line(struct session *session, const struct line *line)
 	                                .label = line->label,
 	                                .vcpu = line->vcpu,
 	                                .operation = line->source,
+	                                .judges = session->judges ? session->judged.number : 0,
 	                                .result = session->result,
 	                                .time = line->time,
 	                                .verdict = session->verdict,
 	                                .reason = session->reason};
 	if (session->run->step)
 		session->run->step(session->run->step_user, &step);
+	note_judged(session, line);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 /*
  * A line is
  *
- *	[LABEL:] [@VCPU] OPERATION [ARGUMENTS]     # comment
+ *	[LABEL:] [@VCPU] [~]OPERATION [ARGUMENTS]     # comment
  *
  * and its operation a row of the table in probe.c, which gimstate-probe(5) explains. An expectation judges the operation before it.
  */
@@ -33,6 +33,7 @@ struct probe_step {
 	uint32_t vcpu;
 	const char *operation;      /* the line without its comment, label and vCPU */
 	const char *result;         /* what came of it; "" for nothing */
+	unsigned judges;            /* an expectation: the line of the operation that it judges; 0: what came since the script began */
 	bool time;                  /* the result is a time, which no two runs share */
 	enum probe_verdict verdict; /* DONE: no expectation */
 	const char *reason;         /* of a failure or a skip: what was expected, and where the guest stood */
@@ -52,7 +53,7 @@ struct probe_run {
 /* Run it. A failed expectation is no error, and does not end it; what cannot run does. */
 int probe_execute(struct probe_run *run, const struct probe *probe, struct gim_error *error);
 
-/* The operations with their arguments and help, one a line, for documentation. */
+/* How a line is made, and the operations with their arguments and help. */
 void probe_help(FILE *stream);
 
 #endif

@@ -19,6 +19,7 @@ struct replayed {
 	const struct engine_kind *kind;
 	struct engine *engine;
 	char provider[16];
+	struct probe *probes[REPLAY_PROBES_MAX]; /* the options' files */
 	bool described;
 	struct probe_run run;
 };
@@ -129,13 +130,12 @@ static int run_probe(struct replayed *replayed, const struct probe *probe, struc
 	return result;
 }
 
-static int run_file(struct replayed *replayed, const char *path, struct gim_error *error)
+/* All of them before anything runs: a mistake in the last is told at once, and a pipe can only be read once. */
+static int read_probes(struct replayed *replayed, struct gim_error *error)
 {
-	struct probe *probe = NULL;
-	int result = probe_read(path, &probe, error);
-	if (!result)
-		result = run_probe(replayed, probe, error);
-	probe_free(&probe);
+	int result = 0;
+	for (unsigned i = 0; !result && i < replayed->options->probe_count; i++)
+		result = probe_read(replayed->options->probes[i], &replayed->probes[i], error);
 	return result;
 }
 
@@ -173,13 +173,15 @@ static int run_all(struct replayed *replayed, struct gim_state *state, struct gi
 	const struct replay_options *options = replayed->options;
 	const bool own = options->probe_count;
 	int result = begin(replayed, state, error);
+	if (!own && !replayed->described && options->note && !strcmp(replayed->provider, "none"))
+		options->note(options->user, "the state has no guest interface: there is nothing to look at");
 	if (!result && options->capability && !replayed->described && replayed->kind->describe)
 		replayed->kind->describe(replayed->engine, options->capability, options->user);
 	replayed->described = true;
 	if (!result && !own)
 		result = run_builtins(replayed, state, false, error);
 	for (unsigned i = 0; !result && i < options->probe_count; i++)
-		result = run_file(replayed, options->probes[i], error);
+		result = run_probe(replayed, replayed->probes[i], error);
 	if (!result && saved) {
 		gim_state_free(saved);
 		result = engine_save(replayed->engine, saved, error);
@@ -203,7 +205,12 @@ int replay(struct gim_state *state, const struct replay_options *options, struct
 	*result = (struct replay_result){.engine = ""};
 	int status = replay_machine(state, &replayed.config.machine, replayed.provider, error);
 	if (!status)
+		status = read_probes(&replayed, error);
+	if (!status)
 		status = engine_find(options->engine, &replayed.config, &replayed.kind, error);
+	if (!status && options->kernel_clock && !replayed.kind->has_kernel)
+		status = error_set(error, GIM_E_UNSUPPORTED, "the engine %s has no kernel whose clock could be the guest's: kvm has",
+		                   replayed.kind->name);
 	for (unsigned i = 0; !status && i < (options->repeat ? options->repeat : 1); i++)
 		status = run_all(&replayed, state, saved, error);
 	if (replayed.engine) {
@@ -213,5 +220,7 @@ int replay(struct gim_state *state, const struct replay_options *options, struct
 		result->tsc_hz = replayed.engine->tsc_hz;
 		engine_close(&replayed.engine);
 	}
+	for (unsigned i = 0; i < options->probe_count; i++)
+		probe_free(&replayed.probes[i]);
 	return status;
 }

@@ -5,13 +5,15 @@
 
 #include "probe.h"
 
+#define REPLAY_PROBES_MAX 64
+
 struct replay_options {
 	const char *engine; /* "auto", "kvm", "core" */
 	bool kernel_clock;
 	unsigned watchdog_ms, repeat; /* repeat 0: once */
 	const char *const *probes;    /* files; none: the built-in ones */
-	unsigned probe_count;
-	probe_step_fn *step; /* called for each line that ran */
+	unsigned probe_count;         /* at most REPLAY_PROBES_MAX */
+	probe_step_fn *step;          /* called for each line that ran */
 	void (*begin)(void *user, const char *probe);
 	void (*note)(void *user, const char *text);
 	engine_capability_fn *capability; /* what the engine found the host to be able to; once */

@@ -58,6 +58,45 @@ mistake 'read 0x1000 300'
 mistake 'write 0x1000 hex 123'
 mistake 'hypercall r99=1'
 mistake 'state hyperv.nothing'
+mistake 'state hyperv'
+mistake '@0'
+mistake '~@0 rdtsc'
+mistake 'value 18446744073709551616'
+mistake 'value 1+'
+mistake 'wait 61s'
+mistake 'set a'
+mistake 'read 0x1000 0'
+mistake 'write 0x1000 u8 0x100'
+mistake 'write 0x1000 16 1'
+mistake $'rdtsc\nexpect 5..1'
+mistake $'rdtsc\nexpect foo'
+mistake $'rdtsc\nexpect eax 1'
+mistake $'rdtsc\nexpect ok 1'
+mistake $'rdtsc\nexpect bytes 00'
+mistake $'read 0x1000 2\nexpect bytes 00'
+mistake $'rdmsr 1\nwrmsr 1 2\nexpect 1'
+mistake "$(printf 'echo%25s' '' | sed 's/ / x/g')"
+echo "== nothing wrong: a mark of UTF-8, ends of lines of two characters, comments, what only a run knows"
+printf '\357\273\277echo a #b\r\ncpuid 0x40000000 # no fault\r\nexpect #GP #no fault\r\nset a 5\r\nwrite 0x1000 u8 $a-1\nwait 1ms\nexpect ok\nread 0x1000 2\nexpect bytes 0401\n' >odd.probe
+run replay state.sav --engine core --probe odd.probe
+echo "== what an expectation judges is shown, and not what stands before it"
+printf 'cpuid 0x40000000\nset a\nexpect ebx 1\nexpect ecx 1\nexpect interrupts 0x30 1\n' >judge.probe
+run replay state.sav --engine core --probe judge.probe --tap
+echo "== a run that ends before its end"
+printf 'rdtsc\nexpect ok\nset n 5\nconnect message 1 $n 1\n' >ends.probe
+run replay state.sav --engine core --probe ends.probe 2>&1
+run replay state.sav --engine core --probe ends.probe --tap 2>/dev/null
+run replay state.sav --engine core --probe ends.probe --junit 2>/dev/null
+run replay state.sav --engine core --probe ends.probe --json | tail -n 7
+run replay state.sav --engine core --save-after native.json --json | tail -n 7
+echo "== a pipe is read once, and all probes before the first runs"
+printf 'expect interrupts 1 0\n' | run replay state.sav --engine core --probe - --repeat 3 | grep -c ' ok$'
+run replay - --probe - 2>&1
+run replay state.sav --probe - --probe - 2>&1
+run replay state.sav --engine core --probe judge.probe --probe bad.probe 2>&1
+run replay state.sav --tap --json 2>&1 | grep text
+run replay state.sav --tap --junit 2>&1
+run replay state.sav --engine core --clock kernel 2>&1
 run replay state.sav --engine turbo 2>&1
 run replay state.sav --probe none.probe 2>&1
 run replay state.sav --repeat 0 2>&1
