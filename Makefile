@@ -46,6 +46,7 @@ FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 # Tests in which memory runs out.
 STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory
+PAGES := $(wildcard docs/*.5)
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c tests/harness/bench_*.c))
@@ -202,7 +203,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 libgimstate/gimstate.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 docs/gimstate-bundle.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 $(PAGES) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libgimstate.so.0 $(DESTDIR)$(PREFIX)/lib/libgimstate.so
@@ -211,7 +212,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/gimstate $(DESTDIR)$(PREFIX)/include/gimstate.h $(DESTDIR)$(PREFIX)/lib/libgimstate.a \
 		$(DESTDIR)$(PREFIX)/lib/libgimstate.so $(DESTDIR)$(PREFIX)/lib/libgimstate.so.0 \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc $(DESTDIR)$(PREFIX)/share/man/man5/gimstate-bundle.5
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc $(PAGES:docs/%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
 
 dist:
 	git archive --format=tar --prefix=gimstate-$(VERSION)/ HEAD | xz > gimstate-$(VERSION).tar.xz

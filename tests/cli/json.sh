@@ -114,6 +114,18 @@ for edit in 's/"unit_version": 1/"unit_version": /' 's/"unit_version"/"version"/
 	for command in dump info verify; do call $command --json edited.json; done
 	call set --json -o refused "$state" --from edited.json
 done
+printf 'probes: rdmsr hyperv.guest_os_id\nexpect 1\nexpect ok\n~rdtsc\nexpect interrupts 1 0\n' >good.probe
+printf 'rdtsc\nset n 9\nconnect message 1 $n 1\n' >ends.probe
+for state in hyperv-4.sav kvm.sav none.sav; do call replay --json --engine core "$SAMPLES/$state"; done
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --probe good.probe --probe good.probe --repeat 2
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --probe ends.probe
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --probe nothing
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --save-after after.json
+document after.json
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --save-after after.json
+call replay --json --engine core "$SAMPLES/hyperv-4.sav" --save-after after.sav --layout vbox-hyperv-3
+call replay --json "$SAMPLES/kvm.sav"
+call replay --json --tap "$SAMPLES/kvm.sav"
 call dump --json
 call nosuch --json
 call --json
