@@ -96,6 +96,7 @@ run replay state.sav --probe - --probe - 2>&1
 run replay state.sav --engine core --probe judge.probe --probe bad.probe 2>&1
 run replay state.sav --tap --json 2>&1 | grep text
 run replay state.sav --tap --junit 2>&1
+run replay state.sav --engine core --smp 2 2>&1
 run replay state.sav --engine core --clock kernel 2>&1
 run replay state.sav --engine turbo 2>&1
 run replay state.sav --probe none.probe 2>&1
