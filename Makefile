@@ -116,7 +116,7 @@ $(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(O)/tests/harness/%: $(O)/tests/harness/%.o $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(STATIC)
+$(O)/tests/harness/%: $(O)/tests/harness/%.o $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -13,38 +13,6 @@ static int put_raw(void *user, const void *bytes, size_t size)
 	return fwrite(bytes, 1, size, stdout) != size;
 }
 
-struct hex {
-	uint64_t offset;
-	unsigned char line[16];
-	unsigned used;
-};
-
-static void put_line(struct hex *hex)
-{
-	if (!hex->used)
-		return;
-	printf("%08" PRIx64 " ", hex->offset);
-	for (unsigned i = 0; i < sizeof(hex->line); i++)
-		printf(i < hex->used ? " %02x" : "   ", hex->line[i]);
-	fputs("  ", stdout);
-	for (unsigned i = 0; i < hex->used; i++)
-		putchar(hex->line[i] >= 0x20 && hex->line[i] < 0x7f ? hex->line[i] : '.');
-	putchar('\n');
-	hex->offset += hex->used;
-	hex->used = 0;
-}
-
-static int put_hex(void *user, const void *bytes, size_t size)
-{
-	struct hex *hex = (struct hex *)user;
-	for (size_t i = 0; i < size; i++) {
-		hex->line[hex->used++] = ((const unsigned char *)bytes)[i];
-		if (hex->used == sizeof(hex->line))
-			put_line(hex);
-	}
-	return ferror(stdout);
-}
-
 /* What was decoded, then what is odd about it, then the error that ended it. */
 static int print_state(struct gim_state *state, const char *file, const struct options *options, const struct remarks *remarks,
                        struct gim_error *error)
@@ -78,8 +46,8 @@ static int print_bytes(struct gim_state *state, const char *file, const struct g
 		output_document(json_pack("{s:o}", "unit", unit_json(unit)), false);
 		return EXIT_YES;
 	}
-	const int result = gim_unit_read(state, unit, options->raw ? put_raw : put_hex, &hex, error);
-	put_line(&hex);
+	const int result = gim_unit_read(state, unit, options->raw ? put_raw : hex_put, &hex, error);
+	hex_end(&hex);
 	return result && result != GIM_E_STOPPED ? output_error(file, error, false) : EXIT_YES;
 }
 

@@ -39,6 +39,22 @@ static void list(bool of_shell)
 			printf("  %-8s %-13s %s\n", command->name, command->arguments, command->help);
 }
 
+static int put_operation(void *user, const char *name, const char *arguments, const char *help)
+{
+	(void)user, (void)arguments, (void)help;
+	if (!command_find(name))
+		printf(" %s", name);
+	return 0;
+}
+
+static int help_operation(void *user, const char *name, const char *arguments, const char *help)
+{
+	if (strcmp(name, (const char *)user) != 0)
+		return 0;
+	printf("%s%s%s\n\n%s\n", name, *arguments ? " " : "", arguments, help);
+	return 1;
+}
+
 static void help_all(void)
 {
 	printf("gimstate COMMAND [OPTIONS] [FILE...]\n\n"
@@ -46,6 +62,10 @@ static void help_all(void)
 	list(false);
 	puts("\nIn the shell also:\n");
 	list(true);
+	fputs("\nAnd, on a machine that start made, the operations of probes, with @VCPU before them where it is not the first:\n ",
+	      stdout);
+	(void)probe_operations(put_operation, NULL);
+	putchar('\n');
 	printf(
 	    "\nFILE - is standard input. Options may follow operands; after -- all words are operands.\n"
 	    "More: gimstate help COMMAND, gimstate help probe (the language of replay --probe), gimstate --version.\n"
@@ -64,6 +84,8 @@ int run_help(const struct options *options, int count, char **operands)
 		return EXIT_YES;
 	}
 	const struct command *command = command_find(operands[0]);
+	if (!command && probe_operations(help_operation, operands[0]))
+		return EXIT_YES;
 	if (!command)
 		return usage_error(NULL, false, "there is no command %s", operands[0]);
 	help_command(command);

@@ -151,6 +151,11 @@ static const struct option_row save_options[] = {
     END,
 };
 
+static const struct option_row stats_options[] = {
+    {"all", 'a', AT(all), NULL, "those of value 0, too"},
+    END,
+};
+
 static const struct option_row no_options[] = {END};
 
 const struct command commands[] = {
@@ -190,6 +195,25 @@ const struct command commands[] = {
     {"quit", "", "end the shell; asks when changes are not saved, and in a script refuses", open_options, 0, 0, run_quit,
      .needs = NEEDS_SHELL},
     {"quit!", "", "end the shell, and forget changes that are not saved", no_options, 0, 0, run_quit_anyway, .needs = NEEDS_SHELL},
+    {"start", "[ENGINE]", "bring the state to life in a machine: engine kvm, core, or auto", no_options, 0, 1, run_start,
+     .needs = NEEDS_STATE},
+    {"stop", "", "end the machine", no_options, 0, 0, run_stop, .needs = NEEDS_MACHINE},
+    {"step", "TIME", "let all vCPUs idle for TIME, taking interrupts: 500us, 10ms, 2s", no_options, 1, 1, run_step, .needs = NEEDS_MACHINE},
+    {"run", "[TIME]", "the same in real time, until Ctrl-C or for TIME, and say what came", no_options, 0, 1, run_run,
+     .needs = NEEDS_MACHINE},
+    {"events", "", "say which interrupts and messages came, and when the next is due", no_options, 0, 0, run_events,
+     .needs = NEEDS_MACHINE},
+    {"mem", "GPA [BYTES]", "show guest memory, 256 bytes where nothing is said", no_options, 1, 2, run_mem, .needs = NEEDS_MACHINE},
+    {"pages", "", "say where the interface's pages lie", no_options, 0, 0, run_pages, .needs = NEEDS_MACHINE},
+    {"stats", "", "show the counters", stats_options, 0, 0, run_stats, .needs = NEEDS_MACHINE},
+    {"trace", "on|off", "show interrupts, messages, pages that move, and what the interface logs", no_options, 1, 1, run_trace,
+     .needs = NEEDS_MACHINE},
+    {"watch", "[PATH...]", "tell when a field of the machine's state has changed", no_options, 0, -1, run_watch, .needs = NEEDS_MACHINE},
+    {"unwatch", "[PATH...]", "do not any more", no_options, 0, -1, run_unwatch, .needs = NEEDS_MACHINE},
+    {"snapshot", "[NAME]", "keep the machine as it is now, its memory too", no_options, 0, 1, run_snapshot, .needs = NEEDS_MACHINE},
+    {"restore", "[NAME]", "make the machine what it was then", no_options, 0, 1, run_restore, .needs = NEEDS_MACHINE},
+    {"reset", "", "reset the guest interface", no_options, 0, 0, run_reset, .needs = NEEDS_MACHINE},
+    {"take", "", "change the state that is held into the machine's", no_options, 0, 0, run_take, .needs = NEEDS_MACHINE},
     {NULL, NULL, NULL, NULL, 0, 0, NULL, .needs = NEEDS_NOTHING},
 };
 

@@ -529,3 +529,29 @@ void members_put(const json_t *members)
 		       json_integer_value(json_object_get(member, "size_bytes")), sha256 ? "  " : "", sha256 ? sha256 : "");
 	}
 }
+
+void hex_end(struct hex *hex)
+{
+	if (!hex->used)
+		return;
+	printf("%08" PRIx64 " ", hex->offset);
+	for (unsigned i = 0; i < sizeof(hex->line); i++)
+		printf(i < hex->used ? " %02x" : "   ", hex->line[i]);
+	fputs("  ", stdout);
+	for (unsigned i = 0; i < hex->used; i++)
+		putchar(hex->line[i] >= 0x20 && hex->line[i] < 0x7f ? hex->line[i] : '.');
+	putchar('\n');
+	hex->offset += hex->used;
+	hex->used = 0;
+}
+
+int hex_put(void *user, const void *bytes, size_t size)
+{
+	struct hex *hex = (struct hex *)user;
+	for (size_t i = 0; i < size; i++) {
+		hex->line[hex->used++] = ((const unsigned char *)bytes)[i];
+		if (hex->used == sizeof(hex->line))
+			hex_end(hex);
+	}
+	return ferror(stdout);
+}

@@ -109,4 +109,17 @@ char *value_text(const struct gim_value *value);
 /* What it means, likewise. */
 char *value_meaning(const struct gim_value *value);
 
+/*
+ * Bytes in hexadecimal, 16 a line, from offset on.
+ */
+struct hex {
+	uint64_t offset;
+	unsigned char line[16];
+	unsigned used;
+};
+/* gim_sink_fn; user is a struct hex. */
+int hex_put(void *user, const void *bytes, size_t size);
+/* The line that is not full. */
+void hex_end(struct hex *hex);
+
 #endif

@@ -149,7 +149,10 @@ int run_open(const struct options *options, int count, char **operands)
 	(void)count;
 	if (!may_forget(options->force))
 		return EXIT_NO_ANSWER;
-	return source_hold(operands[0], &error) ? output_error(operands[0], &error, false) : EXIT_YES;
+	if (source_hold(operands[0], &error))
+		return output_error(operands[0], &error, false);
+	machine_stop();
+	return EXIT_YES;
 }
 
 int run_save(const struct options *options, int count, char **operands)
@@ -232,12 +235,29 @@ static bool is_ready(const struct command *command)
 {
 	if (command->needs == NEEDS_STATE && !source_held())
 		return refuse(NULL, "%s needs a state: open FILE opens one", command->name), false;
+	if (command->needs == NEEDS_MACHINE && !machine_running())
+		return refuse(NULL, "%s needs a machine: start makes one of the state", command->name), false;
 	return true;
 }
 
-static int run_words(struct line_words *words, bool *informs)
+/* Is it a line of the probe language? set, which both have, is the shell's where it assigns. */
+static bool is_operation(const struct line_words *words)
+{
+	const char *first = words->items[0];
+	const size_t length = strlen(first);
+	if (*first == '@' || *first == '~' || (length > 1 && first[length - 1] == ':'))
+		return true;
+	if (!strcmp(first, "set"))
+		return machine_running() && words->count > 1 && words->items[1][0] != '-' && !strchr(words->items[1], '=');
+	return !command_find(first) && machine_has_operation(first);
+}
+
+static int run_words(const char *text, struct line_words *words, bool *informs)
 {
 	const struct command *command = command_find(words->items[0]);
+	if (is_operation(words))
+		return machine_running() ? machine_line(text)
+		                         : refuse(NULL, "%s needs a machine: start makes one of the state", words->items[0]);
 	if (!command)
 		return refuse(NULL, "there is no command %s; help lists them", words->items[0]);
 	if (command->run == run_shell)
@@ -257,7 +277,7 @@ static int run_line(const char *text, bool *informs)
 	if (words_split(text, &words, NULL, &error))
 		return output_error(NULL, &error, false);
 	if (words.count)
-		status = run_words(&words, informs);
+		status = run_words(text, &words, informs);
 	words_free(&words);
 	output_flush();
 	return status;
@@ -354,7 +374,8 @@ static void make_prompt(char *prompt, size_t size)
 	for (const char *at = base ? base + 1 : held ? held : "gimstate"; *at && used < sizeof(name) - 1; at++)
 		name[used++] = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
 	name[used] = '\0';
-	(void)snprintf(prompt, size, "%s%s> ", name, source_changed() ? "*" : "");
+	(void)snprintf(prompt, size, "%s%s%s%s> ", name, source_changed() ? "*" : "", machine_running() ? " " : "",
+	               machine_running() ? machine_engine() : "");
 }
 
 static int run_interactive(void)
@@ -421,6 +442,7 @@ int run_shell(const struct options *options, int count, char **operands)
 	} else {
 		status = end_script(options->command.count ? run_commands(&options->command) : run_script(stdin, "standard input"));
 	}
+	machine_stop();
 	source_release();
 	return status;
 }

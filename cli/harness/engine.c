@@ -3,7 +3,9 @@
 #include "engine.h"
 
 #include "output.h"
+#include "stop.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -70,6 +72,8 @@ int engine_open(const struct engine_kind *kind, const struct engine_config *conf
 	made->vcpus = config->machine.vcpus;
 	made->tsc_hz = config->machine.tsc_hz;
 	made->ram_bytes = config->machine.ram_bytes;
+	made->trace = config->trace;
+	made->trace_user = config->trace_user;
 	made->watchdog_ms = config->watchdog_ms ? config->watchdog_ms : DEFAULT_WATCHDOG_MS;
 	made->taken = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->taken));
 	made->messages = calloc(made->vcpus ? made->vcpus : 1, sizeof(*made->messages));
@@ -147,6 +151,30 @@ int engine_save(struct engine *engine, struct gim_state **state, struct gim_erro
 #define PAGE_MASK (~UINT64_C(0xfff))
 #define SLOT_BYTES 256u
 
+static void trace(const struct engine *engine, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void trace(const struct engine *engine, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	if (!engine->trace)
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	engine->trace(engine->trace_user, text);
+}
+
+void engine_log(void *user, enum gim_severity severity, const char *text)
+{
+	trace((const struct engine *)user, "%s: %s", severity_name(severity), text);
+}
+
+int engine_stopped(struct gim_error *error)
+{
+	return stop_wanted ? error_set(error, GIM_E_STOPPED, "stopped") : 0;
+}
+
 /* Read the message in a SINT's slot, clear its type, and say so when another one waits. */
 static int read_message(struct engine *engine, uint32_t vcpu, uint8_t sint, struct gim_error *error)
 {
@@ -161,6 +189,8 @@ static int read_message(struct engine *engine, uint32_t vcpu, uint8_t sint, stru
 	if (result || outcome.fault || !memcmp(outcome.bytes, "\0\0\0", 4))
 		return result;
 	engine->messages[vcpu][sint]++;
+	trace(engine, "@%u message of type 0x%02x%02x%02x%02x in SINT %u", vcpu, outcome.bytes[3], outcome.bytes[2], outcome.bytes[1],
+	      outcome.bytes[0], sint);
 	clear = (struct guest_operation){.act = ACT_WRITE, .gpa = slot, .size_bytes = 4};
 	result = engine->kind->execute(engine, vcpu, &clear, &outcome, error);
 	/* The flag may be set while the type was cleared, so it is looked at after that. */
@@ -173,6 +203,7 @@ static int handle(struct engine *engine, uint32_t vcpu, uint8_t vector, struct g
 {
 	int result = engine->kind->enter(engine, vcpu, vector, error);
 	engine->taken[vcpu][vector]++;
+	trace(engine, "@%u interrupt 0x%x", vcpu, vector);
 	for (unsigned i = 0; !result && i < engine->ack_count; i++)
 		if (engine->acks[i].vcpu == vcpu && engine->acks[i].vector == vector)
 			result = read_message(engine, vcpu, engine->acks[i].sint, error);
@@ -189,6 +220,8 @@ static uint64_t real_ms(void)
 
 static int expired(const struct engine *engine, uint64_t end_ms, struct gim_error *error)
 {
+	if (stop_wanted)
+		return engine_stopped(error);
 	if (real_ms() <= end_ms)
 		return 0;
 	return error_set(error, GIM_E_STOPPED, "the guest's interrupts do not come to an end within the %u ms of the watchdog",

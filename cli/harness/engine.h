@@ -40,6 +40,9 @@ struct engine_config {
 	/* A sentence on what the host can and cannot do; may be NULL. */
 	void (*note)(void *user, const char *text);
 	void *note_user;
+	/* What happens in the machine: interrupts that are taken, messages that are read, what the interface logs; may be NULL. */
+	void (*trace)(void *user, const char *text);
+	void *trace_user;
 };
 
 /* A vCPU's handler of synthetic interrupts reads and clears the message slot of this SINT when `vector` comes, as a guest's does. */
@@ -54,8 +57,11 @@ struct engine {
 	struct gim_machine *machine; /* the hypervisor; the caller may use it between calls, when the guest stands still */
 	uint32_t vcpus;
 	uint64_t tsc_hz, ram_bytes; /* tsc_hz: what open made of the wanted one */
-	uint64_t loaded_tsc[2];     /* before and after the last load let the clocks go on */
-	struct gim_state *loaded;   /* what the machine made of it: every field, and the clocks as they stood then */
+	void *ram;                  /* of ram_bytes, without the interface's pages */
+	void (*trace)(void *user, const char *text);
+	void *trace_user;
+	uint64_t loaded_tsc[2];   /* before and after the last load let the clocks go on */
+	struct gim_state *loaded; /* what the machine made of it: every field, and the clocks as they stood then */
 	unsigned watchdog_ms;
 	uint64_t (*taken)[256];   /* interrupts, by vCPU and vector */
 	uint64_t (*messages)[16]; /* read by handlers, by vCPU and SINT */
@@ -67,7 +73,7 @@ typedef void engine_capability_fn(void *user, const char *name, int value);
 
 /*
  * What an engine does itself; the functions below put it together. Codes and errors as in gimstate.h; GIM_E_UNSUPPORTED: not on this host,
- * GIM_E_STOPPED: the watchdog ended it.
+ * GIM_E_STOPPED: the watchdog or a person (stop.h) ended it.
  */
 struct engine_kind {
 	const char *name, *help;
@@ -119,6 +125,11 @@ int engine_wait(struct engine *engine, uint64_t ns, struct gim_error *error);
 
 /* Take over what was counted and set up in an engine that this one replaces. */
 void engine_adopt(struct engine *engine, struct engine *old);
+
+/* For engines: gim_host's log; user is the struct engine. */
+void engine_log(void *user, enum gim_severity severity, const char *text);
+/* For engines: a person wants it to stop; fills *error then. */
+int engine_stopped(struct gim_error *error);
 
 /* For engines: a machine with their host callbacks, brought up; its hypercall page is `out %al, $0xf0; ret` (guest64.h). *machine is the caller's: gim_machine_free. */
 int engine_machine(const struct gim_machine_config *config, const struct gim_host *host, struct gim_machine **machine,

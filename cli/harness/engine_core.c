@@ -29,7 +29,7 @@ static int core_open(struct engine *engine, const struct engine_config *config, 
 {
 	struct core *core = core_of(engine);
 	struct gim_machine_config own = config->machine;
-	static const struct gim_host host;
+	const struct gim_host host = {.user = engine, .log = engine_log};
 	/* A real machine's memory: most of it is never touched, and then costs nothing. */
 	core->ram_bytes = (size_t)own.ram_bytes;
 	core->ram =
@@ -37,7 +37,7 @@ static int core_open(struct engine *engine, const struct engine_config *config, 
 	if (core->ram == MAP_FAILED)
 		return core->ram = NULL,
 		       error_set(error, GIM_E_MEMORY, "no address space for %llu bytes of guest RAM", (unsigned long long)own.ram_bytes);
-	own.ram = core->ram;
+	own.ram = engine->ram = core->ram;
 	core->operation_ticks = own.tsc_hz / 1000000;
 	return engine_machine(&own, &host, &engine->machine, error);
 }

@@ -187,7 +187,7 @@ static int kvm_open(struct engine *engine, const struct engine_config *config, s
 {
 	struct kvm_engine *kvm = kvm_of(engine);
 	struct gim_machine_config own = config->machine;
-	const struct gim_host host = {.user = kvm, .tsc = host_tsc, .utc_ns = host_utc_ns, .page = host_page};
+	const struct gim_host host = {.user = kvm, .tsc = host_tsc, .utc_ns = host_utc_ns, .page = host_page, .log = engine_log};
 	const uint64_t vcpus_end = AT_VCPUS + own.vcpus * PAGE_BYTES;
 	int result = vm_open(&kvm->vm, own.vcpus, own.ram_bytes, vcpus_end + tables_bytes(own.ram_bytes), error);
 	if (!result)
@@ -198,7 +198,7 @@ static int kvm_open(struct engine *engine, const struct engine_config *config, s
 	kvm->tables_gpa = kvm->vm.extra_gpa + vcpus_end;
 	kvm->tables_next = kvm->tables_gpa + PAGE_BYTES;
 	write_guest(kvm);
-	own.ram = kvm->vm.ram;
+	own.ram = engine->ram = kvm->vm.ram;
 	own.tsc_hz = engine->tsc_hz = kvm->vm.tsc_hz;
 	return engine_machine(&own, &host, &engine->machine, error);
 }
@@ -509,10 +509,11 @@ static int kvm_leave(struct engine *engine, uint32_t vcpu, struct gim_error *err
 
 static int kvm_sleep(struct engine *engine, uint64_t tsc, struct gim_error *error)
 {
-	(void)error;
 	for (uint64_t now; (now = kvm_tsc(engine)) < tsc;) {
 		const uint64_t ns = (uint64_t)((double)(tsc - now) / (double)engine->tsc_hz * 1e9);
 		const struct timespec time = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+		if (engine_stopped(error))
+			return GIM_E_STOPPED;
 		if (ns > 50000) /* a shorter one takes longer than it says */
 			(void)nanosleep(&time, NULL);
 	}

@@ -45,7 +45,7 @@ struct variable {
 };
 
 /* A script that is run, or (without an engine) only checked. */
-struct session {
+struct probe_session {
 	struct probe_run *run;
 	struct engine *engine; /* NULL: only check the arguments */
 	const struct probe *probe;
@@ -54,6 +54,7 @@ struct session {
 	unsigned variable_count;
 	struct line judged;  /* what an expectation judges: the last operation that something can be expected of; all 0: none */
 	uint32_t read_bytes; /* by it */
+	struct probe *kept;  /* in which that line stands, of a session that is run line by line */
 	bool judges;         /* this line does */
 	struct guest_outcome outcome;
 	uint64_t value;         /* of the last operation that gave one; 0 of a fault */
@@ -73,22 +74,25 @@ struct operation {
 	const char *name, *arguments, *help;
 	unsigned min, max; /* words after the name */
 	enum gives gives;
-	int (*run)(struct session *session);
+	int (*run)(struct probe_session *session);
 };
 
 /* "name:line: "; of a long path its end. */
-static const char *place_of(const struct session *session, char place[PLACE_BYTES])
+static const char *place_of(const struct probe_session *session, char place[PLACE_BYTES])
 {
 	const char *name = session->probe->name;
+	place[0] = '\0';
+	if (!*name)
+		return place; /* of a line that was typed */
 	const size_t length = strlen(name), most = PLACE_BYTES - 24;
 	const bool whole = length <= most;
 	(void)snprintf(place, PLACE_BYTES, "%s%s:%u: ", whole ? "" : "...", whole ? name : name + length - most, session->line->number);
 	return place;
 }
 
-static int refuse(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(struct probe_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static int refuse(struct session *session, const char *format, ...)
+static int refuse(struct probe_session *session, const char *format, ...)
 {
 	char text[240];
 	va_list arguments;
@@ -99,9 +103,9 @@ static int refuse(struct session *session, const char *format, ...)
 	return error_set(session->error, GIM_E_ARGUMENT, "%s%s", place_of(session, place), text);
 }
 
-static void say(struct session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct probe_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void say(struct session *session, const char *format, ...)
+static void say(struct probe_session *session, const char *format, ...)
 {
 	const size_t used = strlen(session->result);
 	va_list arguments;
@@ -113,7 +117,7 @@ static void say(struct session *session, const char *format, ...)
 /*
  * Values.
  */
-static const struct variable *find_variable(const struct session *session, const char *name, size_t length)
+static const struct variable *find_variable(const struct probe_session *session, const char *name, size_t length)
 {
 	for (unsigned i = 0; i < session->variable_count; i++)
 		if (strlen(session->variables[i].name) == length && !memcmp(session->variables[i].name, name, length))
@@ -121,7 +125,7 @@ static const struct variable *find_variable(const struct session *session, const
 	return NULL;
 }
 
-static int take_term(struct session *session, const char *word, size_t length, uint64_t *value)
+static int take_term(struct probe_session *session, const char *word, size_t length, uint64_t *value)
 {
 	char copy[32], *end;
 	if (*word == '$') {
@@ -145,7 +149,7 @@ static int take_term(struct session *session, const char *word, size_t length, u
 }
 
 /* TERM, or a sum of them: $start+1000-0x10. */
-static int take_value(struct session *session, const char *word, size_t length, uint64_t *value)
+static int take_value(struct probe_session *session, const char *word, size_t length, uint64_t *value)
 {
 	uint64_t sum = 0;
 	for (size_t at = 0; at <= length;) {
@@ -166,18 +170,18 @@ static int take_value(struct session *session, const char *word, size_t length, 
 	return 0;
 }
 
-static int value_of(struct session *session, unsigned word, uint64_t *value)
+static int value_of(struct probe_session *session, unsigned word, uint64_t *value)
 {
 	return take_value(session, session->line->words[word], strlen(session->line->words[word]), value);
 }
 
 /* Only a run gives variables their values: before it, nothing is said of numbers that are made of them. */
-static bool is_known(const struct session *session, const char *word)
+static bool is_known(const struct probe_session *session, const char *word)
 {
 	return session->engine || !strchr(word, '$');
 }
 
-static int number_of(struct session *session, unsigned word, uint64_t max, uint64_t *value)
+static int number_of(struct probe_session *session, unsigned word, uint64_t max, uint64_t *value)
 {
 	int result = value_of(session, word, value);
 	if (!result && *value > max && is_known(session, session->line->words[word]))
@@ -185,7 +189,7 @@ static int number_of(struct session *session, unsigned word, uint64_t max, uint6
 	return result;
 }
 
-static int vcpu_of(struct session *session, unsigned word, uint32_t *vcpu)
+static int vcpu_of(struct probe_session *session, unsigned word, uint32_t *vcpu)
 {
 	uint64_t number;
 	int result = number_of(session, word, UINT32_MAX - 1, &number);
@@ -196,7 +200,7 @@ static int vcpu_of(struct session *session, unsigned word, uint32_t *vcpu)
 }
 
 /* VALUE, or LOW..HIGH. */
-static int range_of(struct session *session, unsigned word, uint64_t *low, uint64_t *high)
+static int range_of(struct probe_session *session, unsigned word, uint64_t *low, uint64_t *high)
 {
 	const char *text = session->line->words[word], *dots = strstr(text, "..");
 	if (!dots) {
@@ -212,7 +216,7 @@ static int range_of(struct session *session, unsigned word, uint64_t *low, uint6
 	return result;
 }
 
-static int hex_of(struct session *session, unsigned word, uint8_t *bytes, size_t max, uint32_t *size)
+static int hex_of(struct probe_session *session, unsigned word, uint8_t *bytes, size_t max, uint32_t *size)
 {
 	const char *text = session->line->words[word];
 	const size_t length = strlen(text);
@@ -239,7 +243,7 @@ static uint32_t named_size(const char *text)
 }
 
 /* That, or a number of bytes. */
-static int size_of(struct session *session, unsigned word, uint32_t *size)
+static int size_of(struct probe_session *session, unsigned word, uint32_t *size)
 {
 	uint64_t number;
 	if ((*size = named_size(session->line->words[word])))
@@ -268,7 +272,7 @@ static int match_msr(void *user, const struct gim_msr_info *info)
 	return 1;
 }
 
-static int msr_of(struct session *session, unsigned word, uint32_t *msr)
+static int msr_of(struct probe_session *session, unsigned word, uint32_t *msr)
 {
 	struct msr_search search = {.word = session->line->words[word]};
 	uint64_t number;
@@ -297,7 +301,7 @@ static const char *fault_name(enum guest_fault fault)
 }
 
 /* Let the guest do it. A fault is said here. */
-static int act(struct session *session, const struct guest_operation *operation)
+static int act(struct probe_session *session, const struct guest_operation *operation)
 {
 	if (!session->engine)
 		return 0;
@@ -310,12 +314,12 @@ static int act(struct session *session, const struct guest_operation *operation)
 	return result;
 }
 
-static bool went_well(const struct session *session)
+static bool went_well(const struct probe_session *session)
 {
 	return session->engine && !session->outcome.fault;
 }
 
-static int run_rdmsr(struct session *session)
+static int run_rdmsr(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_RDMSR};
 	int result = msr_of(session, 0, &operation.number);
@@ -328,7 +332,7 @@ static int run_rdmsr(struct session *session)
 	return 0;
 }
 
-static int run_wrmsr(struct session *session)
+static int run_wrmsr(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_WRMSR};
 	int result = msr_of(session, 0, &operation.number);
@@ -337,7 +341,7 @@ static int run_wrmsr(struct session *session)
 	return result ? result : act(session, &operation);
 }
 
-static int run_cpuid(struct session *session)
+static int run_cpuid(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_CPUID};
 	uint64_t leaf, subleaf = 0;
@@ -356,7 +360,7 @@ static int run_cpuid(struct session *session)
 	return 0;
 }
 
-static int run_rdtsc(struct session *session)
+static int run_rdtsc(struct probe_session *session)
 {
 	const struct guest_operation operation = {.act = ACT_RDTSC};
 	int result = act(session, &operation);
@@ -375,7 +379,7 @@ static uint64_t little_endian(const uint8_t *bytes, uint32_t size)
 	return value;
 }
 
-static int run_read(struct session *session)
+static int run_read(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_READ, .size_bytes = 8};
 	int result = value_of(session, 0, &operation.gpa);
@@ -396,7 +400,7 @@ static int run_read(struct session *session)
 }
 
 /* SIZE VALUE, from word 1 on. */
-static int written_number(struct session *session, struct guest_operation *operation)
+static int written_number(struct probe_session *session, struct guest_operation *operation)
 {
 	uint64_t value;
 	if (!(operation->size_bytes = named_size(session->line->words[1])))
@@ -408,7 +412,7 @@ static int written_number(struct session *session, struct guest_operation *opera
 	return result;
 }
 
-static int run_write(struct session *session)
+static int run_write(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_WRITE};
 	int result = value_of(session, 0, &operation.gpa);
@@ -433,7 +437,7 @@ static uint64_t *register_of(struct gim_registers *registers, const char *name, 
 	return NULL;
 }
 
-static int run_hypercall(struct session *session)
+static int run_hypercall(struct probe_session *session)
 {
 	struct guest_operation operation = {.act = ACT_HYPERCALL, .registers = {.long_mode = true}};
 	int result = 0;
@@ -457,7 +461,7 @@ static int run_hypercall(struct session *session)
 /*
  * Operations of the guest's surroundings.
  */
-static int status_of(struct session *session, uint16_t status)
+static int status_of(struct probe_session *session, uint16_t status)
 {
 	gim_state_free(&session->saved);
 	session->value = status;
@@ -467,7 +471,7 @@ static int status_of(struct session *session, uint16_t status)
 }
 
 /* VCPU SINT: where a device sends to. */
-static int target_of(struct session *session, unsigned word, uint32_t *vcpu, uint8_t *sint)
+static int target_of(struct probe_session *session, unsigned word, uint32_t *vcpu, uint8_t *sint)
 {
 	uint64_t number;
 	int result = vcpu_of(session, word, vcpu);
@@ -478,7 +482,7 @@ static int target_of(struct session *session, unsigned word, uint32_t *vcpu, uin
 	return result;
 }
 
-static int run_connect(struct session *session)
+static int run_connect(struct probe_session *session)
 {
 	const bool event = !strcmp(session->line->words[0], "event");
 	uint64_t id, flag = 0;
@@ -497,7 +501,7 @@ static int run_connect(struct session *session)
 	                           sint, (uint16_t)flag, session->error);
 }
 
-static int run_post(struct session *session)
+static int run_post(struct probe_session *session)
 {
 	uint8_t payload[GUEST_BYTES_MAX];
 	uint32_t vcpu, size = 0;
@@ -513,7 +517,7 @@ static int run_post(struct session *session)
 	return status_of(session, gim_machine_post(session->engine->machine, vcpu, sint, (uint32_t)type, payload, size));
 }
 
-static int run_signal(struct session *session)
+static int run_signal(struct probe_session *session)
 {
 	uint32_t vcpu;
 	uint8_t sint = 0;
@@ -526,7 +530,7 @@ static int run_signal(struct session *session)
 	return status_of(session, gim_machine_signal(session->engine->machine, vcpu, sint, (uint16_t)flag));
 }
 
-static int run_raise(struct session *session)
+static int run_raise(struct probe_session *session)
 {
 	uint32_t vcpu;
 	uint8_t sint = 0;
@@ -540,20 +544,20 @@ static int run_raise(struct session *session)
  * Clocks.
  */
 /* value * hz / tsc_hz, as clocks are made of the TSC. */
-static uint64_t scaled(const struct session *session, uint64_t value, uint64_t hz)
+static uint64_t scaled(const struct probe_session *session, uint64_t value, uint64_t hz)
 {
 	const uint64_t tsc_hz = session->engine->tsc_hz, whole = value / tsc_hz, rest = value % tsc_hz;
 	return whole * hz + (uint64_t)((double)rest * (double)hz / (double)tsc_hz);
 }
 
-static void give(struct session *session, uint64_t value)
+static void give(struct probe_session *session, uint64_t value)
 {
 	session->value = value;
 	session->outcome = (struct guest_outcome){.fault = FAULT_NONE};
 	say(session, "0x%" PRIx64, value);
 }
 
-static int run_value(struct session *session)
+static int run_value(struct probe_session *session)
 {
 	uint64_t value;
 	int result = value_of(session, 0, &value);
@@ -562,7 +566,7 @@ static int run_value(struct session *session)
 	return result;
 }
 
-static int run_scale(struct session *session)
+static int run_scale(struct probe_session *session)
 {
 	uint64_t value, hz;
 	int result = value_of(session, 0, &value);
@@ -599,7 +603,7 @@ static uint64_t pvclock_time(const uint8_t *page, uint64_t tsc)
 }
 
 /* The time that a guest computes of a page and its TSC. */
-static int run_clock(struct session *session)
+static int run_clock(struct probe_session *session)
 {
 	const bool pv = !strcmp(session->line->words[0], "pvclock");
 	const uint32_t size = pv ? 32 : 24;
@@ -640,7 +644,7 @@ static int keep_number(void *user, const char *path, const struct gim_value *val
 }
 
 /* A field of the machine's state, whether or not the guest may read it. */
-static int run_state(struct session *session)
+static int run_state(struct probe_session *session)
 {
 	struct gim_error own = GIM_ERROR_INIT;
 	struct field_search search = {.path = session->line->words[0]};
@@ -658,7 +662,7 @@ static int run_state(struct session *session)
 	return 0;
 }
 
-static int run_ack(struct session *session)
+static int run_ack(struct probe_session *session)
 {
 	uint64_t vector, sint;
 	int result = number_of(session, 0, 255, &vector);
@@ -674,31 +678,36 @@ static int run_ack(struct session *session)
 	return 0;
 }
 
-/* "10ms". */
-static int run_wait(struct session *session)
+bool probe_time(const char *word, uint64_t *ns)
 {
 	static const struct {
 		const char *name;
 		uint64_t ns;
 	} units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
-	const char *word = session->line->words[0];
 	const size_t digits = strspn(word, "0123456789");
-	uint64_t number;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (!digits || strcmp(word + digits, units[i].name) != 0)
-			continue;
-		int result = take_value(session, word, digits, &number);
-		if (!result && number > UINT64_C(60000000000) / units[i].ns)
-			return refuse(session, "%s is too long: at most a minute, 60s, is possible", word);
-		if (result || !session->engine)
-			return result;
-		gim_state_free(&session->saved);
-		return engine_wait(session->engine, number * units[i].ns, session->error);
-	}
-	return refuse(session, "%s is no time: 500us, 10ms or 2s is one", word);
+	errno = 0;
+	const unsigned long long number = strtoull(word, NULL, 10);
+	for (size_t i = 0; digits && !errno && i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(word + digits, units[i].name) && number <= UINT64_MAX / 2 / units[i].ns)
+			return *ns = number * units[i].ns, true;
+	return false;
 }
 
-static int run_reload(struct session *session)
+static int run_wait(struct probe_session *session)
+{
+	const char *word = session->line->words[0];
+	uint64_t ns;
+	if (!probe_time(word, &ns))
+		return refuse(session, "%s is no time: 500us, 10ms or 2s is one", word);
+	if (ns > UINT64_C(60000000000))
+		return refuse(session, "%s is too long: at most a minute, 60s, is possible", word);
+	if (!session->engine)
+		return 0;
+	gim_state_free(&session->saved);
+	return engine_wait(session->engine, ns, session->error);
+}
+
+static int run_reload(struct probe_session *session)
 {
 	if (!session->engine)
 		return 0;
@@ -711,7 +720,7 @@ static int run_reload(struct session *session)
 	return session->run->reload(session->run->user, session->error);
 }
 
-static int run_set(struct session *session)
+static int run_set(struct probe_session *session)
 {
 	const char *name = session->line->words[0];
 	const size_t length = strlen(name);
@@ -734,7 +743,7 @@ static int run_set(struct session *session)
 	return 0;
 }
 
-static int run_echo(struct session *session)
+static int run_echo(struct probe_session *session)
 {
 	for (unsigned i = 0; session->engine && i < session->line->count; i++)
 		say(session, "%s%s", i ? " " : "", session->line->words[i]);
@@ -744,9 +753,9 @@ static int run_echo(struct session *session)
 /*
  * Expectations.
  */
-static int judge(struct session *session, bool met, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int judge(struct probe_session *session, bool met, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static int judge(struct session *session, bool met, const char *format, ...)
+static int judge(struct probe_session *session, bool met, const char *format, ...)
 {
 	va_list arguments;
 	if (!session->engine)
@@ -760,7 +769,7 @@ static int judge(struct session *session, bool met, const char *format, ...)
 	return 0;
 }
 
-static int expect_fault(struct session *session, enum guest_fault fault)
+static int expect_fault(struct probe_session *session, enum guest_fault fault)
 {
 	const struct guest_outcome *outcome = &session->outcome;
 	char where[64] = "";
@@ -770,7 +779,7 @@ static int expect_fault(struct session *session, enum guest_fault fault)
 }
 
 /* RANGE [mask MASK], from word `first` on, against value. */
-static int expect_value(struct session *session, unsigned first, const char *what, uint64_t value)
+static int expect_value(struct probe_session *session, unsigned first, const char *what, uint64_t value)
 {
 	uint64_t low, high, mask = UINT64_MAX;
 	const bool masked = session->line->count == first + 3 && !strcmp(session->line->words[first + 1], "mask");
@@ -789,7 +798,7 @@ static int expect_value(struct session *session, unsigned first, const char *wha
 }
 
 /* interrupts VECTOR, messages SINT: how many came since the script began. */
-static int expect_count(struct session *session, bool messages)
+static int expect_count(struct probe_session *session, bool messages)
 {
 	uint64_t index, count = 0;
 	const uint32_t vcpu = session->line->vcpu;
@@ -802,7 +811,7 @@ static int expect_count(struct session *session, bool messages)
 	return result ? result : expect_value(session, 2, messages ? "messages: " : "interrupts: ", count);
 }
 
-static int expect_bytes(struct session *session)
+static int expect_bytes(struct probe_session *session)
 {
 	uint8_t bytes[GUEST_BYTES_MAX] = {0};
 	uint32_t size, at = 0;
@@ -821,7 +830,7 @@ static int expect_bytes(struct session *session)
 }
 
 /* A register that the operation gave: of CPUID or a hypercall. NULL: the word names none. */
-static const void *register_given(struct session *session, const char *word, enum gives *by, uint64_t *value)
+static const void *register_given(struct probe_session *session, const char *word, enum gives *by, uint64_t *value)
 {
 	static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
 	*by = GIVES_CPUID;
@@ -835,7 +844,7 @@ static const void *register_given(struct session *session, const char *word, enu
 	return place;
 }
 
-static int expect_register(struct session *session, const char *word, enum gives by, uint64_t value)
+static int expect_register(struct probe_session *session, const char *word, enum gives by, uint64_t value)
 {
 	char what[16];
 	(void)snprintf(what, sizeof(what), "%s ", word);
@@ -846,7 +855,7 @@ static int expect_register(struct session *session, const char *word, enum gives
 }
 
 /* What the operation gave, when it raised no fault. */
-static int expect_result(struct session *session, const char *word)
+static int expect_result(struct probe_session *session, const char *word)
 {
 	const struct operation *judged = session->judged.operation;
 	enum gives by;
@@ -862,7 +871,7 @@ static int expect_result(struct session *session, const char *word)
 	return expect_value(session, 0, "", session->value);
 }
 
-static int run_expect(struct session *session)
+static int run_expect(struct probe_session *session)
 {
 	const char *word = session->line->words[0];
 	if (!strcmp(word, "interrupts") || !strcmp(word, "messages"))
@@ -907,6 +916,14 @@ static const struct operation operations[] = {
      "judge the operation before it, or what came since the script began", 1, 4, GIVES_NOTHING, run_expect},
 };
 
+int probe_operations(probe_operation_fn *visit, void *user)
+{
+	int result = 0;
+	for (size_t i = 0; !result && i < sizeof(operations) / sizeof(operations[0]); i++)
+		result = visit(user, operations[i].name, operations[i].arguments, operations[i].help);
+	return result;
+}
+
 void probe_help(FILE *stream)
 {
 	fputs("A probe is a text of operations, one a line:\n\n"
@@ -949,7 +966,7 @@ static void cut_comment(char *line)
 }
 
 /* [LABEL:] [@VCPU] [~]; *word is what follows. */
-static int parse_head(struct session *session, struct line *line, char **word, char **label, char **save)
+static int parse_head(struct probe_session *session, struct line *line, char **word, char **label, char **save)
 {
 	char *end;
 	const size_t length = *word ? strlen(*word) : 0;
@@ -974,7 +991,7 @@ static int parse_head(struct session *session, struct line *line, char **word, c
 	return *word || !head ? 0 : refuse(session, "%s stands before an operation, and none follows it", head);
 }
 
-static int parse_arguments(struct session *session, struct line *line, char **save)
+static int parse_arguments(struct probe_session *session, struct line *line, char **save)
 {
 	const struct operation *operation = line->operation;
 	const char *expected = *operation->arguments ? operation->arguments : "none";
@@ -989,7 +1006,7 @@ static int parse_arguments(struct session *session, struct line *line, char **sa
 	return 0;
 }
 
-static int parse_line(struct session *session, struct line *line, char *text, char **label)
+static int parse_line(struct probe_session *session, struct line *line, char *text, char **label)
 {
 	char *save = NULL, *word = strtok_r(text, " \t\r", &save);
 	int result = parse_head(session, line, &word, label, &save);
@@ -1017,7 +1034,7 @@ static char *source_of(const struct line *line)
 	return fclose(stream) ? free(text), NULL : text;
 }
 
-static void note_judged(struct session *session, const struct line *line)
+static void note_judged(struct probe_session *session, const struct line *line)
 {
 	if (line->operation->gives)
 		session->judged = *line;
@@ -1036,7 +1053,7 @@ static struct line *new_line(struct probe *probe, size_t *room)
 	return &probe->lines[probe->count];
 }
 
-static int parse(struct probe *probe, struct session *session)
+static int parse(struct probe *probe, struct probe_session *session)
 {
 	/* Some editors begin a text with the mark that it is UTF-8. */
 	char *label = "", *rest = probe->text + (strncmp(probe->text, "\xef\xbb\xbf", 3) ? 0 : 3), *text;
@@ -1063,7 +1080,9 @@ static int parse(struct probe *probe, struct session *session)
 	return 0;
 }
 
-int probe_parse(const char *name, const char *text, size_t length, struct probe **probe, struct gim_error *error)
+/* known: what can be used of an earlier line, or NULL. */
+static int parse_text(const char *name, const char *text, size_t length, const struct probe_session *known, struct probe **probe,
+                      struct gim_error *error)
 {
 	const size_t nul = strnlen(text, length);
 	if (length > SCRIPT_MAX_BYTES)
@@ -1072,13 +1091,19 @@ int probe_parse(const char *name, const char *text, size_t length, struct probe 
 	if (nul < length)
 		return error_set(error, GIM_E_ARGUMENT, "%s: a zero byte in the script (at byte 0x%zx)", name, nul);
 	struct probe *made = calloc(1, sizeof(*made));
-	struct session *session = calloc(1, sizeof(*session)); /* its tables are too large for a stack */
+	struct probe_session *session = calloc(1, sizeof(*session)); /* its tables are too large for a stack */
 	int result = made && session && (made->name = strdup(name)) && (made->text = strndup(text, length))
 	                 ? 0
 	                 : error_set(error, GIM_E_MEMORY, "out of memory");
 	if (!result) {
 		session->probe = made;
 		session->error = error;
+		if (known) {
+			memcpy(session->variables, known->variables, sizeof(session->variables));
+			session->variable_count = known->variable_count;
+			session->judged = known->judged;
+			session->read_bytes = known->read_bytes;
+		}
 		result = parse(made, session);
 	}
 	free(session);
@@ -1087,6 +1112,11 @@ int probe_parse(const char *name, const char *text, size_t length, struct probe 
 	else
 		*probe = made;
 	return result;
+}
+
+int probe_parse(const char *name, const char *text, size_t length, struct probe **probe, struct gim_error *error)
+{
+	return parse_text(name, text, length, NULL, probe, error);
 }
 
 int probe_read(const char *path, struct probe **probe, struct gim_error *error)
@@ -1127,7 +1157,7 @@ const char *probe_name(const struct probe *probe)
  * Running.
  */
 /* What the engine could not do, at the line that wanted it. */
-static int place_error(struct session *session, int result)
+static int place_error(struct probe_session *session, int result)
 {
 	char text[sizeof(session->error->text)], place[PLACE_BYTES];
 	const size_t length = strlen(place_of(session, place));
@@ -1138,7 +1168,7 @@ static int place_error(struct session *session, int result)
 	return result;
 }
 
-static int run_line(struct session *session, const struct line *line)
+static int run_line(struct probe_session *session, const struct line *line)
 {
 	session->line = line;
 	session->result[0] = session->reason[0] = '\0';
@@ -1168,29 +1198,73 @@ static int run_line(struct session *session, const struct line *line)
 	return 0;
 }
 
+int probe_session_new(struct probe_run *run, struct probe_session **session, struct gim_error *error)
+{
+	struct probe_session *made = calloc(1, sizeof(*made));
+	const size_t vcpus = run->engine->vcpus;
+	if (made) {
+		*made = (struct probe_session){.run = run, .engine = run->engine};
+		made->taken = calloc(vcpus, sizeof(*made->taken));
+		made->messages = calloc(vcpus, sizeof(*made->messages));
+	}
+	if (!made || !made->taken || !made->messages) {
+		probe_session_free(&made);
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	}
+	memcpy(made->taken, run->engine->taken, vcpus * sizeof(*made->taken));
+	memcpy(made->messages, run->engine->messages, vcpus * sizeof(*made->messages));
+	*session = made;
+	return 0;
+}
+
+void probe_session_free(struct probe_session **session)
+{
+	if (!*session)
+		return;
+	if ((*session)->kept)
+		probe_free(&(*session)->kept);
+	gim_state_free(&(*session)->saved);
+	free((*session)->taken);
+	free((*session)->messages);
+	free(*session);
+	*session = NULL;
+}
+
+static int run_lines(struct probe_session *session, const struct probe *probe, struct gim_error *error)
+{
+	int result = 0;
+	session->probe = probe;
+	session->error = error;
+	for (size_t i = 0; !result && i < probe->count; i++) {
+		session->engine = session->run->engine; /* a reload may have replaced it */
+		result = run_line(session, &probe->lines[i]);
+	}
+	return result;
+}
+
+int probe_session_line(struct probe_session *session, const char *text, struct gim_error *error)
+{
+	struct probe *probe = NULL;
+	int result = parse_text("", text, strlen(text), session, &probe, error);
+	if (!result)
+		result = run_lines(session, probe, error);
+	/* What the next expectation judges must stay. */
+	if (probe && probe->count && session->judged.source == probe->lines[probe->count - 1].source) {
+		struct probe *old = session->kept;
+		session->kept = probe;
+		probe = old;
+	}
+	if (probe)
+		probe_free(&probe);
+	return result;
+}
+
 int probe_execute(struct probe_run *run, const struct probe *probe, struct gim_error *error)
 {
-	struct session *session = calloc(1, sizeof(*session));
-	const size_t vcpus = run->engine->vcpus;
-	if (session) {
-		*session = (struct session){.run = run, .engine = run->engine, .probe = probe, .error = error};
-		session->taken = calloc(vcpus, sizeof(*session->taken));
-		session->messages = calloc(vcpus, sizeof(*session->messages));
-	}
-	int result = session && session->taken && session->messages ? 0 : error_set(error, GIM_E_MEMORY, "out of memory");
-	if (!result) {
-		memcpy(session->taken, run->engine->taken, vcpus * sizeof(*session->taken));
-		memcpy(session->messages, run->engine->messages, vcpus * sizeof(*session->messages));
-	}
-	for (size_t i = 0; !result && i < probe->count; i++) {
-		result = run_line(session, &probe->lines[i]);
-		session->engine = run->engine; /* a reload may have replaced it */
-	}
-	if (session) {
-		gim_state_free(&session->saved);
-		free(session->taken);
-		free(session->messages);
-	}
-	free(session);
+	struct probe_session *session = NULL;
+	int result = probe_session_new(run, &session, error);
+	if (!result)
+		result = run_lines(session, probe, error);
+	probe_session_free(&session);
 	return result;
 }

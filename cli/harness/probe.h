@@ -53,6 +53,20 @@ struct probe_run {
 /* Run it. A failed expectation is no error, and does not end it; what cannot run does. */
 int probe_execute(struct probe_run *run, const struct probe *probe, struct gim_error *error);
 
+/* The same line by line, as a person types them: what is kept and what was done last stays from one to the next. *session is the caller's:
+ * probe_session_free; run must live as long. */
+struct probe_session;
+int probe_session_new(struct probe_run *run, struct probe_session **session, struct gim_error *error);
+int probe_session_line(struct probe_session *session, const char *text, struct gim_error *error);
+void probe_session_free(struct probe_session **session);
+
+/* A time as "500us", "10ms", "2s"; false: it is none. */
+bool probe_time(const char *word, uint64_t *ns);
+
+/* Visit the operations; non-zero stops, and is returned. */
+typedef int probe_operation_fn(void *user, const char *name, const char *arguments, const char *help);
+int probe_operations(probe_operation_fn *visit, void *user);
+
 /* How a line is made, and the operations with their arguments and help. */
 void probe_help(FILE *stream);
 

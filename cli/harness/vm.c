@@ -2,7 +2,9 @@
 /* Making and running a VM by /dev/kvm's ioctls; nothing is assumed of the host, every capability is asked for. */
 #include "vm.h"
 
+#include "engine.h"
 #include "output.h"
+#include "stop.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -377,6 +379,11 @@ static int catch_signal(void)
 	return sigaction(STOP_SIGNAL, &action, NULL);
 }
 
+static void stop_now(void)
+{
+	stop_running(0);
+}
+
 static int watchdog(timer_t *timer, struct gim_error *error)
 {
 	static _Thread_local bool made;
@@ -388,6 +395,7 @@ static int watchdog(timer_t *timer, struct gim_error *error)
 		if (catch_signal() || timer_create(CLOCK_MONOTONIC, &event, &own))
 			return refuse(error, "there is no timer for the watchdog");
 		made = true;
+		stop_hook = stop_now;
 	}
 	*timer = own;
 	return 0;
@@ -462,11 +470,14 @@ int vm_run(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, uint64_t e
 	running = own->run;
 	if (set_watchdog(timer, end_ns))
 		result = refuse(error, "the watchdog's timer is refused");
+	if (!result)
+		result = engine_stopped(error); /* before the handler knew what to stop */
 	for (bool again = true; !result && again;) {
 		if (!ioctl(own->fd, KVM_RUN, 0)) {
 			again = serve_msr(vm, machine, vcpu, own->run) || vm_is_page_write(machine, own->run);
 		} else if (errno == EINTR || errno == EAGAIN) {
-			if (vm_now_ns() >= end_ns)
+			result = engine_stopped(error);
+			if (!result && vm_now_ns() >= end_ns)
 				result = error_set(error, GIM_E_STOPPED,
 				                   "vCPU %u: the watchdog stopped the guest, which did not come to an end", vcpu);
 			own->run->immediate_exit = 0;
