@@ -40,7 +40,7 @@ LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -p
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
 CONFORMANCE := tests/conformance/conformance
-TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c tests/harness/test_*.c)) $(CONFORMANCE)
+TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c tests/harness/test_*.c tests/shell/test_*.c)) $(CONFORMANCE)
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle

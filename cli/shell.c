@@ -273,7 +273,6 @@ static int run_line(const char *text, bool *informs)
 	struct line_words words = {.count = 0};
 	int status = EXIT_YES;
 	*informs = false;
-	stop_wanted = 0;
 	if (words_split(text, &words, NULL, &error))
 		return output_error(NULL, &error, false);
 	if (words.count)
@@ -392,9 +391,12 @@ static int run_interactive(void)
 			shell.ending = may_forget(false);
 		free(text);
 		if (result == LINE_GONE)
-			return rescue(), EXIT_NO_ANSWER;
+			break;
 	}
-	return EXIT_YES;
+	if (shell.ending)
+		return EXIT_YES;
+	rescue(); /* the terminal is gone, which a signal says, or only that nothing can be written there any more */
+	return EXIT_NO_ANSWER;
 }
 
 static void on_stop(int number)
