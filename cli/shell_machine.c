@@ -534,6 +534,7 @@ int run_snapshot(const struct options *options, int count, char **operands)
 		result = error_set(&error, GIM_E_MEMORY, "out of memory");
 	if (result) {
 		snapshot_free(&snapshot);
+		free(copy);
 		return failed(&error);
 	}
 	if (at == machine.snapshot_count) {

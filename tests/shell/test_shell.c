@@ -191,6 +191,19 @@ static void expect_prompt(struct terminal *terminal, const char *prompt)
 	}
 }
 
+/* The line that was typed is running: the cursor has left it. */
+static void expect_running(struct terminal *terminal)
+{
+	const int64_t end = now_ms() + PATIENCE_MS;
+	while (terminal->x || !terminal->y || !strstr(terminal->cells[terminal->y - 1], "> ")) {
+		if (now_ms() > end || !listen_for(terminal, 50)) {
+			show(terminal);
+			fail_msg("the line does not run");
+		}
+	}
+	(void)listen_for(terminal, 200);
+}
+
 static void type(struct terminal *terminal, const char *text)
 {
 	assert_int_equal(write(terminal->fd, text, strlen(text)), strlen(text));
@@ -361,12 +374,13 @@ static void interrupting(void **state)
 		type(&terminal, kvm ? "start kvm\r" : "start core\r");
 		expect_prompt(&terminal, prompt);
 		type(&terminal, "run\r");
-		(void)listen_for(&terminal, 300);
+		expect_running(&terminal);
 		type(&terminal, "\003");
 		expect_prompt(&terminal, prompt);
-		assert_true(has_row(&terminal, "^Cstopped", true));
+		assert_true(has_row(&terminal, "^Cstopped", true) || has_row(&terminal, "stopped", true));
 		type(&terminal, "step 50s\r"); /* the core steps at once, KVM's time passes */
-		(void)listen_for(&terminal, 300);
+		if (kvm)
+			expect_running(&terminal);
 		if (kvm)
 			type(&terminal, "\003");
 		expect_prompt(&terminal, prompt);
@@ -435,7 +449,7 @@ static void hanging_up(void **state)
 			type(&terminal, "start core\r");
 			expect_prompt(&terminal, "s.sav* core> ");
 			type(&terminal, "run\r");
-			(void)listen_for(&terminal, 300);
+			expect_running(&terminal);
 		}
 		(void)close(terminal.fd);
 		terminal.fd = -1;
