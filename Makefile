@@ -7,6 +7,7 @@
 #   make check       build and run all tests; ends with "N passed, M failed, K skipped"
 #   make conformance run the rows of public test programs on the runtime core, one line each
 #   make guests      kernels for gimstate replay --kernel, in $(O)/guests
+#   make check-guests  boot them with all that they have, and save and resume them a hundred times, on /dev/kvm
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
@@ -159,6 +160,10 @@ $(O)/guests/%.elf: $(O)/guests/%.o $(GUEST_SHARED:%=$(O)/guests/%.o) tests/harne
 
 .PHONY: guests
 guests: all $(GUESTS:%=$(O)/guests/%.elf)
+
+.PHONY: check-guests
+check-guests: guests
+	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) GUESTS_LONG=1 GUESTS_SAVES=100 tests/harness/run; status=$$?; [ $$status = 77 ] || exit $$status
 
 deps:
 	@tests/tools/need $(DEPS)

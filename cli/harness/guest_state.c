@@ -53,7 +53,7 @@ struct saved_vcpu {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	struct kvm_xcrs xcrs;
-	struct kvm_xsave xsave;
+	uint32_t xsave[1024]; /* struct kvm_xsave, which has no end that C knows */
 	struct apic apic;
 	uint8_t activity, interruptible, init, nmi;
 	uint32_t startup; /* 0x100: none */
@@ -142,7 +142,7 @@ static const struct row rows[] = {
     EVENT(nmi.pending),
     EVENT(nmi.masked),
     ONE("xcr0", xcrs.xcrs[0].value),
-    MANY("xsave", xsave.region),
+    MANY("xsave", xsave),
     APIC(base),
     APIC(icr),
     APIC(timer_due_tsc),
@@ -245,13 +245,13 @@ static bool is_kept(const struct guest *guest, uint32_t msr)
 
 static bool move_msr(int fd, unsigned long request, uint32_t msr, uint64_t *value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = {.head = {.nmsrs = 1}, .entry = {.index = msr, .data = *value}};
-	if (ioctl(fd, request, &one) != 1)
+	uint64_t bytes[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / sizeof(uint64_t)] = {0};
+	struct kvm_msrs *one = (struct kvm_msrs *)(void *)bytes;
+	one->nmsrs = 1;
+	one->entries[0] = (struct kvm_msr_entry){.index = msr, .data = *value};
+	if (ioctl(fd, request, one) != 1)
 		return false;
-	*value = one.entry.data;
+	*value = one->entries[0].data;
 	return true;
 }
 
@@ -306,7 +306,7 @@ static int get_vcpu(struct guest *guest, uint32_t id, struct saved_vcpu *saved, 
 	const int fd = guest->vm.vcpus[id].fd;
 	if (ioctl(fd, KVM_GET_REGS, &saved->regs) || ioctl(fd, KVM_GET_SREGS, &saved->sregs) ||
 	    ioctl(fd, KVM_GET_DEBUGREGS, &saved->debug) || ioctl(fd, KVM_GET_VCPU_EVENTS, &saved->events) ||
-	    ioctl(fd, KVM_GET_XCRS, &saved->xcrs) || ioctl(fd, KVM_GET_XSAVE, &saved->xsave))
+	    ioctl(fd, KVM_GET_XCRS, &saved->xcrs) || ioctl(fd, KVM_GET_XSAVE, saved->xsave))
 		return refuse(error, "a vCPU's registers cannot be read");
 	saved->apic = guest->apics.items[id];
 	saved->activity = (uint8_t)vcpu->activity;
@@ -662,7 +662,7 @@ static int set_vcpu(struct guest *guest, uint32_t id, struct saved_vcpu *saved, 
 	saved->xcrs.nr_xcrs = 1;
 	saved->sregs.apic_base = ((const struct kvm_sregs *)guest->pristine)->apic_base; /* the kernel's own, which is not the guest's */
 	if (ioctl(fd, KVM_SET_SREGS, &saved->sregs) || ioctl(fd, KVM_SET_REGS, &saved->regs) ||
-	    (saved->xcrs.xcrs[0].value && ioctl(fd, KVM_SET_XCRS, &saved->xcrs)) || ioctl(fd, KVM_SET_XSAVE, &saved->xsave) ||
+	    (saved->xcrs.xcrs[0].value && ioctl(fd, KVM_SET_XCRS, &saved->xcrs)) || ioctl(fd, KVM_SET_XSAVE, saved->xsave) ||
 	    ioctl(fd, KVM_SET_DEBUGREGS, &saved->debug))
 		return refuse(error, "this host's KVM does not take a saved vCPU's registers");
 	int result = set_msrs(guest, id, msrs, error);
