@@ -33,7 +33,7 @@ DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema val
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -MMD -MP
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(if $(FUZZER),-fsanitize=fuzzer-no-link) -MMD -MP
 LIBRARY_INCLUDES := -Ilibgimstate -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
 LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -pthread
@@ -60,6 +60,8 @@ GUEST_FLAGS := -std=c11 -O2 $(WARNINGS) $(if $(filter error,$(W)),-Werror) -MMD 
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o
+# What tests of the command's own parts are linked with.
+HARNESS_OBJECTS := $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o
 STATIC := $(O)/libgimstate.a
 SHARED := $(O)/libgimstate.so.0
 BINARY := $(O)/gimstate
@@ -117,7 +119,7 @@ $(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(O)/tests/harness/%: $(O)/tests/harness/%.o $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o $(STATIC)
+$(O)/tests/harness/%: $(O)/tests/harness/%.o $(HARNESS_OBJECTS) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
@@ -129,9 +131,12 @@ $(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
 
-$(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(STATIC)
+# Replayed by a main of ours, or with FUZZER searched on by libFuzzer's.
+$(O)/tests/fuzz/fuzz_probe.o: LIBRARY_INCLUDES += -Icli
+$(O)/tests/fuzz/fuzz_probe: $(HARNESS_OBJECTS)
+$(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
 
 # The command with a shim between it and the system calls that it writes files by.
 FAULTS := open openat write fsync fchmod chmod close linkat rename renameat renameat2 mkdir
@@ -198,10 +203,9 @@ samples: all $(TOOLS:%=$(O)/%)
 fuzz:
 	@$(if $(filter tests/fuzz/fuzz_$(T),$(FUZZERS)),,echo "name a target: make fuzz T=NAME, of: $(FUZZERS:tests/fuzz/fuzz_%=%)"; exit 2)
 	@mkdir -p $(O)/fuzz/$(T)
+	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz/build CC=clang CFLAGS="-g -O1" SAN=address,undefined FUZZER=1 $(O)/fuzz/build/tests/fuzz/fuzz_$(T)
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
-	$(Q)clang $(FLAGS) $(LIBRARY_INCLUDES) -g -O1 -fsanitize=fuzzer,address,undefined -MF $(O)/fuzz/$(T).d -o $(O)/fuzz/fuzz_$(T) \
-		tests/fuzz/fuzz_$(T).c $(LIBRARY_SOURCES) $(LIBS)
-	$(Q)ASAN_OPTIONS=quarantine_size_mb=64:$$ASAN_OPTIONS $(O)/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
+	$(Q)ASAN_OPTIONS=quarantine_size_mb=64:$$ASAN_OPTIONS $(O)/fuzz/build/tests/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
 		-timeout=5 -artifact_prefix=$(O)/fuzz/ -print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
 
 install: all

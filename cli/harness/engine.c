@@ -143,6 +143,32 @@ int engine_save(struct engine *engine, struct gim_state **state, struct gim_erro
 	return result;
 }
 
+static int reload(struct engine *old, const struct engine_config *config, struct engine **engine, struct gim_error *error)
+{
+	struct gim_state *state = NULL;
+	int result = engine_save(old, &state, error);
+	if (!result)
+		result = engine_open(old->kind, config, engine, error);
+	if (!result)
+		result = engine_load(*engine, state, NULL, NULL, error);
+	gim_state_free(&state);
+	return result;
+}
+
+int engine_reload(struct engine **engine, const struct engine_config *config, struct gim_error *error)
+{
+	struct engine *next = NULL;
+	int result = reload(*engine, config, &next, error);
+	if (result) {
+		engine_close(&next);
+		return result;
+	}
+	engine_adopt(next, *engine);
+	engine_close(engine);
+	*engine = next;
+	return 0;
+}
+
 /*
  * Interrupts. The guest does for real what a handler does; which of it, stands here once for all engines.
  */

@@ -125,6 +125,8 @@ int engine_wait(struct engine *engine, uint64_t ns, struct gim_error *error);
 
 /* Take over what was counted and set up in an engine that this one replaces. */
 void engine_adopt(struct engine *engine, struct engine *old);
+/* Put an engine with the machine's state in it in *engine's place; what was counted and set up goes on. On failure the old one stays. */
+int engine_reload(struct engine **engine, const struct engine_config *config, struct gim_error *error);
 
 /* For engines: gim_host's log; user is the struct engine. */
 void engine_log(void *user, enum gim_severity severity, const char *text);

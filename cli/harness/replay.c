@@ -93,27 +93,12 @@ int replay_machine(struct gim_state *state, struct gim_machine_config *config, c
 /*
  * Probes.
  */
-/* An engine like the old one, with the machine's state in it; what was counted so far goes on. */
 static int reload(void *user, struct gim_error *error)
 {
 	struct replayed *replayed = (struct replayed *)user;
-	struct engine *old = replayed->engine, *next = NULL;
-	struct gim_state *state = NULL;
-	int result = engine_save(old, &state, error);
-	if (!result)
-		result = engine_open(replayed->kind, &replayed->config, &next, error);
-	if (!result)
-		result = engine_load(next, state, NULL, NULL, error);
-	gim_state_free(&state);
-	if (result) {
-		if (next)
-			engine_close(&next);
-		return result;
-	}
-	engine_adopt(next, old);
-	engine_close(&old);
-	replayed->engine = replayed->run.engine = next;
-	return 0;
+	int result = engine_reload(&replayed->engine, &replayed->config, error);
+	replayed->run.engine = replayed->engine;
+	return result;
 }
 
 static int run_probe(struct replayed *replayed, const struct probe *probe, struct gim_error *error)
