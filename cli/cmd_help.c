@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate help: printed from the table of commands. */
 #include "command.h"
-#include "harness/probe.h"
+#include "harness/builtin.h"
 #include "shell.h"
 
 #include <stdio.h>
@@ -81,6 +81,9 @@ int run_help(const struct options *options, int count, char **operands)
 	}
 	if (!strcmp(operands[0], "probe")) {
 		probe_help(stdout);
+		fputs("\nWithout --probe these probes run, made of what the state holds (replay --verbose shows them):\n\n", stdout);
+		builtin_help(stdout);
+		fputs("\nMore: gimstate-probe(5).\n", stdout);
 		return EXIT_YES;
 	}
 	const struct command *command = command_find(operands[0]);

@@ -351,6 +351,12 @@ const struct builtin builtins[] = {
     {NULL, NULL, false, NULL},
 };
 
+void builtin_help(FILE *stream)
+{
+	for (const struct builtin *builtin = builtins; builtin->name; builtin++)
+		fprintf(stream, "  %-9s %s\n", builtin->name, builtin->help);
+}
+
 int builtin_probe(const struct builtin *builtin, const struct builtin_context *context, struct probe **probe, struct gim_error *error)
 {
 	char *text = NULL;

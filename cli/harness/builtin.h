@@ -20,6 +20,9 @@ struct builtin {
 };
 extern const struct builtin builtins[]; /* ended by a NULL name */
 
+/* Each with its help, one a line. */
+void builtin_help(FILE *stream);
+
 /* Write and parse one. *probe is the caller's, NULL when it has nothing to say. */
 int builtin_probe(const struct builtin *builtin, const struct builtin_context *context, struct probe **probe, struct gim_error *error);
 

@@ -932,7 +932,6 @@ void probe_help(FILE *stream)
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		fprintf(stream, "%s%s%s\n    %s\n", operations[i].name, *operations[i].arguments ? " " : "", operations[i].arguments,
 		        operations[i].help);
-	fputs("\nMore: gimstate-probe(5).\n", stream);
 }
 
 /*

@@ -125,6 +125,10 @@ document after.json
 call replay --json --engine core "$SAMPLES/hyperv-4.sav" --save-after after.json
 call replay --json --engine core "$SAMPLES/hyperv-4.sav" --save-after after.sav --layout vbox-hyperv-3
 call replay --json "$SAMPLES/kvm.sav"
+call replay --json --kernel nothing --provider hyperv
+call replay --json --kernel "$TOP/README.md" "$SAMPLES/kvm.sav"
+call replay --json --resume "$SAMPLES/kvm.sav"
+for kernel in "${O:-$TOP/build}"/guests/hello.elf; do [ ! -e "$kernel" ] || call replay --json --kernel "$kernel" --provider hyperv; done
 call replay --json --tap "$SAMPLES/kvm.sav"
 call dump --json
 call nosuch --json

@@ -4,12 +4,14 @@ page=$TOP/docs/gimstate-probe.5
 "$GIMSTATE" help probe | grep '^[a-z]' >table
 sed -n '/^\.Sh OPERATIONS/,/^\.Sh EXPECTATIONS/s/^\.It Ic \([a-z]*\)\( Ar "\(.*\)"\)*$/\1 \3/p' "$page" | sed 's/ $//' >page
 diff <(sort table) <(sort page) && echo "the page has the $(wc -l <table) operations of the program"
+"$GIMSTATE" help probe | sed -n 's/^  \([a-z][a-z]*\)  .*/\1/p' >builtins
+sed -n '/^\.Sh BUILT-IN/,/^\.Sh TRANSCRIPTS/s/^\.It Cm //p' "$page" | diff builtins - && echo "and its $(wc -l <builtins) probes"
 ln -s "$SAMPLES" samples && mkdir bin && ln -s "$GIMSTATE" bin/gimstate && PATH=$PWD/bin:$PATH
 sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/{/^\.Bd/,/^\.Ed/{/^\.[BE]d/d;p}}' "$page" >shown
 # What follows "$ cat FILE" is the file.
 awk '/^\$ / {file = $2 == "cat" ? $3 : ""; next} file {print > file}' shown
 grep '^\$ ' shown | while read -r _ line; do
-	echo "\$ $line"
+	printf '$ %s\n' "$line"
 	sh -c "$line" </dev/null 2>&1
 done >done
 [ -z "$UPDATE" ] || awk -v actual=done '
