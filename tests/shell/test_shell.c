@@ -465,6 +465,47 @@ static void hanging_up(void **state)
 	}
 }
 
+/* The README's session: each line is what the screen then shows, the lines with a prompt having been typed. */
+static void readme(void **state)
+{
+	FILE *file = fopen("README.md", "re");
+	char line[256], lines[ROWS][COLS_MAX + 1];
+	int count = -1;
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strcmp(line, "$ gimstate shell hyperv-4.sav"))
+			count = 0;
+		else if (count >= 0 && !strcmp(line, "```"))
+			break;
+		else if (count >= 0 && count < ROWS)
+			(void)snprintf(lines[count++], sizeof(lines[0]), "%.*s", COLS_MAX, line);
+	}
+	(void)fclose(file);
+	assert_true(count > 0 && count < ROWS);
+	(void)snprintf(line, sizeof(line), "cp samples/hyperv-4.sav %s", folder);
+	assert_int_equal(system(line), 0);
+	struct terminal terminal = start("hyperv-4.sav");
+	for (int i = 0; i < count; i++) {
+		char *end_of_prompt = strncmp(lines[i], "hyperv-4.sav", 12) ? NULL : strstr(lines[i], "> ");
+		if (!end_of_prompt)
+			continue;
+		(void)snprintf(line, sizeof(line), "%.*s", (int)(end_of_prompt + 2 - lines[i]), lines[i]);
+		expect_prompt(&terminal, line);
+		type(&terminal, end_of_prompt + 2);
+		expect_row(&terminal, lines[i]);
+		type(&terminal, "\r");
+	}
+	assert_int_equal(end(&terminal), 0);
+	for (int i = 0; i < count; i++) {
+		char *row = terminal.cells[i];
+		for (size_t length = strlen(row); length && row[length - 1] == ' '; length--)
+			row[length - 1] = '\0';
+		assert_string_equal(row, lines[i]);
+	}
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -489,7 +530,7 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(completion), cmocka_unit_test(changes), cmocka_unit_test(forgetting), cmocka_unit_test(interrupting),
-	    cmocka_unit_test(resizing),   cmocka_unit_test(history), cmocka_unit_test(hanging_up),
+	    cmocka_unit_test(resizing),   cmocka_unit_test(history), cmocka_unit_test(hanging_up), cmocka_unit_test(readme),
 	};
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
