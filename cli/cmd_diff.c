@@ -183,7 +183,7 @@ static json_t *document(struct comparison *comparison, char **files)
 /* Open and decode what the paths need, or all. A state without a guest interface can be compared too. */
 static int read_state(const char *file, int count, char **paths, struct gim_state **state, struct gim_error *error)
 {
-	int result = source_open(file, SOURCE_FIELDS, false, state, error);
+	int result = source_open_paths(file, count, paths, state, error);
 	unsigned parts = count ? 0 : GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO;
 	for (int i = 0; !result && i < count; i++) {
 		const unsigned own = gim_state_parts(*state, paths[i]);

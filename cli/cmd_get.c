@@ -120,7 +120,7 @@ int run_get(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT, damage = GIM_ERROR_INIT;
 	struct remarks remarks = {NULL};
 	int status;
-	if (source_open(file, SOURCE_FIELDS, false, &state, &error))
+	if (source_open_paths(file, count - 1, operands + 1, &state, &error))
 		return output_error(file, &error, options->json);
 	(void)decode(state, count - 1, operands + 1, &remarks, &damage);
 	json_t *body = json_object(), *values = json_object();

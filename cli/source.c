@@ -269,6 +269,22 @@ int source_open(const char *name, enum source_need need, bool settled, struct gi
 	return path ? (settled ? gim_state_open_settled : gim_state_open)(path, state, error) : error->code;
 }
 
+int source_open_paths(const char *name, int count, char **paths, struct gim_state **state, struct gim_error *error)
+{
+	struct gim_state *opened = NULL;
+	unsigned parts = 0;
+	int result = source_open(name, SOURCE_FIELDS, false, &opened, error);
+	for (int i = 0; !result && i < count; i++)
+		parts |= gim_state_parts(opened, paths[i]);
+	if (!result && (parts & GIM_PART_GUEST) && source_is_held(name) && source_changed()) {
+		gim_state_free(&opened);
+		result = source_open(name, SOURCE_WHOLE, false, &opened, error);
+	}
+	if (!result)
+		*state = opened;
+	return result;
+}
+
 /*
  * Changes.
  */

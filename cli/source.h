@@ -13,6 +13,8 @@ enum source_need {
 
 /* As gim_state_open (settled: as gim_state_open_settled) where name is a file; *state is the caller's. */
 int source_open(const char *name, enum source_need need, bool settled, struct gim_state **state, struct gim_error *error);
+/* The same to read the fields at paths: all of a changed state where one of them is beside its guest interface. */
+int source_open_paths(const char *name, int count, char **paths, struct gim_state **state, struct gim_error *error);
 /* The path of a file that holds all of it, until the next change: name itself, or that of a copy. NULL: *error says why. */
 const char *source_path(const char *name, struct gim_error *error);
 

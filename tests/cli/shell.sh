@@ -45,6 +45,8 @@ run shell a.sav -c 'convert --lossy --force --to vbox:5.2 b.sav'
 run shell a.sav -c 'diff b.sav hyperv.features.partition' -c 'dump b.sav' | tail -2
 run shell a.sav -c 'set hyperv.tsc_sequence=9 -o c.sav' -c 'get hyperv.tsc_sequence'
 run get c.sav hyperv.tsc_sequence
+cp "$SAMPLES/hyperv-cpum.sav" cpum.sav
+run shell cpum.sav -c 'set hyperv.features.hints=+relaxed_timing,-reset_msr' -c 'diff guest.cpuid' -c 'save' -c 'verify'
 echo "== nothing is lost without asking"
 run shell a.sav -c 'set hyperv.tsc_sequence=9'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c quit -c 'echo not reached'
