@@ -59,7 +59,7 @@ GUEST_FLAGS := -std=c11 -O2 $(WARNINGS) $(if $(filter error,$(W)),-Werror) -MMD 
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none
 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
-CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o $(O)/cli/page.o
 # What tests of the command's own parts are linked with.
 HARNESS_OBJECTS := $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o
 STATIC := $(O)/libgimstate.a
@@ -88,6 +88,9 @@ $(O)/%.o: %.S $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "AS    $<")
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -c -o $@ $<
+
+# What it takes in whole.
+$(O)/cli/page.o: cli/page.css cli/page.js
 
 # The command and the examples see the one public header and nothing else of the library.
 $(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o): $(O)/%.o: %.c $(O)/include/gimstate.h $(O)/flags

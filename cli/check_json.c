@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Results of check as one JSON document. */
+/* Results of check as JSON, one document or one a line, and back. */
 #include "check_report.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static json_t *result_finding_json(const struct check_finding *finding)
 {
@@ -23,9 +26,10 @@ static void set(json_t *json, const char *key, const char *text)
 		(void)json_object_set_new(json, key, json_text(text));
 }
 
-static void json_result(struct check_run *run, const struct check_result *result)
+static const char *const counted[] = {[GIM_NOTE] = "notes", [GIM_WARNING] = "warnings", [GIM_ERROR] = "errors"};
+
+json_t *check_result_json(const struct check_result *result)
 {
-	static const char *const counted[] = {[GIM_NOTE] = "notes", [GIM_WARNING] = "warnings", [GIM_ERROR] = "errors"};
 	json_t *json = json_object(), *findings = json_array();
 	set(json, "state", result->state);
 	set(json, "snapshot", result->snapshot);
@@ -40,24 +44,165 @@ static void json_result(struct check_run *run, const struct check_result *result
 	if (result->verdict == CHECK_UNKNOWN)
 		(void)json_object_set_new(json, "error",
 		                          error_json(result->target_failed ? result->target : result->state, &result->error));
-	(void)json_array_append_new(run->results, json);
-}
-
-static void json_begin(struct check_run *run)
-{
-	run->results = json_array();
+	return json;
 }
 
 /* The first error is the document's too, so that a failure is found at one place in every document. */
 static void json_end(struct check_run *run)
 {
-	json_t *body = json_pack("{s:O}", "results", run->results);
-	for (size_t i = 0; i < json_array_size(run->results); i++) {
-		json_t *error = json_object_get(json_array_get(run->results, i), "error");
+	json_t *results = json_array(), *body = json_pack("{s:o}", "results", results);
+	for (size_t i = 0; i < run->result_count; i++) {
+		json_t *json = check_result_json(&run->results[i]), *error = json_object_get(json, "error");
 		if (error && !json_object_get(body, "error"))
 			(void)json_object_set(body, "error", error);
+		(void)json_array_append_new(results, json);
 	}
 	output_document(body, false);
 }
 
-const struct check_form check_form_json = {.name = "json", .begin = json_begin, .result = json_result, .end = json_end};
+const struct check_form check_form_json = {.option = offsetof(struct options, json), .end = json_end};
+
+static void ndjson_result(struct check_run *run, const struct check_result *result)
+{
+	(void)run;
+	output_document(check_result_json(result), true);
+	output_flush();
+}
+
+static void ndjson_end(struct check_run *run)
+{
+	json_t *summary = json_object();
+	for (int verdict = CHECK_FITS; verdict <= CHECK_UNKNOWN; verdict++)
+		(void)json_object_set_new(summary, check_verdict_name(verdict), json_integer(run->verdicts[verdict]));
+	output_document(json_pack("{s:o}", "summary", summary), true);
+}
+
+const struct check_form check_form_ndjson = {.option = offsetof(struct options, ndjson), .result = ndjson_result, .end = ndjson_end};
+
+/*
+ * Back. A report may be of another version, whose rules are not all known here.
+ */
+struct check_rules {
+	struct gim_rule rule;
+	struct check_rules *next;
+	char texts[]; /* of the id, and the status' name */
+};
+
+static const char *text_of(const json_t *json, const char *key)
+{
+	return json_string_value(json_object_get(json, key));
+}
+
+static const struct gim_rule *made_up_rule(const json_t *json, const char *id, struct check_rules **unknown)
+{
+	const char *name = text_of(json, "status_name");
+	const size_t id_bytes = strlen(id) + 1, name_bytes = name ? strlen(name) + 1 : 0;
+	for (const struct check_rules *each = *unknown; each; each = each->next)
+		if (!strcmp(each->rule.id, id))
+			return &each->rule;
+	struct check_rules *made = calloc(1, sizeof(*made) + id_bytes + name_bytes);
+	if (!made)
+		return NULL;
+	memcpy(made->texts, id, id_bytes);
+	if (name)
+		memcpy(made->texts + id_bytes, name, name_bytes);
+	made->rule = (struct gim_rule){.id = made->texts,
+	                               .severity = GIM_NOTE,
+	                               .status = (int)json_integer_value(json_object_get(json, "status")),
+	                               .status_name = name ? made->texts + id_bytes : NULL,
+	                               .help = "a rule of another version of gimstate",
+	                               .why = "only the version that made the report knows it",
+	                               .mend = "ask that version: gimstate rules"};
+	made->next = *unknown;
+	*unknown = made;
+	return &made->rule;
+}
+
+void check_rules_free(struct check_rules **unknown)
+{
+	while (*unknown) {
+		struct check_rules *next = (*unknown)->next;
+		free(*unknown);
+		*unknown = next;
+	}
+}
+
+static int refuse(struct gim_error *error, const char *what)
+{
+	return error_set(error, GIM_E_VALUE, "that is no result of check: %s", what);
+}
+
+static bool parse_severity(const char *text, enum gim_severity *severity)
+{
+	for (int each = GIM_NOTE; text && each <= GIM_ERROR; each++)
+		if (!strcmp(text, severity_name(each)))
+			return *severity = each, true;
+	return false;
+}
+
+static uint64_t parse_offset(const json_t *json)
+{
+	const json_t *offset = json_object_get(json, "offset");
+	return json_is_integer(offset) ? (uint64_t)json_integer_value(offset) : GIM_UNKNOWN;
+}
+
+static int parse_finding(const json_t *json, struct check_rules **unknown, struct check_result *result, struct gim_error *error)
+{
+	const char *id = text_of(json, "rule");
+	struct gim_finding finding = {.unit = text_of(json, "unit"), .path = text_of(json, "path"), .text = text_of(json, "text")};
+	if (!id || !parse_severity(text_of(json, "severity"), &finding.severity))
+		return refuse(error, "a finding has a rule and a severity");
+	finding.rule = gim_rule_find(id);
+	if (!finding.rule)
+		finding.rule = made_up_rule(json, id, unknown);
+	if (!finding.rule)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	finding.offset = parse_offset(json);
+	check_result_add(result, &finding);
+	if (result->error.code)
+		return error_set(error, result->error.code, "%s", result->error.text);
+	struct check_finding *own = &result->findings[result->count - 1];
+	own->accepted = json_is_true(json_object_get(json, "accepted"));
+	result->accepted += own->accepted;
+	result->counts[own->severity] += !own->accepted;
+	return 0;
+}
+
+static void parse_error(const json_t *json, struct check_result *result)
+{
+	const char *file = text_of(json, "file"), *text = text_of(json, "text"), *unit = text_of(json, "unit"),
+		   *path = text_of(json, "path");
+	(void)error_set(&result->error, GIM_E_IO, "%s", text ? text : "it could not be judged");
+	(void)snprintf(result->error.unit, sizeof(result->error.unit), "%s", unit ? unit : "");
+	(void)snprintf(result->error.path, sizeof(result->error.path), "%s", path ? path : "");
+	result->error.offset = parse_offset(json);
+	for (int code = 0; code > -100; code--)
+		if (text_of(json, "code") && !strcmp(text_of(json, "code"), gim_code_name(code)))
+			result->error.code = code;
+	result->target_failed = file && result->target && strcmp(file, result->state) != 0;
+}
+
+int check_result_parse(const json_t *json, struct check_rules **unknown, struct check_result *result, struct gim_error *error)
+{
+	const char *state = text_of(json, "state"), *verdict = text_of(json, "verdict");
+	const json_t *findings = json_object_get(json, "findings"), *failure = json_object_get(json, "error");
+	if (!state || !verdict || !json_is_array(findings))
+		return refuse(error, "state, verdict and findings are expected");
+	check_result_start(result, state, text_of(json, "snapshot"), text_of(json, "target"));
+	int failed = result->error.code ? error_set(error, GIM_E_MEMORY, "out of memory") : 0;
+	for (size_t i = 0; !failed && i < json_array_size(findings); i++)
+		failed = parse_finding(json_array_get(findings, i), unknown, result, error);
+	for (int each = CHECK_FITS; each <= CHECK_UNKNOWN; each++)
+		if (!strcmp(verdict, check_verdict_name(each)))
+			result->verdict = each;
+	if (!failed && result->verdict == CHECK_UNKNOWN && !json_is_object(failure))
+		failed = refuse(error, "what is unknown has an error");
+	if (failed) {
+		check_result_free(result);
+		return failed;
+	}
+	if (result->verdict == CHECK_UNKNOWN)
+		parse_error(failure, result);
+	check_result_identify(result);
+	return 0;
+}

@@ -19,9 +19,9 @@ enum check_verdict { CHECK_FITS, CHECK_DOES_NOT, CHECK_UNKNOWN };
 
 /* What there is to say about one state and one target. */
 struct check_result {
-	const char *state, *snapshot; /* snapshot: its name where a settings file led to the state; NULL */
-	const char *target;           /* NULL: it failed before there was one */
-	bool target_failed, told;     /* the error is the target's; it was told for another state before */
+	char *state, *snapshot;   /* snapshot: its name where a settings file led to the state; NULL */
+	char *target;             /* NULL: it failed before there was one */
+	bool target_failed, told; /* the error is the target's; it was told for another state before */
 	enum check_verdict verdict;
 	struct check_finding *findings; /* in the order in which a loader meets them */
 	size_t count;
@@ -54,12 +54,16 @@ int check_config_write(const char *path, bool replace, const struct check_wishes
 void check_wishes_free(struct check_wishes *wishes);
 
 /* A target that was opened, or why it could not be. */
+#define CHECK_KEY GIM_DIGEST_TEXT
 struct check_goal {
 	const char *name;
 	struct gim_target *target;
+	char key[CHECK_KEY]; /* of its content, for the cache; "": it is not known */
 	struct gim_error error;
 	bool told;
 };
+
+struct check_cache;
 
 /* The run of a command. */
 struct check_run {
@@ -69,25 +73,58 @@ struct check_run {
 	struct check_goal goals[WORDS_MAX];
 	unsigned goal_count;
 	unsigned verdicts[CHECK_UNKNOWN + 1];
-	json_t *results;  /* of forms that print one document at the end */
-	json_t *baseline; /* all that was found, for --write-baseline; NULL: it is not asked for */
+	struct check_result *results; /* all of them, for a form that prints at the end; the others keep none */
+	size_t result_count, told_count;
+	struct check_cache *cache; /* or NULL */
+	json_t *baseline;          /* all that was found, for --write-baseline; NULL: it is not asked for */
 };
 
-/* A form in which results are told. A new one is a row of check_forms[], chosen by its option. */
+/* A form in which results are told: a row of check_forms[]. It prints each result when it is there, or all of them at the end. */
 struct check_form {
-	const char *name;
+	size_t option;                        /* where in struct options it is chosen; 0: it is the one when none is */
 	void (*begin)(struct check_run *run); /* may be NULL */
-	void (*result)(struct check_run *run, const struct check_result *result);
-	void (*end)(struct check_run *run); /* may be NULL */
+	void (*result)(struct check_run *run, const struct check_result *result); /* NULL: the run keeps all results for end */
+	void (*end)(struct check_run *run);                                       /* may be NULL */
 };
-extern const struct check_form check_form_text, check_form_json;
+extern const struct check_form check_form_text, check_form_json, check_form_ndjson, check_form_junit, check_form_sarif, check_form_tap,
+    check_form_markdown, check_form_html;
 
-/* Judge check for target, and weigh what is found. error: why it cannot be judged, or NULL. The result's texts are freed by
- * check_result_free. */
-void check_result_make(struct check_result *result, const struct check_wishes *wishes, struct gim_check *check,
-                       const struct gim_target *target, const struct gim_error *error);
+/* The form that the options choose; NULL when they choose several. */
+const struct check_form *check_form_find(const struct options *options);
+
+/* Take a result, which is the run's from now on: count it, tell it, or keep it. */
+void check_run_take(struct check_run *run, struct check_result *result);
+/* Say that a report could not be made for lack of memory, which the exit status tells. */
+void check_run_no_memory(struct check_run *run);
+/* Tell what is told at the end, free, and say with which status to exit. */
+int check_run_end(struct check_run *run);
+
+/* A result about these; the texts are copied. NULL: there is none. */
+void check_result_start(struct check_result *result, const char *state, const char *snapshot, const char *target);
+/* Judge check for target: all that is found, as the rules have it. */
+void check_result_judge(struct check_result *result, struct gim_check *check, const struct gim_target *target);
+/* Add a finding, whose texts are copied. */
+void check_result_add(struct check_result *result, const struct gim_finding *finding);
+/* Weigh what was found by the wishes; what the verdict is follows from that. */
+void check_result_weigh(struct check_result *result, const struct check_wishes *wishes);
+/* Name findings anew, after the result was. */
+void check_result_identify(struct check_result *result);
+/* Forget what was found. */
+void check_result_clear(struct check_result *result);
 void check_result_free(struct check_result *result);
 
-const char *check_verdict_name(enum check_verdict verdict);
+const char *check_verdict_name(enum check_verdict verdict); /* "does-not-fit" */
+const char *check_verdict_text(enum check_verdict verdict); /* "does not fit" */
+
+/* A result as JSON, and back; rules that are not known are made up, and kept in *unknown. */
+json_t *check_result_json(const struct check_result *result);
+struct check_rules;
+int check_result_parse(const json_t *json, struct check_rules **unknown, struct check_result *result, struct gim_error *error);
+void check_rules_free(struct check_rules **unknown);
+
+/* The state's name with its snapshot's, "a.sav (snapshot X)", and what the finding is about, "gim.provider: sentence (at byte 0x1f0)". The caller's to free; NULL when
+ * memory is out. */
+char *check_state_text(const struct check_result *result);
+char *check_finding_text(const struct check_finding *finding);
 
 #endif

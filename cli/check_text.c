@@ -71,7 +71,6 @@ static void put_count(unsigned count, const char *what, const char **separator)
 
 static void put_head(const struct check_result *result)
 {
-	static const char *const words[] = {[CHECK_FITS] = "fits", [CHECK_DOES_NOT] = "does not fit", [CHECK_UNKNOWN] = "cannot be judged"};
 	const enum style style = result->verdict == CHECK_FITS ? STYLE_GOOD : STYLE_BAD;
 	const char *separator = " (";
 	put_safe(stdout, result->state);
@@ -85,7 +84,7 @@ static void put_head(const struct check_result *result)
 		put_safe(stdout, result->target);
 	}
 	fputs(": ", stdout);
-	put_styled(stdout, style, words[result->verdict]);
+	put_styled(stdout, style, check_verdict_text(result->verdict));
 	put_count(result->counts[GIM_ERROR], "error", &separator);
 	put_count(result->counts[GIM_WARNING], "warning", &separator);
 	put_count(result->counts[GIM_NOTE], "note", &separator);
@@ -125,4 +124,4 @@ static void text_end(struct check_run *run)
 	putchar('\n');
 }
 
-const struct check_form check_form_text = {.name = "text", .result = text_result, .end = text_end};
+const struct check_form check_form_text = {.result = text_result, .end = text_end};

@@ -1,216 +1,158 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate check: will these states load into these targets, and run there? */
-#include "check_report.h"
-#include "harness/host.h"
-#include "progress.h"
+#include "check_jobs.h"
 #include "source.h"
+#include "stop.h"
 
-#include <dirent.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static void open_goal(struct check_goal *goal, const char *name, const char *state)
-{
-	*goal = (struct check_goal){.name = name, .error = GIM_ERROR_INIT};
-	if (!strcmp(name, "host"))
-		(void)host_target(&goal->target, &goal->error);
-	else
-		(void)gim_target_open(name, state, &goal->target, &goal->error);
-}
+/* More threads, or parts of the work, than anyone has a use for. */
+enum { THREADS_MAX = 256, SHARDS_MAX = 1000000 };
 
-/*
- * The settings file beside a state: the one that names it, in its folder or the one above; else the one called like it.
- */
-struct beside {
-	const char *state;
-	char found[4096];
-	bool named;
+/* All that is to be checked, on its way to the pool. */
+struct round {
+	struct check_run run;
+	struct check_pool *pool;
+	unsigned long shard, shards; /* shards 0: all of it */
+	bool alone;
+	size_t met; /* jobs so far, of all shards */
+	struct gim_error error;
 };
 
-static int compare_state(void *user, const char *snapshot, const char *state)
+/* Which part a state belongs to follows from its name alone, so that it stays there when others come and go. */
+static bool is_ours(const struct round *round, const struct check_job *job)
 {
-	struct beside *beside = (struct beside *)user;
-	(void)snapshot;
-	beside->named |= state && input_is(beside->state, state);
-	return beside->named;
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	const char *const texts[] = {job->state, job->snapshot ? job->snapshot : ""};
+	for (size_t i = 0; i < 2; i++)
+		for (const char *at = texts[i]; *at; at++)
+			sum = (sum ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+	/* The low bits of such a sum are poor. */
+	return !round->shards || (sum ^ sum >> 32) % round->shards == round->shard - 1;
 }
 
-static bool ends_with(const char *text, const char *end)
+static bool is_over(const struct round *round)
 {
-	const size_t length = strlen(text), own = strlen(end);
-	return length > own && !strcmp(text + length - own, end);
+	return round->error.code || ferror(stdout) || stop_wanted;
 }
 
-static void look_in(struct beside *beside, const char *folder)
+static int add(struct round *round, const struct check_job *job)
 {
-	char path[sizeof(beside->found)];
-	DIR *open = opendir(folder);
-	const struct dirent *entry;
-	while (open && !beside->named && (entry = readdir(open))) {
-		if (!ends_with(entry->d_name, ".vbox") || snprintf(path, sizeof(path), "%s%s%s", strcmp(folder, ".") ? folder : "",
-		                                                   strcmp(folder, ".") ? "/" : "", entry->d_name) >= (int)sizeof(path))
-			continue;
-		(void)gim_settings_visit(path, compare_state, beside, NULL);
-		if (beside->named)
-			(void)snprintf(beside->found, sizeof(beside->found), "%s", path);
-	}
-	if (open)
-		(void)closedir(open);
-}
-
-static void look_beside(struct beside *beside)
-{
-	char folder[sizeof(beside->found)], above[sizeof(beside->found)];
-	const char *slash = strrchr(beside->state, '/'), *dot = strrchr(slash ? slash : beside->state, '.');
-	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - beside->state) : 1, slash ? beside->state : ".");
-	slash = strrchr(folder, '/');
-	(void)snprintf(above, sizeof(above), "%.*s", slash ? (int)(slash - folder) : 2, slash ? folder : strcmp(folder, ".") ? "." : "..");
-	look_in(beside, folder);
-	if (!beside->named)
-		look_in(beside, above);
-	if (beside->named || !dot)
-		return;
-	(void)snprintf(beside->found, sizeof(beside->found), "%.*s.vbox", (int)(dot - beside->state), beside->state);
-	if (gim_settings_visit(beside->found, compare_state, beside, NULL) < 0)
-		beside->found[0] = '\0';
+	round->met++;
+	if (is_ours(round, job))
+		(void)check_pool_add(round->pool, job, &round->error);
+	return is_over(round);
 }
 
 /*
- * One state.
+ * Operands: a folder, a settings file, a state.
  */
-static void add_to_baseline(struct check_run *run, const struct check_result *result)
+static int add_found(void *user, const char *path, const struct gim_error *error)
 {
-	for (size_t i = 0; run->baseline && i < result->count; i++) {
-		const struct check_finding *finding = &result->findings[i];
-		if (finding->severity == GIM_NOTE)
-			continue;
-		json_t *entry = json_pack("{s:s}", "rule", finding->rule->id);
-		(void)json_object_set_new(entry, "state", json_text(result->state));
-		if (result->target)
-			(void)json_object_set_new(entry, "target", json_text(result->target));
-		if (finding->unit)
-			(void)json_object_set_new(entry, "unit", json_text(finding->unit));
-		if (finding->path)
-			(void)json_object_set_new(entry, "path", json_text(finding->path));
-		(void)json_array_append_new(run->baseline, entry);
-	}
+	const size_t length = strlen(path);
+	/* What is called a state is not passed over, whatever it begins with. */
+	const bool called = length > 4 && !strcmp(path + length - 4, ".sav");
+	return add((struct round *)user, &(struct check_job){.state = (char *)(uintptr_t)path, .found = !called, .error = *error});
 }
 
-static void give(struct check_run *run, struct check_result *result, struct gim_check *check, const struct gim_target *target,
-                 const struct gim_error *error)
+static int add_failed(struct round *round, const char *operand, const struct gim_error *error)
 {
-	check_result_make(result, run->wishes, check, target, error);
-	run->verdicts[result->verdict]++;
-	add_to_baseline(run, result);
-	run->form->result(run, result);
-	check_result_free(result);
+	return add(round, &(struct check_job){.state = (char *)(uintptr_t)operand, .error = *error});
 }
 
-/* A settings file has other settings for other snapshots, so that it is opened again for each state. */
-static void check_goal(struct check_run *run, struct check_result *result, struct gim_check *check, struct check_goal *goal)
+static void add_folder(struct round *round, const char *folder)
 {
-	struct check_goal own = {.target = NULL};
-	result->target = goal->name;
-	result->target_failed = goal->error.code;
-	result->told = goal->told;
-	goal->told |= result->target_failed;
-	if (goal->target && gim_target_is_for_state(goal->target)) {
-		open_goal(&own, goal->name, result->state);
-		goal = &own;
-	}
-	give(run, result, check, goal->target, goal->error.code ? &goal->error : NULL);
-	gim_target_free(&own.target);
-}
-
-static void check_state(struct check_run *run, const char *state, const char *snapshot, struct check_goal *goals, unsigned count)
-{
-	struct gim_check *check = NULL;
 	struct gim_error error = GIM_ERROR_INIT;
-	struct progress progress;
-	progress_start(&progress, state);
-	const struct gim_verify_options how = {.progress = progress_step, .progress_user = &progress};
-	const char *path = source_path(state, &error);
-	if (path)
-		(void)gim_check_open(path, &how, &check, &error);
-	progress_clear(&progress);
-	if (error.code) {
-		struct check_result result = {.state = state, .snapshot = snapshot};
-		give(run, &result, NULL, NULL, &error);
+	check_pool_finish(round->pool);
+	const size_t before = check_pool_states(round->pool);
+	(void)check_walk(folder, add_found, round);
+	check_pool_finish(round->pool);
+	if (check_pool_states(round->pool) != before || round->shards || is_over(round))
 		return;
-	}
-	for (unsigned i = 0; i < count; i++) {
-		struct check_result result = {.state = state, .snapshot = snapshot};
-		check_goal(run, &result, check, &goals[i]);
-	}
-	gim_check_free(&check);
+	(void)error_set(&error, GIM_E_FORMAT, "there are no saved states in this folder");
+	(void)add_failed(round, folder, &error);
 }
 
-/* For a target that the state itself leads to. */
-static void check_for(struct check_run *run, const char *state, const char *snapshot, const char *target)
-{
-	struct check_goal goal;
-	open_goal(&goal, target, state);
-	check_state(run, state, snapshot, &goal, 1);
-	gim_target_free(&goal.target);
-}
-
-static void check_beside(struct check_run *run, const char *state)
-{
-	struct beside beside = {.state = state};
-	struct gim_error error = GIM_ERROR_INIT;
-	look_beside(&beside);
-	if (*beside.found) {
-		check_for(run, state, NULL, beside.found);
-		return;
-	}
-	struct check_result result = {.state = state};
-	(void)error_set(&error, GIM_E_ARGUMENT,
-	                "what shall it be loaded into? There is no .vbox beside it: name a --target, e.g. vbox:7.2");
-	give(run, &result, NULL, NULL, &error);
-}
-
-/*
- * The states of a settings file.
- */
 struct tour {
-	struct check_run *run;
+	struct round *round;
 	const char *settings;
 	unsigned states;
 };
 
-static int check_setup(void *user, const char *snapshot, const char *state)
+static int add_setup(void *user, const char *snapshot, const char *state)
 {
 	struct tour *tour = (struct tour *)user;
-	struct check_run *run = tour->run;
-	if (!state)
-		return 0;
-	tour->states++;
-	if (run->goal_count)
-		check_state(run, state, snapshot, run->goals, run->goal_count);
-	else
-		check_for(run, state, snapshot, tour->settings);
-	return ferror(stdout);
+	tour->states += state != NULL;
+	return state ? add(tour->round, &(struct check_job){.state = (char *)(uintptr_t)state,
+	                                                    .snapshot = (char *)(uintptr_t)snapshot,
+	                                                    .settings = (char *)(uintptr_t)tour->settings})
+	             : 0;
 }
 
-static void check_operand(struct check_run *run, const char *operand)
+/* A state that the shell holds is read where it put what it is now. */
+static void add_state(struct round *round, const char *operand)
 {
 	struct gim_error error = GIM_ERROR_INIT;
-	struct tour tour = {run, operand, 0};
-	const int result = strcmp(operand, "-") ? gim_settings_visit(operand, check_setup, &tour, &error) : GIM_E_FORMAT;
+	const char *path = source_path(operand, &error);
+	(void)add(round, &(struct check_job){.state = (char *)(uintptr_t)operand,
+	                                     .path = path == operand ? NULL : (char *)(uintptr_t)path,
+	                                     .alone = round->alone,
+	                                     .error = error});
+}
+
+static void add_operand(struct round *round, const char *operand)
+{
+	struct gim_error error = GIM_ERROR_INIT;
+	struct tour tour = {round, operand, 0};
+	struct stat status;
+	const bool is_stream = !strcmp(operand, "-");
+	if (!is_stream && !stat(operand, &status) && S_ISDIR(status.st_mode)) {
+		if (round->run.options->recursive) {
+			add_folder(round, operand);
+			return;
+		}
+		(void)error_set(&error, GIM_E_ARGUMENT, "this is a folder: -r finds the states in it");
+		(void)add_failed(round, operand, &error);
+		return;
+	}
+	const int result = is_stream ? GIM_E_FORMAT : gim_settings_visit(operand, add_setup, &tour, &error);
 	if (result >= 0) {
-		if (!tour.states && run->form == &check_form_text) {
+		if (!tour.states && round->run.form == &check_form_text) {
 			put_safe(stdout, operand);
 			puts(": it has no saved states");
 		}
 	} else if (!tour.states && result == GIM_E_FORMAT && error.offset == GIM_UNKNOWN) {
-		if (run->goal_count)
-			check_state(run, operand, NULL, run->goals, run->goal_count);
-		else
-			check_beside(run, operand);
+		add_state(round, operand);
 	} else {
-		struct check_result unread = {.state = operand};
-		give(run, &unread, NULL, NULL, &error);
+		(void)add_failed(round, operand, &error);
 	}
+}
+
+/*
+ * The command line.
+ */
+static bool parse_number(const char *text, const char *end, unsigned long most, unsigned long *number)
+{
+	char *stop;
+	*number = strtoul(text, &stop, 10);
+	return *text >= '0' && *text <= '9' && stop == end && *number >= 1 && *number <= most;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_numbers(struct round *round, unsigned long *threads)
+{
+	const struct options *options = round->run.options;
+	const char *slash = options->shard ? strchr(options->shard, '/') : NULL;
+	if (options->jobs && !parse_number(options->jobs, options->jobs + strlen(options->jobs), THREADS_MAX, threads))
+		return "--jobs takes a number from 1 to 256";
+	if (options->shard && (!slash || !parse_number(options->shard, slash, SHARDS_MAX, &round->shard) ||
+	                       !parse_number(slash + 1, slash + strlen(slash), SHARDS_MAX, &round->shards) || round->shard > round->shards))
+		return "--shard takes K/N, e.g. 2/8: K from 1 to N";
+	return NULL;
 }
 
 /* The command line comes before the configuration. */
@@ -238,36 +180,53 @@ static int read_wishes(const struct options *options, struct check_wishes *wishe
 	return 0;
 }
 
+static unsigned default_threads(const struct options *options, int count)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return (count < 2 && !options->recursive) || processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (unsigned)processors;
+}
+
+/* Everything between the options and the verdict; what fails here keeps anything from being judged. */
+static int check_all(struct round *round, unsigned threads, int count, char **operands)
+{
+	struct check_run *run = &round->run;
+	if (run->options->cache && check_cache_new(run->options->cache, &run->cache, &round->error))
+		return round->error.code;
+	for (; run->goal_count < run->wishes->target_count; run->goal_count++)
+		check_goal_open(&run->goals[run->goal_count], run->wishes->targets[run->goal_count], NULL, run->cache);
+	if (check_pool_new(run, threads, &round->pool, &round->error))
+		return round->error.code;
+	if (run->form->begin)
+		run->form->begin(run);
+	for (int i = 0; i < count && !is_over(round); i++)
+		add_operand(round, operands[i]);
+	check_pool_free(&round->pool);
+	return round->error.code;
+}
+
 int run_check(const struct options *options, int count, char **operands)
 {
 	struct check_wishes wishes = {.strict = false};
-	struct gim_error error = GIM_ERROR_INIT;
-	if (read_wishes(options, &wishes, &error)) {
-		check_wishes_free(&wishes);
-		(void)output_error(NULL, &error, options->json);
-		return EXIT_NO_ANSWER;
-	}
-	struct check_run run = {.options = options,
-	                        .wishes = &wishes,
-	                        .form = options->json ? &check_form_json : &check_form_text,
-	                        .baseline = options->write_baseline ? json_array() : NULL};
-	for (; run.goal_count < wishes.target_count; run.goal_count++)
-		open_goal(&run.goals[run.goal_count], wishes.targets[run.goal_count], NULL);
-	if (run.form->begin)
-		run.form->begin(&run);
-	for (int i = 0; i < count && !ferror(stdout); i++)
-		check_operand(&run, operands[i]);
-	if (run.form->end)
-		run.form->end(&run);
-	int status = run.verdicts[CHECK_UNKNOWN] ? EXIT_NO_ANSWER : run.verdicts[CHECK_DOES_NOT] ? EXIT_NO : EXIT_YES;
-	if (run.baseline && check_config_write(options->write_baseline, options->force, &wishes, run.baseline, &error)) {
-		(void)output_error(NULL, &error, false);
+	struct round round = {.run = {.options = options, .wishes = &wishes, .form = check_form_find(options)}, .error = GIM_ERROR_INIT};
+	unsigned long threads = default_threads(options, count);
+	const char *wrong = !round.run.form ? "one form of the report can be chosen" : read_numbers(&round, &threads);
+	if (wrong)
+		return usage_error(command_find("check"), options->json, "%s", wrong);
+	int status = EXIT_NO_ANSWER;
+	round.alone = count == 1 && threads == 1;
+	round.run.baseline = options->write_baseline ? json_array() : NULL;
+	if (!read_wishes(options, &wishes, &round.error) && !check_all(&round, (unsigned)threads, count, operands))
+		status = check_run_end(&round.run);
+	if (!round.error.code && round.run.baseline)
+		(void)check_config_write(options->write_baseline, options->force, &wishes, round.run.baseline, &round.error);
+	if (round.error.code) {
+		(void)output_error(NULL, &round.error, options->json && status == EXIT_NO_ANSWER);
 		status = EXIT_NO_ANSWER;
 	}
-	for (unsigned i = 0; i < run.goal_count; i++)
-		gim_target_free(&run.goals[i].target);
-	json_decref(run.results);
-	json_decref(run.baseline);
+	for (unsigned i = 0; i < round.run.goal_count; i++)
+		gim_target_free(&round.run.goals[i].target);
+	check_cache_free(&round.run.cache);
+	json_decref(round.run.baseline);
 	check_wishes_free(&wishes);
 	return status;
 }

@@ -4,6 +4,7 @@
 #include "harness/replay.h"
 #include "output.h"
 #include "source.h"
+#include "test_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,112 +144,95 @@ static bool is_test(const json_t *step)
 	return !is_verdict(step, PROBE_DONE);
 }
 
-/* "7: @0 rdtsc: expect 1": put prints a text in the form's own way. */
-static void put_test_name(const json_t *steps, size_t index, void (*put)(const char *text))
+/* "7: @0 rdtsc: expect 1". The text is the caller's; NULL when memory is out. */
+static char *test_name(const json_t *steps, size_t index)
 {
 	const json_t *step = json_array_get(steps, index), *judged = judged_step(steps, index);
-	printf("%d: @%d ", (int)json_integer_value(json_object_get(step, "line")), (int)json_integer_value(json_object_get(step, "vcpu")));
-	if (judged)
-		put(text_of(judged, "operation")), fputs(": ", stdout);
-	put(text_of(step, "operation"));
+	char *name;
+	return asprintf(&name, "%d: @%d %s%s%s", (int)json_integer_value(json_object_get(step, "line")),
+	                (int)json_integer_value(json_object_get(step, "vcpu")), judged ? text_of(judged, "operation") : "",
+	                judged ? ": " : "", text_of(step, "operation")) < 0
+	           ? NULL
+	           : name;
 }
 
-static void put_plain(const char *text)
+static enum test_outcome outcome_of(const json_t *step)
 {
-	put_safe(stdout, text);
+	return is_verdict(step, PROBE_MET) ? TEST_PASSED : is_verdict(step, PROBE_FAILED) ? TEST_FAILED : TEST_SKIPPED;
+}
+
+typedef void put_test_fn(unsigned number, const struct test_case *test);
+
+static void put_junit_case(unsigned number, const struct test_case *test)
+{
+	(void)number;
+	junit_case(test);
+}
+
+/* Every expectation of a probe as a test; number counts them. */
+static void put_tests(const json_t *probe, put_test_fn *put, unsigned *number)
+{
+	const json_t *steps = json_object_get(probe, "steps");
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const json_t *step = json_array_get(steps, i);
+		if (!is_test(step))
+			continue;
+		char *name = test_name(steps, i);
+		put(++*number, &(struct test_case){.suite = text_of(probe, "name"),
+		                                   .name = name ? name : "",
+		                                   .outcome = outcome_of(step),
+		                                   .message = text_of(step, "reason")});
+		free(name);
+	}
 }
 
 static void put_tap(const struct transcript *transcript, const struct replay_result *result)
 {
 	unsigned number = 0;
-	printf("TAP version 13\n1..%u\n", result->met + result->failed + result->skipped);
-	for (size_t p = 0; p < json_array_size(transcript->probes); p++) {
-		const json_t *probe = json_array_get(transcript->probes, p), *steps = json_object_get(probe, "steps");
-		for (size_t i = 0; i < json_array_size(steps); i++) {
-			const json_t *step = json_array_get(steps, i);
-			if (!is_test(step))
-				continue;
-			printf("%sok %u - ", is_verdict(step, PROBE_FAILED) ? "not " : "", ++number);
-			put_safe(stdout, text_of(probe, "name"));
-			putchar(':');
-			put_test_name(steps, i, put_plain);
-			if (is_verdict(step, PROBE_SKIPPED))
-				fputs(" # SKIP ", stdout), put_safe(stdout, text_of(step, "reason"));
-			putchar('\n');
-			if (is_verdict(step, PROBE_FAILED))
-				fputs("# ", stdout), put_safe(stdout, text_of(step, "reason")), putchar('\n');
-		}
-	}
+	tap_begin();
+	tap_plan(result->met + result->failed + result->skipped);
+	for (size_t p = 0; p < json_array_size(transcript->probes); p++)
+		put_tests(json_array_get(transcript->probes, p), tap_case, &number);
 	if (transcript->error.code)
-		fputs("Bail out! ", stdout), put_safe(stdout, transcript->error.text), putchar('\n');
-}
-
-static void put_xml(const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", stdout);
-			break;
-		case '&':
-			fputs("&amp;", stdout);
-			break;
-		case '"':
-			fputs("&quot;", stdout);
-			break;
-		default:
-			/* Other control characters cannot stand in XML at all. */
-			putchar((unsigned char)*text < 0x20 ? ' ' : *text);
-		}
-}
-
-static void put_junit_step(const json_t *probe, size_t index)
-{
-	const json_t *steps = json_object_get(probe, "steps"), *step = json_array_get(steps, index);
-	fputs("    <testcase classname=\"", stdout);
-	put_xml(text_of(probe, "name"));
-	fputs("\" name=\"", stdout);
-	put_test_name(steps, index, put_xml);
-	if (is_verdict(step, PROBE_MET)) {
-		fputs("\"/>\n", stdout);
-		return;
-	}
-	printf("\"><%s message=\"", is_verdict(step, PROBE_FAILED) ? "failure" : "skipped");
-	put_xml(text_of(step, "reason"));
-	fputs("\"/></testcase>\n", stdout);
+		tap_bail_out(transcript->error.text);
 }
 
 static void put_junit_suite(const json_t *probe)
 {
-	const json_t *steps = json_object_get(probe, "steps");
-	const unsigned failed = count_verdicts(probe, PROBE_FAILED), skipped = count_verdicts(probe, PROBE_SKIPPED);
-	fputs("  <testsuite name=\"", stdout);
-	put_xml(text_of(probe, "name"));
-	printf("\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n", count_verdicts(probe, PROBE_MET) + failed + skipped, failed, skipped);
-	for (size_t i = 0; i < json_array_size(steps); i++)
-		if (is_test(json_array_get(steps, i)))
-			put_junit_step(probe, i);
-	fputs("  </testsuite>\n", stdout);
+	const struct test_counts counts = {.of = {[TEST_PASSED] = count_verdicts(probe, PROBE_MET),
+	                                          [TEST_FAILED] = count_verdicts(probe, PROBE_FAILED),
+	                                          [TEST_SKIPPED] = count_verdicts(probe, PROBE_SKIPPED)}};
+	unsigned number = 0;
+	junit_suite_begin(text_of(probe, "name"), &counts);
+	put_tests(probe, put_junit_case, &number);
+	junit_suite_end();
 }
 
 /* What ended the run is an error of a suite of its own. */
+static void put_ended(const struct gim_error *error)
+{
+	const struct test_counts one = {.of = {[TEST_ERROR] = 1}};
+	junit_suite_begin("replay", &one);
+	junit_case(&(struct test_case){.suite = "replay", .name = "ran to its end", .outcome = TEST_ERROR, .message = error->text});
+	junit_suite_end();
+}
+
 static void put_junit(const char *file, const struct transcript *transcript, const struct replay_result *result)
 {
-	const unsigned ended = transcript->error.code != 0;
-	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gimstate replay ");
-	put_xml(file);
-	printf("\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n", result->met + result->failed + result->skipped + ended,
-	       result->failed, ended, result->skipped);
+	const struct test_counts all = {.of = {[TEST_PASSED] = result->met,
+	                                       [TEST_FAILED] = result->failed,
+	                                       [TEST_SKIPPED] = result->skipped,
+	                                       [TEST_ERROR] = transcript->error.code != 0}};
+	char *name;
+	if (asprintf(&name, "gimstate replay %s", file) < 0)
+		return;
+	junit_begin(name, &all);
+	free(name);
 	for (size_t p = 0; p < json_array_size(transcript->probes); p++)
 		put_junit_suite(json_array_get(transcript->probes, p));
-	if (ended) {
-		fputs("  <testsuite name=\"replay\" tests=\"1\" failures=\"0\" errors=\"1\">\n"
-		      "    <testcase classname=\"replay\" name=\"ran to its end\"><error message=\"",
-		      stdout);
-		put_xml(transcript->error.text);
-		fputs("\"/></testcase>\n  </testsuite>\n", stdout);
-	}
-	fputs("</testsuites>\n", stdout);
+	if (transcript->error.code)
+		put_ended(&transcript->error);
+	junit_end();
 }
 
 static void put_json(const char *file, const struct transcript *transcript, const struct replay_result *result)

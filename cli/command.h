@@ -18,9 +18,9 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
-	    strict, notes, resume, keep_going;
+	    strict, notes, resume, keep_going, sarif, markdown, html, recursive, origin;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
-	    *timeout, *config, *write_baseline;
+	    *timeout, *config, *write_baseline, *jobs, *shard, *cache;
 	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2];
 	struct words target, with, probe, error, ignore, command;
 };
@@ -74,6 +74,7 @@ int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);
 int run_diff(const struct options *options, int count, char **operands);
 int run_check(const struct options *options, int count, char **operands);
+int run_merge(const struct options *options, int count, char **operands);
 int run_profile(const struct options *options, int count, char **operands);
 int run_pack(const struct options *options, int count, char **operands);
 int run_unpack(const struct options *options, int count, char **operands);

@@ -10,6 +10,17 @@
 	{                                                                                                                                  \
 		"json", 0, AT(json), NULL, "print one JSON document"                                                                       \
 	}
+#define REPORTS                                                                                                                            \
+	{"json", 0, AT(json), NULL, "print one JSON document"},                                                                            \
+	    {"ndjson", 0, AT(ndjson), NULL, "print a JSON document for each result as it comes, each on a line, then their sum"},          \
+	    {"junit", 0, AT(junit), NULL, "print a JUnit report, a test for each state and target"},                                       \
+	    {"sarif", 0, AT(sarif), NULL, "print a SARIF 2.1.0 log, for code hosts"},                                                      \
+	    {"tap", 0, AT(tap), NULL, "print TAP, a test for each state and target"},                                                      \
+	    {"markdown", 0, AT(markdown), NULL, "print a matrix of states and targets, and what was found, in Markdown"},                  \
+	    {"html", 0, AT(html), NULL, "print the same as a page for browsers"},                                                          \
+	{                                                                                                                                  \
+		"notes", 'n', AT(notes), NULL, "show notes, too"                                                                           \
+	}
 #define END                                                                                                                                \
 	{                                                                                                                                  \
 		NULL, 0, 0, NULL, NULL                                                                                                     \
@@ -121,11 +132,20 @@ static const struct option_row check_options[] = {
     {"strict", 's', AT(strict), NULL, "warnings count as errors do"},
     {"error", 0, AT(error), "RULE...", "this rule's findings are errors"},
     {"ignore", 0, AT(ignore), "RULE...", "leave this rule's findings out"},
-    {"notes", 'n', AT(notes), NULL, "show notes, too"},
+    {"recursive", 'r', AT(recursive), NULL, "in folders find what begins like a state, links included"},
+    {"jobs", 'j', AT(jobs), "N", "judge N states at a time; without it as many as there are processors"},
+    {"cache", 0, AT(cache), "DIR", "remember findings by content in this folder, and take them from there"},
+    {"shard", 0, AT(shard), "K/N", "only the K-th of N parts of the states; every state is in one of them"},
     {"config", 'c', AT(config), "FILE", "the configuration; without it .gimstate.json of this folder"},
     {"write-baseline", 0, AT(write_baseline), "FILE", "write a configuration that accepts all that is found now"},
     {"force", 'f', AT(force), NULL, "overwrite that"},
-    JSON,
+    REPORTS,
+    END,
+};
+
+static const struct option_row merge_options[] = {
+    {"origin", 'o', AT(origin), NULL, "put the report's name before the states', as web1: for web1.ndjson"},
+    REPORTS,
     END,
 };
 
@@ -174,6 +194,8 @@ const struct command commands[] = {
     {"unpack", "BUNDLE", "check a bundle, and write its members as files", unpack_options, 1, 1, run_unpack, .needs = NEEDS_NOTHING},
     {"check", "STATE...", "say whether states load into a target and run there, and why not", check_options, 1, -1, run_check,
      .implied = 1},
+    {"merge", "REPORT...", "join reports of check (--ndjson or --json) into one, in any form", merge_options, 1, -1, run_merge,
+     .needs = NEEDS_NOTHING},
     {"profile", "TARGET", "print a target as a profile, to keep and to check against", json_options, 1, 1, run_profile,
      .needs = NEEDS_NOTHING},
     {"rules", "[ID]", "list the rules that states are judged by, or explain one", json_options, 0, 1, run_rules, .needs = NEEDS_NOTHING},

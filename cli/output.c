@@ -46,28 +46,45 @@ bool output_finish(void)
 /* Length of the printable UTF-8 sequence at text; 0: it is none, or a control character. */
 static size_t printable(const unsigned char *text)
 {
-	const unsigned char lead = text[0];
+	/* The lowest and the highest second byte: no surrogate, nothing longer than it needs be, nothing behind U+10FFFF. */
+	const unsigned char lead = text[0],
+			    low = lead == 0xe0   ? 0xa0
+	                          : lead == 0xf0 ? 0x90
+	                          : lead == 0xc2 ? 0xa0
+	                                         : 0x80,
+			    high = lead == 0xed   ? 0x9f
+	                           : lead == 0xf4 ? 0x8f
+	                                          : 0xbf;
 	if (lead < 0x80)
 		return lead >= 0x20 && lead != 0x7f;
 	const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	if (lead < 0xc2 || lead > 0xf4 || (lead == 0xc2 && text[1] < 0xa0))
+	if (lead < 0xc2 || lead > 0xf4 || text[1] < low || text[1] > high)
 		return 0;
-	for (size_t i = 1; i < length; i++)
+	for (size_t i = 2; i < length; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
-	return length;
+	/* U+FFFE and U+FFFF are no characters, and XML has no place for them. */
+	return lead == 0xef && text[1] == 0xbf && text[2] >= 0xbe ? 0 : length;
 }
 
-void put_safe(FILE *stream, const char *text)
+void put_replaced(FILE *stream, const char *text, const char *(*replace)(char byte))
 {
 	for (const unsigned char *at = (const unsigned char *)text; *at;) {
 		const size_t length = printable(at);
-		if (length)
+		const char *other = length == 1 && replace ? replace((char)*at) : NULL;
+		if (other)
+			fputs(other, stream);
+		else if (length)
 			(void)fwrite(at, 1, length, stream);
 		else
 			fprintf(stream, "\\x%02x", *at);
 		at += length ? length : 1;
 	}
+}
+
+void put_safe(FILE *stream, const char *text)
+{
+	put_replaced(stream, text, NULL);
 }
 
 void put_styled(FILE *stream, enum style style, const char *text)

@@ -21,7 +21,9 @@ bool output_finish(void);
 
 /* Print text so that no byte of it can steer the terminal. */
 void put_safe(FILE *stream, const char *text);
-/* The same in a style. */
+/* The same, with what replace answers (NULL: nothing) in place of an ASCII character, for markup. */
+void put_replaced(FILE *stream, const char *text, const char *(*replace)(char byte));
+/* As put_safe, in a style. */
 void put_styled(FILE *stream, enum style style, const char *text);
 
 /*

@@ -16,6 +16,9 @@ void progress_start(struct progress *progress, const char *what);
 /* gim_progress_fn; user is a struct progress. */
 int progress_step(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
+/* The same for things that are counted. */
+void progress_count(struct progress *progress, uint64_t done, const char *things);
+
 /* Take the line away, before something else is printed. */
 void progress_clear(struct progress *progress);
 

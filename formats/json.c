@@ -194,6 +194,7 @@ const struct gim_format gim_format_json = {
     .name = "json",
     .title = "gimstate JSON",
     .bid = json_bid,
+    .text = true,
     .open = json_open,
     .close = json_close,
     .unit_next = json_unit_next,

@@ -5,10 +5,13 @@
 #include "error.h"
 #include "loaded.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NETTLE "libnettle.so.8"
 
@@ -76,4 +79,54 @@ bool gim_sha256_parse(const char *text, uint8_t sha256[GIM_SHA256_BYTES])
 	for (size_t i = 0; i < GIM_SHA256_BYTES; i++)
 		sha256[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 | (strchr(digits, text[2 * i + 1]) - digits));
 	return true;
+}
+
+static int add_file(struct gim_digest *digest, int fd, const char *path, struct gim_error *error)
+{
+	enum { PIECE = 1 << 16 };
+	uint8_t *piece = malloc(PIECE);
+	ssize_t got = 0;
+	int result = piece ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	while (!result && (got = read(fd, piece, PIECE)) != 0)
+		if (got > 0)
+			gim_digest_add(digest, piece, (size_t)got);
+		else if (errno != EINTR)
+			result = gim_fail(error, GIM_E_IO, GIM_UNKNOWN, "cannot read %s: %s", path, strerror(errno));
+	free(piece);
+	return result;
+}
+
+static void end_as_text(struct gim_digest *digest, char text[GIM_DIGEST_TEXT])
+{
+	uint8_t sha256[GIM_SHA256_BYTES];
+	gim_digest_end(digest, sha256);
+	gim_sha256_text(sha256, text);
+}
+
+int gim_digest_file(const char *path, char text[GIM_DIGEST_TEXT], struct gim_error *error)
+{
+	struct gim_digest *digest = NULL;
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int result =
+	    fd < 0 ? gim_fail(error, GIM_E_IO, GIM_UNKNOWN, "cannot open it: %s", strerror(errno)) : gim_digest_new(&digest, error);
+	if (!result)
+		result = add_file(digest, fd, path, error);
+	if (!result)
+		end_as_text(digest, text);
+	gim_digest_free(&digest);
+	if (fd >= 0)
+		(void)close(fd);
+	return result;
+}
+
+int gim_digest_memory(const void *bytes, size_t size_bytes, char text[GIM_DIGEST_TEXT], struct gim_error *error)
+{
+	struct gim_digest *digest = NULL;
+	const int result = gim_digest_new(&digest, error);
+	if (!result) {
+		gim_digest_add(digest, bytes, size_bytes);
+		end_as_text(digest, text);
+	}
+	gim_digest_free(&digest);
+	return result;
 }

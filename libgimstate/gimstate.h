@@ -619,6 +619,17 @@ int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_ver
                       struct gim_error *error);
 
 /*
+ * Finding states, and telling contents apart.
+ */
+/* Does the file begin like a saved state, when it is unpacked if need be? 1: yes; 0: no, or only text that may be one; negative: it cannot be read. */
+int gim_state_probe(const char *path, struct gim_error *error);
+
+/* The SHA-256 of a file's bytes as they are, and of bytes in memory, as 64 hexadecimal digits. */
+#define GIM_DIGEST_TEXT 65
+int gim_digest_file(const char *path, char text[GIM_DIGEST_TEXT], struct gim_error *error);
+int gim_digest_memory(const void *bytes, size_t size_bytes, char text[GIM_DIGEST_TEXT], struct gim_error *error);
+
+/*
  * Check: will a state load into a target and run there?
  */
 /* What a state would be loaded into: as much as is known of it. What is not known is not judged. */

@@ -47,6 +47,21 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 	}
 }
 
+/* Text in which a state may be written is not told from other text by its beginning. */
+int gim_state_probe(const char *path, struct gim_error *error)
+{
+	struct gim_input input = {.fd = -1};
+	const struct gim_format *format = NULL;
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = gim_input_open(&input, path, &own);
+	if (!result)
+		result = gim_format_find(&input, &format, &own);
+	gim_input_close(&input);
+	if (result == GIM_E_IO || result == GIM_E_MEMORY)
+		return gim_fail(error, result, own.offset, "%s", own.text);
+	return !result && !format->text;
+}
+
 static int open_state(struct gim_state *state, struct gim_error *error)
 {
 	state->codec = (struct gim_codec){.address_bytes = 8};

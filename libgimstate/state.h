@@ -137,6 +137,7 @@ struct gim_format {
 	const char *title; /* for people: "VirtualBox saved state" */
 	/* How sure are we (0 to 100), from the first bytes of the input (at most GIM_BID_BYTES, fewer when it is shorter)? */
 	int (*bid)(const uint8_t *head, size_t size);
+	bool text; /* it has no magic of its own: what it bids for may be any text */
 	/* Read the header; store the record `source`, state->codec and state->container. */
 	int (*open)(struct gim_state *state, struct gim_error *error);
 	void (*close)(struct gim_state *state); /* may be called after a failed open */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* JUnit and TAP, for all commands that report tests. */
+#include "test_report.h"
+
+#include "output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *xml_entity(char byte)
+{
+	return byte == '<' ? "&lt;" : byte == '>' ? "&gt;" : byte == '&' ? "&amp;" : byte == '"' ? "&quot;" : NULL;
+}
+
+void put_xml(FILE *stream, const char *text)
+{
+	put_replaced(stream, text, xml_entity);
+}
+
+static void put_counts(const struct test_counts *counts)
+{
+	unsigned tests = 0;
+	for (int outcome = TEST_PASSED; outcome < TEST_OUTCOMES; outcome++)
+		tests += counts->of[outcome];
+	printf("\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n", tests, counts->of[TEST_FAILED], counts->of[TEST_ERROR],
+	       counts->of[TEST_SKIPPED]);
+}
+
+void junit_begin(const char *name, const struct test_counts *counts)
+{
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"", stdout);
+	put_xml(stdout, name);
+	put_counts(counts);
+}
+
+void junit_suite_begin(const char *name, const struct test_counts *counts)
+{
+	fputs("  <testsuite name=\"", stdout);
+	put_xml(stdout, name);
+	put_counts(counts);
+}
+
+/* Each line of text between two texts. */
+static void put_lines(const char *text, const char *before, void (*put)(FILE *stream, const char *text))
+{
+	char *lines = strdup(text), *rest = lines;
+	for (const char *line; lines && (line = strsep(&rest, "\n"));) {
+		if (!*line)
+			continue;
+		fputs(before, stdout);
+		put(stdout, line);
+		putchar('\n');
+	}
+	free(lines);
+}
+
+void junit_case(const struct test_case *test)
+{
+	static const char *const elements[] = {"system-out", "failure", "skipped", "error"};
+	const char *element = elements[test->outcome];
+	const bool speaks = test->outcome != TEST_PASSED || test->details;
+	fputs("    <testcase classname=\"", stdout);
+	put_xml(stdout, test->suite);
+	fputs("\" name=\"", stdout);
+	put_xml(stdout, test->name);
+	puts(speaks ? "\">" : "\"/>");
+	if (!speaks)
+		return;
+	printf("      <%s", element);
+	if (test->outcome != TEST_PASSED && test->type) {
+		fputs(" type=\"", stdout);
+		put_xml(stdout, test->type);
+		putchar('"');
+	}
+	if (test->outcome != TEST_PASSED && test->message) {
+		fputs(" message=\"", stdout);
+		put_xml(stdout, test->message);
+		putchar('"');
+	}
+	if (test->details) {
+		puts(">");
+		put_lines(test->details, "", put_xml);
+		printf("      </%s>\n", element);
+	} else {
+		puts("/>");
+	}
+	puts("    </testcase>");
+}
+
+void junit_suite_end(void)
+{
+	puts("  </testsuite>");
+}
+
+void junit_end(void)
+{
+	puts("</testsuites>");
+}
+
+void tap_begin(void)
+{
+	puts("TAP version 13");
+}
+
+void tap_plan(unsigned count)
+{
+	printf("1..%u\n", count);
+}
+
+/* A "#" in a description would begin a directive. */
+static const char *tap_escape(char byte)
+{
+	return byte == '#' ? "\\#" : byte == '\\' ? "\\\\" : NULL;
+}
+
+void tap_case(unsigned number, const struct test_case *test)
+{
+	printf("%sok %u - ", test->outcome == TEST_FAILED || test->outcome == TEST_ERROR ? "not " : "", number);
+	put_replaced(stdout, test->suite, tap_escape);
+	fputs(": ", stdout);
+	put_replaced(stdout, test->name, tap_escape);
+	if (test->outcome == TEST_SKIPPED)
+		fputs(" # SKIP ", stdout), put_safe(stdout, test->message);
+	putchar('\n');
+	if (test->outcome != TEST_SKIPPED && test->outcome != TEST_PASSED && test->message && !test->details)
+		put_lines(test->message, "# ", put_safe);
+	if (test->details)
+		put_lines(test->details, "# ", put_safe);
+}
+
+void tap_bail_out(const char *reason)
+{
+	fputs("Bail out! ", stdout);
+	put_safe(stdout, reason);
+	putchar('\n');
+}
