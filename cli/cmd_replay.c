@@ -180,6 +180,7 @@ static void put_tests(const json_t *probe, put_test_fn *put, unsigned *number)
 		char *name = test_name(steps, i);
 		put(++*number, &(struct test_case){.suite = text_of(probe, "name"),
 		                                   .name = name ? name : "",
+		                                   .joint = ":",
 		                                   .outcome = outcome_of(step),
 		                                   .message = text_of(step, "reason")});
 		free(name);

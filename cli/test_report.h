@@ -9,6 +9,7 @@ enum test_outcome { TEST_PASSED, TEST_FAILED, TEST_SKIPPED, TEST_ERROR, TEST_OUT
 
 struct test_case {
 	const char *suite, *name;
+	const char *joint; /* between the two in TAP; NULL: ": " */
 	enum test_outcome outcome;
 	const char *type, *message; /* of all but TEST_PASSED: what kind it is (may be NULL), and why */
 	const char *details;        /* lines, or NULL */

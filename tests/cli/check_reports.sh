@@ -44,3 +44,6 @@ sed 's/"GIM-LOSS-002"/"GIM-NEW-999"/' hosts/web1.ndjson >newer.ndjson
 try merge newer.ndjson
 try check states/hv.sav -t vbox:7.2 --json --tap
 try merge cut.ndjson --html --sarif
+# A name must not be a directive.
+cp "$SAMPLES/kvm.sav" 'x #Skip y # TODO z #2.sav'
+try check 'x #Skip y # TODO z #2.sav' -t vbox:7.2 --tap

@@ -98,7 +98,8 @@ call dump --json "$SAMPLES/kvm.sav" --unit tm
 call dump --json "$SAMPLES/kvm.sav" --unit nosuch
 call verify --json missing "$SAMPLES/kvm.sav"
 call verify --ndjson missing
-call check --ndjson -t vbox:7.2 -t vbox:5.0 "$SAMPLES/hyperv-4.sav" missing
+"$GIMSTATE" check --ndjson -t vbox:7.2 -t bad:1 "$SAMPLES/hyperv-4.sav" missing | while read -r line; do echo "$line" >line-$((lines += 1)).json; done
+for line in line-*.json; do document "$line"; done
 call check --json -r "$SAMPLES" -t vbox:7.2
 for command in "dump --json" "dump --json --all" "info --json" "units --json" "verify --json" "dump --json --unit GIM"; do
 	call $command missing
