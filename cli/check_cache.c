@@ -202,7 +202,7 @@ static bool sum_large(struct check_cache *cache, const char *file, const struct 
 /* Of the file itself; what is in an archive goes by the archive's content and its place there. */
 static bool sum_state(struct check_cache *cache, const char *state, char key[CHECK_KEY])
 {
-	char content[CHECK_KEY], text[8192];
+	char content[CHECK_KEY] = "", text[8192];
 	struct stat status;
 	const size_t length = gim_path_file(state);
 	char *file = strndup(state, length);

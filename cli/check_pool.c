@@ -76,7 +76,7 @@ static void give(struct check_pool *pool, struct check_job *job)
 	if (job->count)
 		progress_clear(&pool->progress);
 	for (size_t i = 0; i < job->count; i++) {
-		if (job->results[i].target_failed && i < run->goal_count) {
+		if (i < run->goal_count && job->results[i].target_failed) {
 			job->results[i].told = run->goals[i].told;
 			run->goals[i].told = true;
 		}
