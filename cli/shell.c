@@ -322,26 +322,40 @@ static int refuse_line(const char *script, unsigned number, const char *what)
 	return refuse(place, "%s", what);
 }
 
+/* Read a line without its end. false: there is none. What is no text is told by *problem, before all of it was read. */
+static bool read_line(FILE *stream, char line[SCRIPT_LINE_MAX + 1], const char **problem)
+{
+	size_t length = 0;
+	int c;
+	while ((c = getc(stream)) != EOF && c != '\n' && !*problem) {
+		if (!c)
+			*problem = "a zero byte: this is no script";
+		else if (length == SCRIPT_LINE_MAX)
+			*problem = "the line is too long";
+		else
+			line[length++] = (char)c;
+	}
+	line[length] = '\0';
+	return length || c != EOF;
+}
+
 static int run_script(FILE *stream, const char *script)
 {
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t length;
+	char *text = malloc(SCRIPT_LINE_MAX + 1);
+	const char *problem = NULL;
 	int worst = EXIT_YES;
 	bool on = true;
-	if (shell.depth == SCRIPT_DEPTH_MAX)
+	if (!text)
+		return refuse(script, "out of memory");
+	if (shell.depth == SCRIPT_DEPTH_MAX) {
+		free(text);
 		return refuse(script, "scripts within scripts, more than %d deep", SCRIPT_DEPTH_MAX);
+	}
 	shell.depth++;
-	for (unsigned number = 1; on && (length = getline(&text, &room, stream)) >= 0; number++) {
-		const bool ended = length && text[length - 1] == '\n';
-		if (ended)
-			text[--length] = '\0';
-		if (length > SCRIPT_LINE_MAX)
-			worst = refuse_line(script, number, "the line is too long"), on = false;
-		else if (strlen(text) != (size_t)length)
-			worst = refuse_line(script, number, "a zero byte: this is no script"), on = false;
-		else
-			on = script_line(script, number, text, &worst);
+	for (unsigned number = 1; on && read_line(stream, text, &problem); number++) {
+		on = !problem && script_line(script, number, text, &worst);
+		if (problem)
+			worst = refuse_line(script, number, problem);
 	}
 	if (on && ferror(stream))
 		worst = refuse(script, "it cannot be read: %s", strerror(errno));

@@ -88,3 +88,6 @@ run shell -c 'help undo'
 run shell -c 'help get'
 run undo
 printf 'echo a\0b\n' | run shell
+run shell </dev/zero
+head -c 70000 /dev/zero | tr '\0' x | run shell
+printf 'echo no newline at the end' | run shell
