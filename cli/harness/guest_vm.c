@@ -423,9 +423,14 @@ static int place_pages(struct guest *guest, struct gim_error *error)
 
 static int complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
 {
-	int result = vcpu->exited ? vm_complete(&guest->vm.vcpus[vcpu->id], error) : 0;
-	vcpu->exited = false;
-	return result;
+	int result = 0;
+	while (result >= 0 && vcpu->exited && !guest->ended) {
+		result = vm_complete(&guest->vm.vcpus[vcpu->id], error);
+		vcpu->exited = !result;
+		if (!result)
+			result = serve_exit(guest, vcpu, error);
+	}
+	return result < 0 ? result : 0;
 }
 
 /* INIT and start-up, which replace all registers. */

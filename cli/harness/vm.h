@@ -92,7 +92,7 @@ void vm_join(struct vm_vcpu *vcpu);
 void vm_kick(struct vm_vcpu *vcpu);
 /* 0: it exited, 1: it was kicked, or a signal came. What it exited for is complete only when it has entered again. */
 int vm_enter(struct vm_vcpu *vcpu, struct gim_error *error);
-/* Complete it without running the guest. */
+/* Complete it without running the guest, as far as that goes: 1: it is complete, 0: it exited again, since the same instruction, or one that the kernel took with it, had more. */
 int vm_complete(struct vm_vcpu *vcpu, struct gim_error *error);
 /* An exit that nobody serves, as a sentence. */
 int vm_describe_exit(const struct vm *vm, uint32_t vcpu, struct gim_error *error);
