@@ -72,7 +72,7 @@ static void ndjson_result(struct check_run *run, const struct check_result *resu
 static void ndjson_end(struct check_run *run)
 {
 	json_t *summary = json_object();
-	for (int verdict = CHECK_FITS; verdict <= CHECK_UNKNOWN; verdict++)
+	for (enum check_verdict verdict = CHECK_FITS; verdict <= CHECK_UNKNOWN; verdict++)
 		(void)json_object_set_new(summary, check_verdict_name(verdict), json_integer(run->verdicts[verdict]));
 	output_document(json_pack("{s:o}", "summary", summary), true);
 }
@@ -134,7 +134,7 @@ static int refuse(struct gim_error *error, const char *what)
 
 static bool parse_severity(const char *text, enum gim_severity *severity)
 {
-	for (int each = GIM_NOTE; text && each <= GIM_ERROR; each++)
+	for (enum gim_severity each = GIM_NOTE; text && each <= GIM_ERROR; each++)
 		if (!strcmp(text, severity_name(each)))
 			return *severity = each, true;
 	return false;
@@ -192,7 +192,7 @@ int check_result_parse(const json_t *json, struct check_rules **unknown, struct 
 	int failed = result->error.code ? error_set(error, GIM_E_MEMORY, "out of memory") : 0;
 	for (size_t i = 0; !failed && i < json_array_size(findings); i++)
 		failed = parse_finding(json_array_get(findings, i), unknown, result, error);
-	for (int each = CHECK_FITS; each <= CHECK_UNKNOWN; each++)
+	for (enum check_verdict each = CHECK_FITS; each <= CHECK_UNKNOWN; each++)
 		if (!strcmp(verdict, check_verdict_name(each)))
 			result->verdict = each;
 	if (!failed && result->verdict == CHECK_UNKNOWN && !json_is_object(failure))
