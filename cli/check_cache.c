@@ -3,16 +3,19 @@
 #include "check_jobs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <link.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-/* A file from this size on is not read again while its inode, size and times are the same. More targets than these are forgotten. */
-enum { REMEMBERED_BYTES = 1 << 20, TARGETS_KEPT = 64 };
+/* A file from this size on is not read again while its inode, size and times are the same. What would be more than an entry is forgotten. */
+enum { REMEMBERED_BYTES = 1 << 20, ENTRY_BYTES = 1 << 20 };
 
 struct check_cache {
 	char *folder;
@@ -23,8 +26,10 @@ struct check_cache {
 struct check_entry {
 	struct check_cache *cache;
 	char path[4096];
-	json_t *findings; /* by targets' keys */
-	bool changed;
+	char *known; /* what the file says: a block for each target */
+	char *added; /* blocks to be written behind those */
+	size_t added_size;
+	FILE *adding; /* NULL: nothing is added */
 };
 
 /*
@@ -121,7 +126,7 @@ static bool path_of(const struct check_cache *cache, const char *kind, const cha
 	return snprintf(path, 4096, "%s/%s-%.2s/%s", cache->folder, kind, key, key + 2) < 4096 - 16;
 }
 
-static bool write_file(const char *path, const char *text)
+static bool write_file(const char *path, const char *first, const char *second)
 {
 	char folder[4096], own[4096 + 16];
 	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -133,8 +138,8 @@ static bool write_file(const char *path, const char *text)
 	}
 	if (fd < 0)
 		return false;
-	const size_t size = strlen(text);
-	bool whole = write(fd, text, size) == (ssize_t)size;
+	struct iovec parts[] = {{(void *)(uintptr_t)first, strlen(first)}, {(void *)(uintptr_t)second, strlen(second)}};
+	bool whole = writev(fd, parts, 2) == (ssize_t)(parts[0].iov_len + parts[1].iov_len);
 	whole &= !fchmod(fd, 0644);
 	whole &= !close(fd);
 	whole = whole && !rename(own, path);
@@ -143,13 +148,27 @@ static bool write_file(const char *path, const char *text)
 	return whole;
 }
 
-/* Told once: what is not remembered only costs time. */
-static void keep_file(struct check_cache *cache, const char *path, const json_t *json)
+/* The file's text; NULL: there is none that can be one of ours. */
+static char *read_file(const char *path)
 {
-	char *text = json_dumps(json, JSON_COMPACT);
-	if (text && !write_file(path, text) && !atomic_exchange(&cache->failed, true))
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+	char *text = NULL;
+	if (fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size < ENTRY_BYTES)
+		text = malloc((size_t)status.st_size + 1);
+	const ssize_t got = text ? read(fd, text, (size_t)status.st_size) : -1;
+	if (text)
+		text[got > 0 ? got : 0] = '\0';
+	if (fd >= 0)
+		(void)close(fd);
+	return text;
+}
+
+/* Told once: what is not remembered only costs time. */
+static void keep_file(struct check_cache *cache, const char *path, const char *first, const char *second)
+{
+	if (!write_file(path, first, second) && !atomic_exchange(&cache->failed, true))
 		fprintf(stderr, "gimstate: the cache cannot be written (%s); states are judged without it\n", strerror(errno));
-	free(text);
 }
 
 /*
@@ -170,14 +189,16 @@ static bool is_settled(const struct stat *status)
 	return now.tv_sec - status->st_ctim.tv_sec > 2 && now.tv_sec - status->st_mtim.tv_sec > 2;
 }
 
+/* The file says: the sum, and of what. */
 static bool find_sum(const char *path, const char *described, char key[CHECK_KEY])
 {
-	json_t *json = json_load_file(path, 0, NULL);
-	const char *as = json_string_value(json_object_get(json, "file")), *sum = json_string_value(json_object_get(json, "sha256"));
-	const bool found = as && sum && strlen(sum) == CHECK_KEY - 1 && !strcmp(as, described);
-	if (found)
-		memcpy(key, sum, CHECK_KEY);
-	json_decref(json);
+	char *text = read_file(path);
+	const bool found = text && strlen(text) > CHECK_KEY && text[CHECK_KEY - 1] == ' ' && !strcmp(text + CHECK_KEY, described);
+	if (found) {
+		memcpy(key, text, CHECK_KEY - 1);
+		key[CHECK_KEY - 1] = '\0';
+	}
+	free(text);
 	return found;
 }
 
@@ -192,10 +213,10 @@ static bool sum_large(struct check_cache *cache, const char *file, const struct 
 		return true;
 	if (gim_digest_file(file, key, NULL))
 		return false;
-	json_t *json = json_pack("{s:s, s:s}", "file", described, "sha256", key);
+	char line[CHECK_KEY + 1];
+	(void)snprintf(line, sizeof(line), "%s ", key);
 	if (settled)
-		keep_file(cache, path, json);
-	json_decref(json);
+		keep_file(cache, path, line, described);
 	return true;
 }
 
@@ -216,7 +237,7 @@ static bool sum_state(struct check_cache *cache, const char *state, char key[CHE
 }
 
 /*
- * Entries.
+ * Entries. A block begins with a line "target KEY", has a line for each finding, its parts between tabs, and ends with a line "end".
  */
 struct check_entry *check_entry_open(struct check_cache *cache, const char *state)
 {
@@ -226,76 +247,115 @@ struct check_entry *check_entry_open(struct check_cache *cache, const char *stat
 		return NULL;
 	entry->cache = cache;
 	if (path_of(cache, "state", key, entry->path))
-		entry->findings = json_load_file(entry->path, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(entry->findings)) {
-		json_decref(entry->findings);
-		entry->findings = json_object();
-	}
+		entry->known = read_file(entry->path);
+	else
+		entry->path[0] = '\0';
 	return entry;
 }
 
-/* A finding as an array; texts that are not UTF-8 could not be given back as they were, so there is none for them. */
-static bool add_finding(json_t *findings, const struct check_finding *finding)
-{
-	json_t *json = json_pack("[s, i, o, s?, s?, s]", finding->rule->id, (int)finding->severity, size_json(finding->offset),
-	                         finding->unit, finding->path, finding->text);
-	return json && !json_array_append_new(findings, json);
-}
+enum part { PART_RULE, PART_SEVERITY, PART_OFFSET, PART_UNIT, PART_PATH, PART_TEXT, PARTS };
 
-static bool take_finding(const json_t *json, struct check_result *result)
+static bool take_finding(char *line, struct check_result *result)
 {
-	const char *id = json_string_value(json_array_get(json, 0)), *text = json_string_value(json_array_get(json, 5));
-	const json_int_t severity = json_integer_value(json_array_get(json, 1));
-	const json_t *offset = json_array_get(json, 2);
-	const struct gim_rule *rule = id ? gim_rule_find(id) : NULL;
-	if (!rule || !text || severity < GIM_NOTE || severity > GIM_ERROR)
+	char *parts[PARTS], *end = NULL;
+	size_t count = 0;
+	for (char *part; count < PARTS && (part = strsep(&line, "\t"));)
+		parts[count++] = part;
+	const struct gim_rule *rule = count == PARTS && !line ? gim_rule_find(parts[PART_RULE]) : NULL;
+	if (!rule || strlen(parts[PART_SEVERITY]) != 1 || parts[PART_SEVERITY][0] < '0' + GIM_NOTE ||
+	    parts[PART_SEVERITY][0] > '0' + GIM_ERROR)
 		return false;
 	const struct gim_finding finding = {.rule = rule,
-	                                    .severity = (enum gim_severity)severity,
-	                                    .offset = json_is_integer(offset) ? (uint64_t)json_integer_value(offset) : GIM_UNKNOWN,
-	                                    .unit = json_string_value(json_array_get(json, 3)),
-	                                    .path = json_string_value(json_array_get(json, 4)),
-	                                    .text = text};
+	                                    .severity = (enum gim_severity)(parts[PART_SEVERITY][0] - '0'),
+	                                    .offset = *parts[PART_OFFSET] ? strtoull(parts[PART_OFFSET], &end, 16) : GIM_UNKNOWN,
+	                                    .unit = *parts[PART_UNIT] ? parts[PART_UNIT] : NULL,
+	                                    .path = *parts[PART_PATH] ? parts[PART_PATH] : NULL,
+	                                    .text = parts[PART_TEXT]};
+	if (end && *end)
+		return false;
 	check_result_add(result, &finding);
 	return true;
 }
 
+/* The lines of the target's block, which is whole; the caller's. */
+static char *find_block(const struct check_entry *entry, const char *key)
+{
+	char head[CHECK_KEY + 10];
+	(void)snprintf(head, sizeof(head), "target %s\n", key);
+	const char *begin = entry->known ? strstr(entry->known, head) : NULL, *end = begin;
+	if (!begin || (begin != entry->known && begin[-1] != '\n'))
+		return NULL;
+	begin += strlen(head);
+	while (end && strncmp(end, "end\n", 4) != 0)
+		if ((end = strchr(end, '\n')))
+			end++;
+	return end ? strndup(begin, (size_t)(end - begin)) : NULL;
+}
+
 bool check_entry_find(const struct check_entry *entry, const struct check_goal *goal, struct check_result *result)
 {
-	const json_t *findings = entry && *goal->key ? json_object_get(entry->findings, goal->key) : NULL;
-	bool whole = json_is_array(findings);
-	for (size_t i = 0; whole && i < json_array_size(findings); i++)
-		whole = take_finding(json_array_get(findings, i), result);
+	char *block = entry && *goal->key ? find_block(entry, goal->key) : NULL, *rest = block;
+	bool whole = block;
+	for (char *line; whole && (line = strsep(&rest, "\n"));)
+		whole = !*line || take_finding(line, result);
+	free(block);
 	if (!whole)
 		check_result_clear(result);
 	return whole;
 }
 
+/* Can every text stand between tabs, and be told from none? */
+static bool can_be_kept(const struct check_result *result)
+{
+	for (size_t i = 0; i < result->count; i++) {
+		const char *const texts[] = {result->findings[i].unit, result->findings[i].path, result->findings[i].text};
+		for (size_t t = 0; t < 3; t++)
+			if (texts[t] && (strpbrk(texts[t], "\t\n") || (t < 2 && !*texts[t])))
+				return false;
+	}
+	return true;
+}
+
+static void add_finding(FILE *stream, const struct check_finding *finding)
+{
+	fprintf(stream, "%s\t%d\t", finding->rule->id, (int)finding->severity);
+	if (finding->offset != GIM_UNKNOWN)
+		fprintf(stream, "%" PRIx64, finding->offset);
+	fprintf(stream, "\t%s\t%s\t%s\n", finding->unit ? finding->unit : "", finding->path ? finding->path : "", finding->text);
+}
+
 void check_entry_add(struct check_entry *entry, const struct check_goal *goal, const struct check_result *result)
 {
-	if (!entry || !*goal->key || result->error.code)
+	if (!entry || !*goal->key || !*entry->path || result->error.code || !can_be_kept(result))
 		return;
-	json_t *findings = json_array();
-	bool whole = findings;
-	for (size_t i = 0; whole && i < result->count; i++)
-		whole = add_finding(findings, &result->findings[i]);
-	if (!whole) {
-		json_decref(findings);
+	if (!entry->adding)
+		entry->adding = open_memstream(&entry->added, &entry->added_size);
+	if (!entry->adding)
 		return;
-	}
-	if (json_object_size(entry->findings) >= TARGETS_KEPT)
-		(void)json_object_clear(entry->findings);
-	(void)json_object_set_new(entry->findings, goal->key, findings);
-	entry->changed = true;
+	fprintf(entry->adding, "target %s\n", goal->key);
+	for (size_t i = 0; i < result->count; i++)
+		add_finding(entry->adding, &result->findings[i]);
+	fputs("end\n", entry->adding);
+}
+
+/* Blocks are whole lines, so whatever else a file holds, what is behind its last line can be found. */
+static bool is_whole(const char *known)
+{
+	const size_t length = strlen(known);
+	return length >= 5 && !strcmp(known + length - 5, "\nend\n");
 }
 
 void check_entry_close(struct check_entry **entry)
 {
-	if (!*entry)
+	struct check_entry *old = *entry;
+	if (!old)
 		return;
-	if ((*entry)->changed && *(*entry)->path)
-		keep_file((*entry)->cache, (*entry)->path, (*entry)->findings);
-	json_decref((*entry)->findings);
-	free(*entry);
+	if (old->adding && !fclose(old->adding) && old->added_size < ENTRY_BYTES) {
+		const bool both = old->known && is_whole(old->known) && strlen(old->known) + old->added_size < ENTRY_BYTES;
+		keep_file(old->cache, old->path, both ? old->known : "", old->added);
+	}
+	free(old->known);
+	free(old->added);
+	free(old);
 	*entry = NULL;
 }

@@ -42,7 +42,8 @@ static void put_head(const struct check_run *run, const struct check_matrix *mat
 {
 	puts("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
+	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+	     "script-src "
 	     "'unsafe-inline'\">\n"
 	     "<title>gimstate check</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>");
 	fputs(page_style, stdout);
@@ -176,8 +177,10 @@ static void put_sections(const struct check_run *run, const struct check_matrix 
 
 static void put_rule(const struct gim_rule *rule)
 {
-	printf("<dt id=\"rule-%s\"><code>%s</code>%s%s</dt>\n<dd>", rule->id, rule->id, rule->status_name ? " " : "",
-	       rule->status_name ? rule->status_name : "");
+	printf("<dt id=\"rule-%s\"><code>%s</code>", rule->id, rule->id);
+	if (rule->status_name)
+		printf(" <code>%s</code>", rule->status_name);
+	fputs("</dt>\n<dd>", stdout);
 	put(rule->help);
 	fputs(".</dd>\n<dd>Why: ", stdout);
 	put(rule->why);

@@ -66,7 +66,6 @@ static void ndjson_result(struct check_run *run, const struct check_result *resu
 {
 	(void)run;
 	output_document(check_result_json(result), true);
-	output_flush();
 }
 
 static void ndjson_end(struct check_run *run)

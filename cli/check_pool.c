@@ -82,6 +82,8 @@ static void give(struct check_pool *pool, struct check_job *job)
 		}
 		check_run_take(run, &job->results[i]);
 	}
+	if (job->count)
+		output_flush();
 	free(job->results);
 	free(job->state);
 	free(job->snapshot);

@@ -67,7 +67,6 @@ static void put_result(const struct check_result *result, unsigned number, void 
 static void tap_result(struct check_run *run, const struct check_result *result)
 {
 	put_result(result, (unsigned)run->told_count, tap_case);
-	output_flush();
 }
 
 static void begin_tap(struct check_run *run)

@@ -108,7 +108,6 @@ static void text_result(struct check_run *run, const struct check_result *result
 		for (size_t i = 0; i < result->count; i++)
 			if ((int)result->findings[i].severity == severity && is_first_of_rule(run, result, i))
 				put_rule(run, result, i);
-	output_flush();
 }
 
 static void text_end(struct check_run *run)

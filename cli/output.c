@@ -69,17 +69,22 @@ static size_t printable(const unsigned char *text)
 
 void put_replaced(FILE *stream, const char *text, const char *(*replace)(char byte))
 {
-	for (const unsigned char *at = (const unsigned char *)text; *at;) {
+	const unsigned char *at = (const unsigned char *)text, *plain = at; /* what is printed as it is goes out at once */
+	while (*at) {
 		const size_t length = printable(at);
 		const char *other = length == 1 && replace ? replace((char)*at) : NULL;
+		if (length && !other) {
+			at += length;
+			continue;
+		}
+		(void)fwrite(plain, 1, (size_t)(at - plain), stream);
 		if (other)
 			fputs(other, stream);
-		else if (length)
-			(void)fwrite(at, 1, length, stream);
 		else
 			fprintf(stream, "\\x%02x", *at);
-		at += length ? length : 1;
+		plain = ++at;
 	}
+	(void)fwrite(plain, 1, (size_t)(at - plain), stream);
 }
 
 void put_safe(FILE *stream, const char *text)

@@ -26,7 +26,18 @@ function filter() {
 	shown.textContent = `${visible.size} of ${rows.length} states shown`;
 }
 
+// A link to what the filter hides shows it.
+function reveal(event) {
+	const link = event.target.closest("td a");
+	const section = link && document.querySelector(link.getAttribute("href"));
+	if (section && section.hidden) {
+		form.elements.notes.checked = true;
+		filter();
+	}
+}
+
 form.hidden = false;
+document.addEventListener("click", reveal);
 form.addEventListener("input", filter);
 form.addEventListener("submit", event => event.preventDefault());
 filter();
