@@ -333,13 +333,7 @@ static int serve_hypercall(struct kvm_engine *kvm, uint32_t vcpu, struct gim_err
 		regs.rsi = call.rsi, regs.rdi = call.rdi, regs.r8 = call.r8;
 		return ioctl(fd, KVM_SET_REGS, &regs) ? refuse(error, "a vCPU's registers are refused") : 0;
 	}
-	struct kvm_vcpu_events events;
-	if (ioctl(fd, KVM_GET_VCPU_EVENTS, &events))
-		return refuse(error, "a vCPU's events cannot be read");
-	events.exception.injected = 1;
-	events.exception.nr = 6;
-	events.exception.has_error_code = 0;
-	return ioctl(fd, KVM_SET_VCPU_EVENTS, &events) ? refuse(error, "#UD cannot be raised") : 0;
+	return vm_raise_ud(&kvm->vm, vcpu, error);
 }
 
 /* Run the vCPU until it waits for its next operation. */

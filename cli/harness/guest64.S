@@ -71,32 +71,17 @@ do_rdtsc:
 	movq %rax, MAIL_VALUE(%r15)
 	jmp next
 
-	/* 1, 2, 4 and 8 bytes are one access, everything else is a string of bytes. */
 do_read:
 	movq MAIL_ADDRESS(%r15), %rsi
 	leaq MAIL_BYTES(%r15), %rdi
-	movq MAIL_NUMBER(%r15), %rcx
-	cmpq $8, %rcx
-	je 1f
-	cmpq $4, %rcx
-	je 2f
-	cmpq $2, %rcx
-	je 3f
-	rep movsb
-	jmp next
-1:	movq (%rsi), %rax
-	movq %rax, (%rdi)
-	jmp next
-2:	movl (%rsi), %eax
-	movl %eax, (%rdi)
-	jmp next
-3:	movw (%rsi), %ax
-	movw %ax, (%rdi)
-	jmp next
+	jmp move
 
 do_write:
 	movq MAIL_ADDRESS(%r15), %rdi
 	leaq MAIL_BYTES(%r15), %rsi
+
+	/* 1, 2, 4 and 8 bytes are one access, everything else is a string of bytes. */
+move:
 	movq MAIL_NUMBER(%r15), %rcx
 	cmpq $8, %rcx
 	je 1f

@@ -296,17 +296,6 @@ static bool in_hypercall_page(struct guest *guest, int fd, uint64_t rip)
 	return false;
 }
 
-static int raise_ud(int fd, struct gim_error *error)
-{
-	struct kvm_vcpu_events events;
-	if (ioctl(fd, KVM_GET_VCPU_EVENTS, &events))
-		return refuse(error, "a vCPU's events cannot be read");
-	events.exception.injected = 1;
-	events.exception.nr = 6;
-	events.exception.has_error_code = 0;
-	return ioctl(fd, KVM_SET_VCPU_EVENTS, &events) ? refuse(error, "#UD cannot be raised") : 0;
-}
-
 static int serve_hypercall(struct guest *guest, uint32_t vcpu, struct gim_error *error)
 {
 	const int fd = guest->vm.vcpus[vcpu].fd;
@@ -327,7 +316,7 @@ static int serve_hypercall(struct guest *guest, uint32_t vcpu, struct gim_error 
 	const enum gim_access access = gim_machine_hypercall(guest->machine, vcpu, &call);
 	after_core(guest, vcpu);
 	if (access != GIM_ACCESS_DONE)
-		return raise_ud(fd, error);
+		return vm_raise_ud(&guest->vm, vcpu, error);
 	move_registers(&regs, &call, true);
 	if (ioctl(fd, KVM_SET_REGS, &regs))
 		return refuse(error, "a vCPU's registers are refused");

@@ -356,6 +356,18 @@ int vm_enforce_cpuid(struct vm *vm, uint32_t vcpu, struct gim_error *error)
 	return ioctl(vm->vcpus[vcpu].fd, KVM_ENABLE_CAP, &enforce) ? refuse(error, "a vCPU's CPUID cannot be enforced") : 0;
 }
 
+int vm_raise_ud(struct vm *vm, uint32_t vcpu, struct gim_error *error)
+{
+	const int fd = vm->vcpus[vcpu].fd;
+	struct kvm_vcpu_events events;
+	if (ioctl(fd, KVM_GET_VCPU_EVENTS, &events))
+		return refuse(error, "a vCPU's events cannot be read");
+	events.exception.injected = 1;
+	events.exception.nr = 6;
+	events.exception.has_error_code = 0;
+	return ioctl(fd, KVM_SET_VCPU_EVENTS, &events) ? refuse(error, "#UD cannot be raised") : 0;
+}
+
 uint64_t vm_tsc(const struct vm *vm)
 {
 	return __rdtsc() + vm->tsc_offset;

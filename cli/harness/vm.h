@@ -77,6 +77,9 @@ int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, stru
 /* KVM's own MSRs that the vCPU's CPUID does not show shall fault, as they do with the core. Before its CPUID is set. */
 int vm_enforce_cpuid(struct vm *vm, uint32_t vcpu, struct gim_error *error);
 
+/* The vCPU's next entry raises #UD. */
+int vm_raise_ud(struct vm *vm, uint32_t vcpu, struct gim_error *error);
+
 /* The guest's TSC now. */
 uint64_t vm_tsc(const struct vm *vm);
 
