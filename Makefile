@@ -11,7 +11,7 @@
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
-#   make interop     have the real VirtualBox load what we write, and what check judges, where it is set up
+#   make interop     have the real VirtualBox and QEMU load what we write, and what check judges, where they are set up
 #   make bench       measure, as ratios of one run
 #   make install uninstall dist clean
 #
@@ -29,7 +29,7 @@ FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
-DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium
+DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
@@ -192,7 +192,7 @@ conformance: $(O)/$(CONFORMANCE)
 lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
 
-interop: all $(TOOLS:%=$(O)/%)
+interop: all guests $(TOOLS:%=$(O)/%)
 	@for test in tests/interop/*; do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
 
 bench: all $(BENCHES:%=$(O)/%)
