@@ -227,6 +227,36 @@ static const struct gim_name names_run_state[] = {
     {0, NULL, NULL},
 };
 
+static const struct gim_name names_mp_state[] = {
+    {0, "runnable", "just run"},
+    {1, "uninitialized", "waits for INIT"},
+    {2, "init_received", "waits for its start-up interrupt"},
+    {3, "halted", "HLT: resume into the wait"},
+    {4, "sipi_received", "its start-up interrupt has arrived"},
+    {0, NULL, NULL},
+};
+
+static const struct gim_bit bits_hflags[] = {
+    FLAG(3, "interrupt_shadow", "the last instruction was STI or MOV SS"),
+    FLAG(4, "cs32", "32-bit code"),
+    FLAG(5, "ss32", "32-bit stack"),
+    FLAG(6, "segments_added", "not all segments are flat"),
+    FLAG(7, "pe", "protected mode"),
+    FLAG(14, "lma", "long mode"),
+    FLAG(15, "cs64", "64-bit code"),
+    FLAG(19, "smm", "system management mode"),
+    FLAG(21, "guest", "nested guest"),
+    END_BITS,
+};
+
+static const struct gim_bit bits_hflags2[] = {
+    FLAG(0, "gif", "global interrupt flag"),
+    FLAG(1, "hif", "the host's interrupt flag"),
+    FLAG(2, "nmi", "NMIs are masked, since one is being handled"),
+    FLAG(3, "vintr", "virtual interrupts are masked"),
+    END_BITS,
+};
+
 static const struct gim_bit bits_mwait[] = {
     FLAG(0, "waiting", "in MWAIT"),
     FLAG(1, "break_on_interrupt", "an interrupt ends it even when IF is clear"),
@@ -306,8 +336,10 @@ static const struct gim_field guest_xsave_fields[] = {
     FIELD(guest_xsave, ymm_high, .help = "upper halves of YMM0 to YMM15, two words each"),
     FIELD(guest_xsave, bound, .help = "BND0 to BND3, two words each"),
     FIELD(guest_xsave, bound_config, .help = "BNDCFGU and BNDSTATUS"),
+    FIELD(guest_xsave, opmask, .help = "mask registers K0 to K7"),
     FIELD(guest_xsave, zmm_high, .help = "upper halves of ZMM0 to ZMM15, four words each"),
     FIELD(guest_xsave, zmm16, .help = "ZMM16 to ZMM31, eight words each"),
+    FIELD(guest_xsave, pkru, .help = "protection key rights"),
 };
 RECORD(guest_xsave, "xsave", "extended processor state");
 
@@ -346,6 +378,14 @@ static const struct gim_field guest_msr_fields[] = {
     FIELD(guest_msr, spec_ctrl, .bits = bits_spec_ctrl, .help = "MSR 0x48: speculation control"),
     FIELD(guest_msr, arch_capabilities, .bits = bits_arch_capabilities, .help = "MSR 0x10A: what the processor is not susceptible to"),
     FIELD(guest_msr, mtrr_cap, .bits = bits_mtrr_cap, .help = "MSR 0xFE: what MTRRs there are"),
+    FIELD(guest_msr, tsc_adjust, .help = "MSR 0x3B: what the guest added to its time stamp counter"),
+    FIELD(guest_msr, tsc_deadline, .help = "MSR 0x6E0: time stamp at which the APIC's timer fires; 0: none"),
+    FIELD(guest_msr, feature_control, .help = "MSR 0x3A: feature control"),
+    FIELD(guest_msr, smbase, .help = "MSR 0x9E: base of the memory of system management mode"),
+    FIELD(guest_msr, xss, .help = "MSR 0xDA0: supervisor components that XSAVES saves"),
+    FIELD(guest_msr, mcg_cap, .help = "MSR 0x179: what machine checks there are"),
+    FIELD(guest_msr, mcg_status, .help = "MSR 0x17A: machine check status"),
+    FIELD(guest_msr, mcg_ctl, .help = "MSR 0x17B: machine check control"),
     SUBS(guest_msr, mtrr, guest_mtrr, .help = "MSR 0x200 + 2n: variable memory type ranges"),
 };
 RECORD(guest_msr, "msr", "model-specific registers");
@@ -354,12 +394,16 @@ static const struct gim_field guest_apic_fields[] = {
     FIELD(guest_apic, base, .bits = bits_apic_base, .help = "MSR 0x1B: APIC base"),
     FIELD(guest_apic, internal_esr, .help = "errors since the last write to the error register"),
     FIELD(guest_apic, id, .show = GIM_DEC, .help = "APIC id"),
+    FIELD(guest_apic, physical_id, .show = GIM_DEC, .help = "APIC id that physical destinations name, where it is saved by itself"),
+    FIELD(guest_apic, arbitration_id, .show = GIM_DEC, .help = "arbitration id"),
     FIELD(guest_apic, version, .help = "version register"),
     FIELD(guest_apic, tpr, .help = "task priority"),
     FIELD(guest_apic, apr, .help = "arbitration priority; xAPIC mode only"),
     FIELD(guest_apic, ppr, .help = "processor priority"),
     FIELD(guest_apic, ldr, .help = "logical destination"),
     FIELD(guest_apic, dfr, .reset = UINT32_MAX, .help = "destination format; xAPIC mode only"),
+    FIELD(guest_apic, logical_id, .help = "logical destination: its highest byte, where the register is not saved"),
+    FIELD(guest_apic, destination_model, .help = "destination format: its highest bits, where the register is not saved"),
     FIELD(guest_apic, svr, .bits = bits_svr, .reset = 0xff, .help = "spurious interrupts"),
     FIELD(guest_apic, isr, .help = "interrupts in service: bit v % 32 of word v / 32"),
     FIELD(guest_apic, tmr, .help = "interrupts that are level-triggered"),
@@ -376,8 +420,10 @@ static const struct gim_field guest_apic_fields[] = {
     FIELD(guest_apic, timer_initial_count, .show = GIM_DEC, .help = "timer: initial count"),
     FIELD(guest_apic, timer_current_count, .show = GIM_DEC, .help = "timer: current count as stored; reads are computed"),
     FIELD(guest_apic, timer_divide, .help = "timer: divide configuration"),
+    FIELD(guest_apic, timer_shift, .show = GIM_DEC, .help = "timer: the divide configuration as a shift"),
     FIELD(guest_apic, timer_start, .show = GIM_NS, .help = "virtual-sync time when the initial count was written"),
     FIELD(guest_apic, timer_state, .show = GIM_ENUM, .names = names_timer_state, .help = "whether the timer is armed"),
+    FIELD(guest_apic, timer_next, .show = GIM_NS, .help = "virtual-sync time when it fires next, whether it is armed or not"),
     FIELD(guest_apic, timer_expiry, .show = GIM_NS, .help = "virtual-sync time when it fires"),
     FIELD(guest_apic, lint0, .show = GIM_BOOL, .max = 1, .help = "the LINT0 line is active"),
     FIELD(guest_apic, lint1, .show = GIM_BOOL, .max = 1, .help = "the LINT1 line is active"),
@@ -389,11 +435,31 @@ static const struct gim_field guest_event_fields[] = {
           .note = "the other fields are then leftovers"),
     FIELD(guest_event, type, .show = GIM_ENUM, .names = names_event_type, .help = "what kind of event"),
     FIELD(guest_event, error_code, .help = "error code of an exception; all ones when none is set"),
+    FIELD(guest_event, error_code_high, .help = "its upper half, which older releases saved"),
     FIELD(guest_event, address, .help = "fault address (CR2); 0xdeadface when none is set"),
     FIELD(guest_event, instruction_bytes, .show = GIM_DEC, .help = "length of the instruction; 255 when not set"),
     FIELD(guest_event, icebp, .show = GIM_BOOL, .max = 1, .help = "raised by INT1"),
 };
 RECORD(guest_event, "event", "an event that is to be delivered before the first instruction");
+
+static void explain_injected(uint64_t value, char *text, size_t size)
+{
+	if (value == UINT32_MAX)
+		(void)snprintf(text, size, "none");
+	else
+		(void)snprintf(text, size, "vector %" PRIu64, value);
+}
+
+static const struct gim_field guest_injected_fields[] = {
+    FIELD(guest_injected, exception, .explain = explain_injected, .reset = UINT32_MAX, .help = "exception that is being delivered"),
+    FIELD(guest_injected, has_error_code, .show = GIM_BOOL, .max = 1, .help = "the exception has an error code"),
+    FIELD(guest_injected, interrupt, .explain = explain_injected, .reset = UINT32_MAX, .help = "interrupt that is being delivered"),
+    FIELD(guest_injected, soft_interrupt, .show = GIM_BOOL, .max = 1, .help = "the interrupt is an INT n"),
+    FIELD(guest_injected, nmi, .show = GIM_BOOL, .max = 1, .help = "an NMI is being delivered"),
+    FIELD(guest_injected, nmi_pending, .show = GIM_BOOL, .max = 1, .help = "an NMI waits"),
+    FIELD(guest_injected, sipi_vector, .help = "vector of a start-up interrupt that has arrived"),
+};
+RECORD(guest_injected, "injected", "what is being delivered, as KVM keeps it");
 
 static const struct gim_field guest_pending_fields[] = {
     FIELD(guest_pending, apic, .show = GIM_BOOL, .max = 1, .help = "an interrupt from the APIC"),
@@ -411,6 +477,8 @@ static const struct gim_field guest_run_fields[] = {
     FIELD(guest_run, monitor_rax, .help = "MONITOR's address"),
     FIELD(guest_run, monitor_rcx, .help = "MONITOR's extensions"),
     FIELD(guest_run, monitor_rdx, .help = "MONITOR's hints"),
+    FIELD(guest_run, mp_state, .show = GIM_ENUM, .names = names_mp_state, .help = "how to resume, as KVM keeps it"),
+    FIELD(guest_run, halted, .show = GIM_BOOL, .max = 1, .help = "it halts"),
     FIELD(guest_run, reserved, .help = "a flag of the old recompiler; 0"),
 };
 RECORD(guest_run, "run", "what the vCPU was doing");
@@ -426,8 +494,11 @@ RECORD(guest_paging, "paging", "how the vCPU's addresses are translated");
 static const struct gim_field guest_private_fields[] = {
     FIELD(guest_private, context, .change = GIM_CHANGE_FORM,
           .help = "VirtualBox's own register context with its markers; zeros since raw mode is gone"),
+    FIELD(guest_private, trpm, .change = GIM_CHANGE_FORM, .help = "the trap manager's use of raw mode, by releases that had it"),
     FIELD(guest_private, use_flags, .change = GIM_CHANGE_FORM, .help = "VirtualBox's use of the processor; recalculated on load"),
     FIELD(guest_private, changed_flags, .change = GIM_CHANGE_FORM, .help = "what VirtualBox had to bring up to date; a hint"),
+    FIELD(guest_private, hflags, .show = GIM_FLAGS, .bits = bits_hflags, .help = "QEMU's hidden flags"),
+    FIELD(guest_private, hflags2, .show = GIM_FLAGS, .bits = bits_hflags2, .help = "more of them"),
 };
 RECORD(guest_private, "private", "what the producer keeps for itself");
 
@@ -480,6 +551,7 @@ static const struct gim_field guest_vcpu_fields[] = {
     SUB(guest_vcpu, xsave, guest_xsave, .help = "extended processor state"),
     SUB(guest_vcpu, apic, guest_apic, .help = "the local interrupt controller"),
     SUB(guest_vcpu, event, guest_event, .help = "an event that is to be delivered before the first instruction"),
+    SUB(guest_vcpu, injected, guest_injected, .help = "what is being delivered, as KVM keeps it"),
     SUB(guest_vcpu, pending, guest_pending, .help = "lines that are raised towards the vCPU"),
     SUB(guest_vcpu, run, guest_run, .help = "what the vCPU was doing"),
     SUB(guest_vcpu, paging, guest_paging, .help = "how the vCPU's addresses are translated"),

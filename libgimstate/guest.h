@@ -36,8 +36,10 @@ struct guest_xsave {
 	uint64_t ymm_high[32];
 	uint64_t bound[8];
 	uint64_t bound_config[2];
+	uint64_t opmask[8];
 	uint64_t zmm_high[64];
 	uint64_t zmm16[128];
+	uint32_t pkru;
 };
 
 struct guest_mtrr {
@@ -53,26 +55,36 @@ struct guest_msr {
 	uint64_t mtrr_fix_64k_00000, mtrr_fix_16k_80000, mtrr_fix_16k_a0000, mtrr_fix_4k_c0000, mtrr_fix_4k_c8000, mtrr_fix_4k_d0000,
 	    mtrr_fix_4k_d8000, mtrr_fix_4k_e0000, mtrr_fix_4k_e8000, mtrr_fix_4k_f0000, mtrr_fix_4k_f8000;
 	uint64_t pkg_cst_config_control, spec_ctrl, arch_capabilities, mtrr_cap;
+	uint64_t tsc_adjust, tsc_deadline, feature_control, smbase, xss;
+	uint64_t mcg_cap, mcg_status, mcg_ctl;
 	struct guest_mtrr mtrr[GUEST_MTRRS];
 };
 
+/* A layout has either the registers ldr and dfr or what stands in them: logical_id and destination_model. */
 struct guest_apic {
 	uint64_t base;
-	uint32_t internal_esr, id, version, ldr, dfr, svr;
-	uint8_t tpr, apr, ppr;
+	uint32_t internal_esr, id, physical_id, arbitration_id, version, ldr, dfr, svr;
+	uint8_t tpr, apr, ppr, logical_id, destination_model;
 	uint32_t isr[8], tmr[8], irr[8];
 	uint32_t esr, icr_low, icr_high;
 	uint32_t lvt_timer, lvt_thermal, lvt_performance, lvt_lint0, lvt_lint1, lvt_error;
 	uint32_t timer_initial_count, timer_current_count, timer_divide;
-	uint64_t timer_start, timer_expiry;
+	uint32_t timer_shift;
+	uint64_t timer_start, timer_next, timer_expiry;
 	uint8_t timer_state, lint0, lint1;
 };
 
 /* An event that was taken from the interrupt controller and not delivered yet. */
 struct guest_event {
-	uint32_t vector, type, error_code;
+	uint32_t vector, type, error_code, error_code_high;
 	uint64_t address;
 	uint8_t instruction_bytes, icebp;
+};
+
+/* The same as KVM keeps it: one of each kind; all ones is none of a vector. */
+struct guest_injected {
+	uint32_t exception, interrupt, sipi_vector;
+	uint8_t has_error_code, soft_interrupt, nmi, nmi_pending;
 };
 
 /* Lines that are raised towards the vCPU. */
@@ -83,6 +95,7 @@ struct guest_pending {
 struct guest_run {
 	uint32_t state, mwait_flags;
 	uint64_t mwait_rax, mwait_rcx, monitor_rax, monitor_rcx, monitor_rdx;
+	uint32_t mp_state, halted;
 	uint8_t reserved;
 };
 
@@ -96,7 +109,9 @@ struct guest_paging {
 /* What the producer keeps for itself and a guest never sees. */
 struct guest_private {
 	struct gim_text context;
+	struct gim_text trpm;
 	uint32_t use_flags, changed_flags;
+	uint32_t hflags, hflags2;
 };
 
 struct guest_vcpu {
@@ -113,6 +128,7 @@ struct guest_vcpu {
 	struct guest_xsave xsave;
 	struct guest_apic apic;
 	struct guest_event event;
+	struct guest_injected injected;
 	struct guest_pending pending;
 	struct guest_run run;
 	struct guest_paging paging;
@@ -138,7 +154,7 @@ struct guest {
 };
 
 extern const struct gim_record guest_segment_record, guest_table_record, guest_fpu_record, guest_xsave_record, guest_mtrr_record,
-    guest_msr_record, guest_apic_record, guest_event_record, guest_pending_record, guest_run_record, guest_paging_record,
-    guest_private_record, guest_vcpu_record, guest_cpuid_words_record, guest_cpuid_record, guest_record;
+    guest_msr_record, guest_apic_record, guest_event_record, guest_injected_record, guest_pending_record, guest_run_record,
+    guest_paging_record, guest_private_record, guest_vcpu_record, guest_cpuid_words_record, guest_cpuid_record, guest_record;
 
 #endif

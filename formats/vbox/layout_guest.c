@@ -260,17 +260,11 @@ static const struct gim_row vmm_rows[] = {
     END_ROWS,
 };
 
-/* em */
+/* em: until 2 only a flag */
 static const struct gim_row run_rows[] = {
-    ON(guest_vcpu, run.reserved),
-    ON(guest_vcpu, run.state),
-    SINCE(4, guest_vcpu, run.mwait_flags),
-    SINCE(4, guest_vcpu, run.mwait_rax),
-    SINCE(4, guest_vcpu, run.mwait_rcx),
-    SINCE(4, guest_vcpu, run.monitor_rax),
-    SINCE(4, guest_vcpu, run.monitor_rcx),
-    SINCE(4, guest_vcpu, run.monitor_rdx),
-    END_ROWS,
+    ON(guest_vcpu, run.reserved),          SINCE(3, guest_vcpu, run.state),       SINCE(4, guest_vcpu, run.mwait_flags),
+    SINCE(4, guest_vcpu, run.mwait_rax),   SINCE(4, guest_vcpu, run.mwait_rcx),   SINCE(4, guest_vcpu, run.monitor_rax),
+    SINCE(4, guest_vcpu, run.monitor_rcx), SINCE(4, guest_vcpu, run.monitor_rdx), END_ROWS,
 };
 static const struct gim_row em_rows[] = {EACH(guest, vcpu, guest_vcpu, run_rows, .count = GIM_COUNT_REST), END_ROWS};
 
@@ -286,9 +280,29 @@ static const struct gim_row event_rows[] = {
 };
 static const struct gim_row trpm_rows[] = {EACH(guest, vcpu, guest_vcpu, event_rows, .count = GIM_COUNT_REST), END_ROWS};
 
+/* Until 6.0, with what raw mode needed. */
+static const struct gim_row event_raw_rows[] = {
+    ON(guest_vcpu, event.vector),
+    ON(guest_vcpu, event.type),
+    ON(guest_vcpu, event.error_code),
+    ON(guest_vcpu, event.error_code_high),
+    ON(guest_vcpu, event.address),
+    ON_BYTES(guest_vcpu, private.trpm, 36),
+    END_ROWS,
+};
+static const struct gim_row trpm_raw_rows[] = {
+    EACH(guest, vcpu, guest_vcpu, event_raw_rows, .count = GIM_COUNT_CODEC),
+    REST(vbox, trap_tables),
+    END_ROWS,
+};
+
 /* pdm */
 static const struct gim_row pending_rows[] = {
-    ON(guest_vcpu, pending.apic), ON(guest_vcpu, pending.pic), ON(guest_vcpu, pending.nmi), ON(guest_vcpu, pending.smi), END_ROWS,
+    ON(guest_vcpu, pending.apic),
+    ON(guest_vcpu, pending.pic),
+    SINCE(5, guest_vcpu, pending.nmi),
+    SINCE(5, guest_vcpu, pending.smi),
+    END_ROWS,
 };
 static const struct gim_row device_rows[] = {
     ON(vbox_device, index),
@@ -404,6 +418,54 @@ static const struct gim_row apic_rows[] = {
     END_ROWS,
 };
 
+/* Until 5.0: the registers' contents, one by one. */
+#define VECTORS(n) ON(guest_vcpu, apic.isr[n]), ON(guest_vcpu, apic.tmr[n]), ON(guest_vcpu, apic.irr[n])
+static const struct gim_row apic_old_vcpu_rows[] = {
+    ON_(guest_vcpu, apic.base, .wire = 4),
+    ON_(guest_vcpu, apic.id, .wire = 1, .until = 1),
+    ON_(guest_vcpu, apic.physical_id, .wire = 1, .until = 1),
+    SINCE(2, guest_vcpu, apic.id),
+    SINCE(2, guest_vcpu, apic.physical_id),
+    SINCE(2, guest_vcpu, apic.arbitration_id),
+    ON_(guest_vcpu, apic.tpr, .wire = 4),
+    ON(guest_vcpu, apic.svr),
+    ON(guest_vcpu, apic.logical_id),
+    ON(guest_vcpu, apic.destination_model),
+    VECTORS(0),
+    VECTORS(1),
+    VECTORS(2),
+    VECTORS(3),
+    VECTORS(4),
+    VECTORS(5),
+    VECTORS(6),
+    VECTORS(7),
+    ON(guest_vcpu, apic.lvt_timer),
+    ON(guest_vcpu, apic.lvt_thermal),
+    ON(guest_vcpu, apic.lvt_performance),
+    ON(guest_vcpu, apic.lvt_lint0),
+    ON(guest_vcpu, apic.lvt_lint1),
+    ON(guest_vcpu, apic.lvt_error),
+    ON(guest_vcpu, apic.esr),
+    ON(guest_vcpu, apic.icr_low),
+    ON(guest_vcpu, apic.icr_high),
+    ON(guest_vcpu, apic.timer_divide),
+    ON(guest_vcpu, apic.timer_shift),
+    ON(guest_vcpu, apic.timer_initial_count),
+    ON(guest_vcpu, apic.timer_start),
+    ON(guest_vcpu, apic.timer_next),
+    ON(guest_vcpu, apic.timer_state),
+    GROUP(expiry_rows, WHEN(GIM_WHEN_EQUAL, guest_vcpu, apic.timer_state, 0xff, 7)),
+    GROUP(expiry_rows, WHEN(GIM_WHEN_EQUAL, guest_vcpu, apic.timer_state, 0xff, 8)),
+    END_ROWS,
+};
+static const struct gim_row apic_old_rows[] = {
+    SINCE(3, vbox, apic.vcpus),
+    SINCE(3, vbox, apic.io_apic),
+    SINCE(3, vbox, apic.max_mode),
+    EACH(guest, vcpu, guest_vcpu, apic_old_vcpu_rows, .count = GIM_COUNT_CODEC),
+    END_ROWS,
+};
+
 /* ConsoleData: shared folders; since 0x00010002 with a mount point. */
 static const struct gim_row folder_rows[] = {
     ON(vbox_folder, name_size),
@@ -470,10 +532,13 @@ static const struct gim_frame frames[] = {
     {.name = "pgm", .instance = 1, .first = 14, .last = 14, .flags = VBOX_FRAME_LIVE, .rows = pgm_live_rows},
     {.name = "tm", .instance = 1, .first = 3, .last = 3, .rows = tm_rows},
     {.name = "vmm", .instance = 1, .first = 4, .last = 4, .rows = vmm_rows},
+    {.name = "trpm", .instance = 1, .first = 9, .last = 9, .rows = trpm_raw_rows},
     {.name = "trpm", .instance = 1, .first = 10, .last = 11, .rows = trpm_rows},
-    {.name = "em", .instance = 0, .first = 3, .last = 5, .rows = em_rows},
+    {.name = "em", .instance = 0, .first = 2, .last = 5, .rows = em_rows},
     {.name = "GCM", .instance = 0, .first = 1, .last = 1, .rows = gcm_rows},
+    {.name = "apic", .instance = 0, .first = 1, .last = 3, .rows = apic_old_rows},
     {.name = "apic", .instance = 0, .first = 4, .last = 5, .rows = apic_rows},
+    {.name = "pdm", .instance = 1, .first = 3, .last = 3, .rows = pdm_rows},
     {.name = "pdm", .instance = 1, .first = 5, .last = 5, .rows = pdm_rows},
     {.name = "pdm", .instance = 1, .first = 5, .last = 5, .flags = VBOX_FRAME_LIVE, .rows = devices_rows},
     {.name = "ConsoleData", .instance = 0, .first = 0x10001, .last = 0x10001, .rows = console_old_rows},

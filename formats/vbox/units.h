@@ -91,6 +91,7 @@ struct vbox_hm {
 struct vbox {
 	struct gim_list property;
 	struct gim_list folder;
+	struct gim_text trap_tables;
 	struct vbox_cpum cpum;
 	struct vbox_tm tm;
 	struct vbox_pgm pgm;

@@ -159,6 +159,7 @@ static const struct gim_field vbox_fields[] = {
     LIST(vbox, property, vbox_property, .help = "properties of the program that wrote the state"),
     FIELD(vbox, ram_pages, .show = GIM_DEC, .help = "pages of base memory, as the memory manager counts them"),
     FIELD(vbox, fixers, .help = "workarounds for old guests that are on, one bit each"),
+    FIELD(vbox, trap_tables, .change = GIM_CHANGE_FORM, .help = "raw mode's tables of traps, by releases that had it"),
     SUB(vbox, hm, vbox_hm, .help = "of the hardware-assisted execution manager"),
     SUB(vbox, cpum, vbox_cpum, .help = "of the processor manager"),
     SUB(vbox, tm, vbox_tm, .help = "of the time manager"),

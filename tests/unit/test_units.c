@@ -91,6 +91,7 @@ static void fill(struct gim_arena *arena, struct gim_object *guest_object, struc
 	assert_int_equal(gim_list_grow(arena, &vbox->display.screenshot, &vbox_screenshot_record, 2, NULL), 0);
 	struct guest_vcpu *vcpus = guest->vcpu.items;
 	for (uint32_t i = 0; i < VCPUS; i++) {
+		vcpus[i].private.trpm = (struct gim_text){context, 36};
 		vcpus[i].private.context = (struct gim_text){context, CONTEXT_BYTES};
 		vcpus[i].xsave_mask = i ? 0xdf : 0;
 		vcpus[i].apic.base = i ? 0xfee00c00 : 0xfee00900;
@@ -158,6 +159,42 @@ static void round_trips(void **unused)
 			gim_buffer_free(&again);
 			end(&state);
 		}
+	}
+}
+
+/* Sizes that real files and the descriptions of old releases have; the second vCPU of fill() has an armed timer. */
+static void sizes(void **unused)
+{
+	static const struct {
+		const char *unit;
+		uint32_t version;
+		size_t bytes;
+	} rows[] = {
+	    {"trpm", 9, VCPUS * (24 + 36)},
+	    {"trpm", 10, VCPUS * 22},
+	    {"trpm", 11, VCPUS * 22},
+	    {"em", 2, VCPUS},
+	    {"em", 3, VCPUS * 5},
+	    {"em", 5, VCPUS * 49},
+	    {"apic", 1, VCPUS * 177 + 8},
+	    {"apic", 2, VCPUS * 187 + 8},
+	    {"apic", 3, 9 + VCPUS * 187 + 8},
+	    {"apic", 4, 9 + 193 + 191 + 8},
+	    {"apic", 5, 9 + 195 + 193 + 8},
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct gim_frame *frame = NULL;
+		for (uint32_t f = 0; f < vbox_layout_units.frame_count && !frame; f++)
+			if (!strcmp(vbox_layout_units.frames[f].name, rows[i].unit) &&
+			    vbox_layout_units.frames[f].first <= rows[i].version && vbox_layout_units.frames[f].last >= rows[i].version)
+				frame = &vbox_layout_units.frames[f];
+		assert_non_null(frame);
+		make_payload(frame, rows[i].version);
+		if (the_payload.size != rows[i].bytes)
+			fail_msg("%s %u: %zu bytes, %zu expected", rows[i].unit, rows[i].version, the_payload.size, rows[i].bytes);
+		gim_buffer_free(&the_payload);
+		the_payload = (struct gim_buffer){0};
 	}
 }
 
@@ -238,10 +275,8 @@ static void disagreement(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(round_trips),
-	    cmocka_unit_test(truncations),
-	    cmocka_unit_test(nested_virtualisation),
-	    cmocka_unit_test(disagreement),
+	    cmocka_unit_test(round_trips),           cmocka_unit_test(sizes),        cmocka_unit_test(truncations),
+	    cmocka_unit_test(nested_virtualisation), cmocka_unit_test(disagreement),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
