@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domain XML: one table says which element and attribute stands for which property of -cpu. */
+#include "qemu/libvirt.h"
+
+#include "error.h"
+
+#include <expat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { XML_MAX = 16 << 20, DEPTH_MAX = 256, PATH_MAX_BYTES = 128, VCPUS_MAX = 65536 };
+
+enum how {
+	SWITCH,   /* on and yes: on; everything else: off. Where nothing is said: on */
+	INVERTED, /* the other way round */
+	VALUE,    /* as it is */
+};
+
+/* Below <domain>; a timer is named as timer:NAME. */
+static const struct {
+	const char *path, *attribute, *property;
+	enum how how;
+} rows[] = {
+    {"features/hyperv/relaxed", "state", "hv-relaxed", SWITCH},
+    {"features/hyperv/vapic", "state", "hv-vapic", SWITCH},
+    {"features/hyperv/spinlocks", "retries", "hv-spinlocks", VALUE},
+    {"features/hyperv/vpindex", "state", "hv-vpindex", SWITCH},
+    {"features/hyperv/runtime", "state", "hv-runtime", SWITCH},
+    {"features/hyperv/synic", "state", "hv-synic", SWITCH},
+    {"features/hyperv/stimer", "state", "hv-stimer", SWITCH},
+    {"features/hyperv/stimer/direct", "state", "hv-stimer-direct", SWITCH},
+    {"features/hyperv/reset", "state", "hv-reset", SWITCH},
+    {"features/hyperv/vendor_id", "value", "hv-vendor-id", VALUE},
+    {"features/hyperv/frequencies", "state", "hv-frequencies", SWITCH},
+    {"features/hyperv/reenlightenment", "state", "hv-reenlightenment", SWITCH},
+    {"features/hyperv/tlbflush", "state", "hv-tlbflush", SWITCH},
+    {"features/hyperv/tlbflush/direct", "state", "hv-tlbflush-direct", SWITCH},
+    {"features/hyperv/tlbflush/extended", "state", "hv-tlbflush-ext", SWITCH},
+    {"features/hyperv/ipi", "state", "hv-ipi", SWITCH},
+    {"features/hyperv/evmcs", "state", "hv-evmcs", SWITCH},
+    {"features/hyperv/avic", "state", "hv-avic", SWITCH},
+    {"features/hyperv/emsr_bitmap", "state", "hv-emsr-bitmap", SWITCH},
+    {"features/hyperv/xmm_input", "state", "hv-xmm-input", SWITCH},
+    {"features/kvm/hidden", "state", "kvm", INVERTED},
+    {"features/kvm/hint-dedicated", "state", "kvm-hint-dedicated", SWITCH},
+    {"features/kvm/poll-control", "state", "kvm-poll-control", SWITCH},
+    {"features/kvm/pv-ipi", "state", "kvm-pv-ipi", SWITCH},
+    {"features/apic", "eoi", "kvm-pv-eoi", SWITCH},
+    {"features/pvspinlock", "state", "kvm-pv-unhalt", SWITCH},
+    {"clock/timer:kvmclock", "present", "kvmclock", SWITCH},
+    {"clock/timer:hypervclock", "present", "hv-time", SWITCH},
+    {"clock/timer:tsc", "frequency", "tsc-frequency", VALUE},
+};
+
+struct reader {
+	XML_Parser parser;
+	struct qemu_config *config;
+	struct gim_error *error;
+	int result;
+	unsigned depth, domain; /* domain: depth of the element domain that is open, or 0 */
+	bool done;
+	char path[PATH_MAX_BYTES]; /* of the element, below the domain; cut when it is longer than any that counts */
+	size_t lengths[DEPTH_MAX]; /* of the paths of all that are open */
+	bool off[DEPTH_MAX];       /* such an element says that it and all in it is off */
+	char text[64];             /* directly in it */
+	char unit[8];              /* of <memory> */
+};
+
+bool qemu_libvirt_bid(const uint8_t *head, size_t size)
+{
+	static const char *const beginnings[] = {"<domain", "<?xml", "<!--"};
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (size >= strlen(beginnings[i]) && !memcmp(head, beginnings[i], strlen(beginnings[i])))
+			return true;
+	return false;
+}
+
+static void stop(struct reader *reader, int result)
+{
+	if (!reader->result)
+		reader->result = result;
+	(void)XML_StopParser(reader->parser, XML_FALSE);
+}
+
+static void refuse(struct reader *reader, int code, const char *text)
+{
+	stop(reader, gim_fail(reader->error, code, (uint64_t)XML_GetCurrentByteIndex(reader->parser), "%s", text));
+}
+
+static const char *attribute(const XML_Char **attributes, const char *name)
+{
+	for (; *attributes; attributes += 2)
+		if (!strcmp(attributes[0], name))
+			return attributes[1];
+	return NULL;
+}
+
+static bool is_on(const char *value)
+{
+	return !value || !strcmp(value, "on") || !strcmp(value, "yes");
+}
+
+static void add(struct reader *reader, const char *name, const char *value)
+{
+	const int result = qemu_config_add(reader->config, name, value, reader->error);
+	if (result)
+		stop(reader, result);
+}
+
+static void copy(struct reader *reader, char *to, size_t size, const char *from)
+{
+	if (from && strlen(from) >= size)
+		refuse(reader, GIM_E_VALUE, "a name in it is longer than any that QEMU has");
+	else if (from)
+		(void)snprintf(to, size, "%s", from);
+}
+
+/* The rows of this element. What is in something that is off is off. */
+static void read_rows(struct reader *reader, const XML_Char **attributes, bool off)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(rows[i].path, reader->path) != 0)
+			continue;
+		const char *value = attribute(attributes, rows[i].attribute);
+		if (rows[i].how == VALUE && value && !off)
+			add(reader, rows[i].property, value);
+		else if (rows[i].how == VALUE)
+			continue;
+		else if (!strcmp(rows[i].attribute, "eoi") && !value) /* <apic/> alone says nothing of it */
+			continue;
+		else
+			add(reader, rows[i].property, (!off && is_on(value)) != (rows[i].how == INVERTED) ? "on" : "off");
+	}
+}
+
+static void read_cpu_feature(struct reader *reader, const XML_Char **attributes)
+{
+	const char *name = attribute(attributes, "name"), *policy = attribute(attributes, "policy");
+	if (name)
+		add(reader, name, policy && (!strcmp(policy, "disable") || !strcmp(policy, "forbid")) ? "off" : "on");
+}
+
+static void read_cpu(struct reader *reader, const char *mode)
+{
+	copy(reader, reader->config->model, sizeof(reader->config->model),
+	     !mode                               ? NULL
+	     : !strcmp(mode, "host-passthrough") ? "host"
+	     : !strcmp(mode, "maximum")          ? "max"
+	                                         : NULL);
+}
+
+static uint64_t number(struct reader *reader, const char *text, uint64_t most, const char *what)
+{
+	char *end;
+	text += strspn(text, " \t\r\n");
+	const unsigned long long value = strtoull(text, &end, 10);
+	end += strspn(end, " \t\r\n");
+	if (*text >= '0' && *text <= '9' && !*end && value && value <= most)
+		return value;
+	refuse(reader, GIM_E_VALUE, what);
+	return 0;
+}
+
+/* What stands in attributes; texts are read when the element ends. */
+static void read_element(struct reader *reader, const XML_Char **attributes, bool off)
+{
+	struct qemu_config *config = reader->config;
+	const char *mode = attribute(attributes, "mode"), *value;
+	if (!strcmp(reader->path, "os/type"))
+		copy(reader, config->machine, sizeof(config->machine), attribute(attributes, "machine"));
+	else if (!strcmp(reader->path, "features/hyperv"))
+		config->hypervisor_defaults = mode && strcmp(mode, "custom") != 0;
+	else if (!strcmp(reader->path, "vcpu") && (value = attribute(attributes, "current")))
+		config->vcpus = (uint32_t)number(reader, value, VCPUS_MAX, "the current number of vCPUs is none of 1 to 65536");
+	else if (!strcmp(reader->path, "memory"))
+		copy(reader, reader->unit, sizeof(reader->unit), (value = attribute(attributes, "unit")) ? value : "KiB");
+	else if (!strcmp(reader->path, "cpu"))
+		read_cpu(reader, mode);
+	else if (!strcmp(reader->path, "cpu/feature"))
+		read_cpu_feature(reader, attributes);
+	else if (!strncmp(reader->path, "qemu:commandline/", strlen("qemu:commandline/")))
+		config->more_arguments = true;
+	else
+		read_rows(reader, attributes, off);
+}
+
+static void begin_domain(struct reader *reader, const XML_Char **attributes)
+{
+	const char *type = attribute(attributes, "type");
+	reader->domain = reader->depth;
+	if (type && !strcmp(type, "kvm"))
+		copy(reader, reader->config->accel, sizeof(reader->config->accel), "kvm");
+	else if (type && !strcmp(type, "qemu"))
+		copy(reader, reader->config->accel, sizeof(reader->config->accel), "tcg");
+	else
+		refuse(reader, GIM_E_FORMAT,
+		       "this is libvirt's description of a VM that is none of QEMU's: its type is neither kvm nor qemu");
+}
+
+static void start_element(void *user, const XML_Char *name, const XML_Char **attributes)
+{
+	struct reader *reader = (struct reader *)user;
+	if (reader->depth == DEPTH_MAX - 1) {
+		refuse(reader, GIM_E_LIMIT, "elements are nested deeper than 254");
+		return;
+	}
+	const size_t outer = reader->lengths[reader->depth];
+	const bool off = reader->off[reader->depth] || !is_on(attribute(attributes, "state")) || !is_on(attribute(attributes, "present"));
+	reader->depth++;
+	reader->text[0] = '\0';
+	reader->lengths[reader->depth] = outer;
+	reader->off[reader->depth] = off;
+	if (reader->done || (!reader->domain && strcmp(name, "domain") != 0))
+		return;
+	if (!reader->domain) {
+		begin_domain(reader, attributes);
+		return;
+	}
+	const char *timer = !strcmp(name, "timer") ? attribute(attributes, "name") : NULL;
+	const int more = snprintf(reader->path + outer, sizeof(reader->path) - outer, "%s%s%s%s", outer ? "/" : "", name, timer ? ":" : "",
+	                          timer ? timer : "");
+	const size_t whole = outer + (size_t)more;
+	/* What is longer is no path of a row, and nothing in it is. */
+	reader->lengths[reader->depth] = whole < sizeof(reader->path) ? whole : sizeof(reader->path) - 1;
+	if (whole < sizeof(reader->path))
+		read_element(reader, attributes, off);
+}
+
+static void take_text(void *user, const XML_Char *text, int length)
+{
+	struct reader *reader = (struct reader *)user;
+	const size_t used = strlen(reader->text), room = sizeof(reader->text) - 1 - used;
+	const size_t more = (size_t)length < room ? (size_t)length : room;
+	memcpy(reader->text + used, text, more);
+	reader->text[used + more] = '\0';
+}
+
+static uint64_t unit_bytes(const char *unit)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = {
+	    {"b", 1},
+	    {"bytes", 1},
+	    {"KB", 1000},
+	    {"k", 1 << 10},
+	    {"KiB", 1 << 10},
+	    {"MB", 1000000},
+	    {"M", 1 << 20},
+	    {"MiB", 1 << 20},
+	    {"GB", 1000000000},
+	    {"G", 1 << 30},
+	    {"GiB", 1 << 30},
+	    {"TB", UINT64_C(1000000000000)},
+	    {"T", UINT64_C(1) << 40},
+	    {"TiB", UINT64_C(1) << 40},
+	};
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(units[i].name, unit))
+			return units[i].bytes;
+	return 0;
+}
+
+static void read_text(struct reader *reader)
+{
+	struct qemu_config *config = reader->config;
+	if (!strcmp(reader->path, "name"))
+		(void)snprintf(config->name, sizeof(config->name), "%s", reader->text);
+	else if (!strcmp(reader->path, "cpu/model") && !*config->model)
+		copy(reader, config->model, sizeof(config->model), reader->text);
+	else if (!strcmp(reader->path, "vcpu"))
+		config->vcpus_max = (uint32_t)number(reader, reader->text, VCPUS_MAX, "the number of vCPUs is none of 1 to 65536");
+	else if (!strcmp(reader->path, "memory") && unit_bytes(reader->unit))
+		config->ram_bytes = unit_bytes(reader->unit) * number(reader, reader->text, (UINT64_C(1) << 52) / unit_bytes(reader->unit),
+		                                                      "the size of memory is none that a VM can have");
+	else if (!strcmp(reader->path, "memory"))
+		refuse(reader, GIM_E_VALUE, "the size of memory is in a unit that libvirt does not have");
+}
+
+static void end_element(void *user, const XML_Char *name)
+{
+	struct reader *reader = (struct reader *)user;
+	(void)name;
+	if (reader->domain == reader->depth) {
+		reader->domain = 0;
+		reader->done = true;
+	}
+	if (reader->domain && !reader->done)
+		read_text(reader);
+	reader->depth--;
+	reader->path[reader->lengths[reader->depth]] = '\0';
+	reader->text[0] = '\0';
+}
+
+/* Entities are declared in a document type; without one there are none to expand, and nothing else to fetch. */
+static void start_doctype(void *user, const XML_Char *name, const XML_Char *system, const XML_Char *public, int has_subset)
+{
+	(void)name, (void)system, (void)public, (void)has_subset;
+	refuse((struct reader *)user, GIM_E_FORMAT, "the description declares a document type, which libvirt never writes");
+}
+
+static int parse(struct reader *reader, const char *xml, size_t size, struct gim_error *error)
+{
+	if (size > XML_MAX)
+		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the description of the VM is larger than 16 MiB");
+	if (XML_Parse(reader->parser, xml, (int)size, 1) == XML_STATUS_ERROR)
+		return reader->result ? reader->result
+		                      : gim_fail(error, GIM_E_FORMAT, (uint64_t)XML_GetCurrentByteIndex(reader->parser),
+		                                 "the description of the VM is broken XML in line %lu: %s",
+		                                 (unsigned long)XML_GetCurrentLineNumber(reader->parser),
+		                                 XML_ErrorString(XML_GetErrorCode(reader->parser)));
+	return reader->done ? 0 : gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "this is XML, but no libvirt domain");
+}
+
+int qemu_libvirt_read(const char *xml, size_t size_bytes, struct qemu_config *config, struct gim_error *error)
+{
+	struct qemu_config *read = calloc(1, sizeof(*read));
+	struct reader *reader = calloc(1, sizeof(*reader));
+	XML_Parser parser = XML_ParserCreate(NULL);
+	int result = GIM_E_MEMORY;
+	if (read && reader && parser) {
+		reader->parser = parser;
+		reader->config = read;
+		reader->error = error;
+		XML_SetUserData(parser, reader);
+		XML_SetElementHandler(parser, start_element, end_element);
+		XML_SetCharacterDataHandler(parser, take_text);
+		XML_SetStartDoctypeDeclHandler(parser, start_doctype);
+		result = parse(reader, xml, size_bytes, error);
+	} else {
+		(void)gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	}
+	if (!result) {
+		read->vcpus = read->vcpus ? read->vcpus : read->vcpus_max;
+		*config = *read;
+	}
+	if (parser)
+		XML_ParserFree(parser);
+	free(reader);
+	free(read);
+	return result;
+}
