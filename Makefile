@@ -10,7 +10,7 @@
 #   make check-guests  boot them with all that they have, and save and resume them a hundred times, on /dev/kvm
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
-#   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS
+#   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS; tests/fuzz/campaign goes round them all
 #   make interop     have the real VirtualBox and QEMU load what we write, and what check judges, where they are set up
 #   make bench       measure, as ratios of one run
 #   make install uninstall dist clean
@@ -66,7 +66,7 @@ STATIC := $(O)/libgimstate.a
 SHARED := $(O)/libgimstate.so.0
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz samples install uninstall dist clean
+.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz fuzzers samples install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -203,13 +203,15 @@ samples: all $(TOOLS:%=$(O)/%)
 	@for state in samples/*.sav; do $(BINARY) dump $$state > $${state%.sav}.dump || exit; done
 
 # Everything again with coverage for the fuzzer, in a folder of its own.
+FUZZ_BUILD = $(MAKE) --no-print-directory O=$(O)/fuzz/build CC=clang CFLAGS="-g -O1" SAN=address,undefined FUZZER=1
+fuzzers:
+	$(Q)$(FUZZ_BUILD) $(FUZZERS:%=$(O)/fuzz/build/%)
+
 fuzz:
 	@$(if $(filter tests/fuzz/fuzz_$(T),$(FUZZERS)),,echo "name a target: make fuzz T=NAME, of: $(FUZZERS:tests/fuzz/fuzz_%=%)"; exit 2)
-	@mkdir -p $(O)/fuzz/$(T)
-	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz/build CC=clang CFLAGS="-g -O1" SAN=address,undefined FUZZER=1 $(O)/fuzz/build/tests/fuzz/fuzz_$(T)
+	$(Q)$(FUZZ_BUILD) $(O)/fuzz/build/tests/fuzz/fuzz_$(T)
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
-	$(Q)ASAN_OPTIONS=quarantine_size_mb=64:$$ASAN_OPTIONS $(O)/fuzz/build/tests/fuzz/fuzz_$(T) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 \
-		-timeout=5 -artifact_prefix=$(O)/fuzz/ -print_final_stats=1 $(O)/fuzz/$(T) $(wildcard tests/fuzz/corpus/$(T) samples)
+	$(Q)tests/fuzz/run $(O)/fuzz/build/tests/fuzz/fuzz_$(T) $(T) $(FUZZ_SECONDS) $(O)/fuzz
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man5
