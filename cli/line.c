@@ -9,12 +9,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <readline/history.h>
@@ -28,6 +30,7 @@ enum { HISTORY_MAX = 1000 };
 	X(rl_callback_handler_remove)                                                                                                      \
 	X(rl_callback_read_char)                                                                                                           \
 	X(rl_callback_sigcleanup)                                                                                                          \
+	X(rl_prep_terminal)                                                                                                                \
 	X(rl_resize_terminal)                                                                                                              \
 	X(rl_completion_matches)                                                                                                           \
 	X(using_history)                                                                                                                   \
@@ -41,6 +44,8 @@ enum { HISTORY_MAX = 1000 };
 	X(rl_readline_name)                                                                                                                \
 	X(rl_line_buffer)                                                                                                                  \
 	X(rl_catch_signals)                                                                                                                \
+	X(rl_prep_term_function)                                                                                                           \
+	X(rl_getc_function)                                                                                                                \
 	X(rl_catch_sigwinch)                                                                                                               \
 	X(rl_attempted_completion_function)                                                                                                \
 	X(rl_attempted_completion_over)                                                                                                    \
@@ -69,6 +74,7 @@ static const struct {
 
 static bool loaded;
 static volatile sig_atomic_t gone, resized;
+static sigset_t unblocked; /* the signals while a key is waited for */
 static char history_path[4096];
 static int added; /* lines of this shell */
 
@@ -138,6 +144,46 @@ static void on_signal(int number)
 	}
 }
 
+/* What is read is what is there, and never waited for: what had been typed is gone when Ctrl-C comes between waiting for a key and reading it. */
+static void prepare_terminal(int meta)
+{
+	struct termios modes;
+	rl.rl_prep_terminal(meta);
+	if (tcgetattr(STDIN_FILENO, &modes))
+		return;
+	modes.c_cc[VMIN] = 0;
+	modes.c_cc[VTIME] = 0;
+	(void)tcsetattr(STDIN_FILENO, TCSANOW, &modes);
+}
+
+/* Signals come only here. Returns what is there to read: > 0, or < 0 with errno. */
+static int wait_for_input(void)
+{
+	fd_set set;
+	FD_ZERO(&set);
+	FD_SET(STDIN_FILENO, &set);
+	return pselect(STDIN_FILENO + 1, &set, NULL, NULL, NULL, &unblocked);
+}
+
+/* readline's next key. In the midst of a sequence of keys it is waited for, too. */
+static int get_key(FILE *stream)
+{
+	struct pollfd poller = {.fd = fileno(stream), .events = POLLIN};
+	unsigned char key;
+	for (;;) {
+		const ssize_t count = read(poller.fd, &key, 1);
+		if (count == 1)
+			return key;
+		/* A terminal that ends hangs up; with a key for the end it would be a key. */
+		if (count < 0 ? errno != EINTR : poll(&poller, 1, 0) > 0 && poller.revents & (POLLHUP | POLLERR | POLLNVAL))
+			gone = 1;
+		else if (wait_for_input() < 0 && errno != EINTR)
+			gone = 1;
+		if (gone || stop_wanted)
+			return READERR;
+	}
+}
+
 static void on_line(char *text)
 {
 	typed.text = text;
@@ -150,24 +196,23 @@ static void give_up(enum line_result result)
 {
 	rl.rl_callback_sigcleanup();
 	rl.rl_callback_handler_remove();
+	free(typed.text);
+	typed.text = NULL;
 	typed.result = result;
 	typed.done = true;
 	if (result == LINE_STOPPED)
 		puts("^C");
 }
 
-static void wait_for_key(const sigset_t *unblocked)
+static void wait_for_key(void)
 {
-	fd_set set;
-	FD_ZERO(&set);
-	FD_SET(STDIN_FILENO, &set);
-	const int ready = pselect(STDIN_FILENO + 1, &set, NULL, NULL, NULL, unblocked);
+	const int ready = wait_for_input();
+	if (!gone && !stop_wanted && ready > 0)
+		rl.rl_callback_read_char();
 	if (gone) {
 		give_up(LINE_GONE);
 	} else if (stop_wanted) {
 		give_up(LINE_STOPPED);
-	} else if (ready > 0) {
-		rl.rl_callback_read_char();
 	} else if (ready < 0 && errno != EINTR) {
 		give_up(LINE_GONE);
 	}
@@ -205,7 +250,7 @@ static void remember(const char *text)
 
 enum line_result line_read(const char *prompt, bool history, char **line)
 {
-	sigset_t blocked, before;
+	sigset_t blocked;
 	*line = NULL;
 	stop_wanted = 0;
 	if (gone)
@@ -217,13 +262,13 @@ enum line_result line_read(const char *prompt, bool history, char **line)
 	(void)sigaddset(&blocked, SIGHUP);
 	(void)sigaddset(&blocked, SIGTERM);
 	(void)sigaddset(&blocked, SIGWINCH);
-	(void)sigprocmask(SIG_BLOCK, &blocked, &before);
+	(void)sigprocmask(SIG_BLOCK, &blocked, &unblocked);
 	typed.text = NULL;
 	typed.done = false;
 	rl.rl_callback_handler_install(prompt, on_line);
 	while (!typed.done)
-		wait_for_key(&before);
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		wait_for_key();
+	(void)sigprocmask(SIG_SETMASK, &unblocked, NULL);
 	if (typed.result == LINE_END)
 		putchar('\n');
 	if (typed.text && history)
@@ -256,6 +301,8 @@ void line_start(void)
 	*rl.rl_readline_name_at = "gimstate";
 	*rl.rl_catch_signals_at = 0;
 	*rl.rl_catch_sigwinch_at = 0;
+	*rl.rl_prep_term_function_at = prepare_terminal;
+	*rl.rl_getc_function_at = get_key;
 	*rl.rl_attempted_completion_function_at = complete_at;
 	*rl.rl_completer_word_break_characters_at = " \t\n\"'=,";
 	*rl.rl_completer_quote_characters_at = "\"'";

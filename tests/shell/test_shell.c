@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROWS = 24, COLS_MAX = 100, PATIENCE_MS = 10000 };
+enum { ROWS = 24, COLS_MAX = 100, PATIENCE_MS = 60000 };
 
 /*
  * A terminal: as much of an xterm as readline uses.
@@ -34,6 +34,8 @@ struct terminal {
 	int columns;
 	char cells[ROWS][COLS_MAX + 1];
 	int x, y;
+	uint64_t received; /* bytes */
+	unsigned rows_begun;
 	char sequence[32]; /* an escape sequence so far */
 	size_t length;
 };
@@ -48,6 +50,7 @@ static void clear_row(struct terminal *terminal, int row, int from)
 
 static void new_row(struct terminal *terminal)
 {
+	terminal->rows_begun++;
 	if (++terminal->y < ROWS)
 		return;
 	terminal->y = ROWS - 1;
@@ -140,6 +143,7 @@ static bool listen_for(struct terminal *terminal, int ms)
 	const ssize_t count = read(terminal->fd, bytes, sizeof(bytes));
 	for (ssize_t i = 0; i < count; i++)
 		put(terminal, bytes[i]);
+	terminal->received += count > 0 ? (uint64_t)count : 0;
 	return count > 0;
 }
 
@@ -187,6 +191,19 @@ static void expect_prompt(struct terminal *terminal, const char *prompt)
 		if (now_ms() > end || !listen_for(terminal, 50)) {
 			show(terminal);
 			fail_msg("there is no prompt: %s", prompt);
+		}
+	}
+}
+
+/* It says something, whatever it is. */
+static void expect_output(struct terminal *terminal)
+{
+	const int64_t end = now_ms() + PATIENCE_MS;
+	const uint64_t before = terminal->received;
+	while (terminal->received == before) {
+		if (now_ms() > end || !listen_for(terminal, 50)) {
+			show(terminal);
+			fail_msg("the shell says nothing");
 		}
 	}
 }
@@ -334,6 +351,7 @@ static void changes(void **state)
 	type(&terminal, "\004"); /* end of input asks, too */
 	expect_prompt(&terminal, "Save them? [y]es, [n]o, [c]ancel: ");
 	type(&terminal, "what\r");
+	expect_row(&terminal, "Save them? [y]es, [n]o, [c]ancel: what");
 	expect_prompt(&terminal, "Save them? [y]es, [n]o, [c]ancel: ");
 	type(&terminal, "\003"); /* and so is Ctrl-C no answer */
 	expect_prompt(&terminal, "s.sav*> ");
@@ -393,6 +411,32 @@ static void interrupting(void **state)
 	assert_int_equal(end(&terminal), 0);
 }
 
+/* Ctrl-C takes what was typed out of the terminal, at whatever moment it comes: also when a key was there, and is gone before it is read. */
+static void dropping(void **state)
+{
+	(void)state;
+	fresh_state();
+	struct terminal terminal = start("s.sav");
+	expect_prompt(&terminal, "s.sav> ");
+	for (unsigned i = 0; i < 300; i++) {
+		const unsigned before = terminal.rows_begun;
+		const int64_t end = now_ms() + PATIENCE_MS;
+		type(&terminal, "x");
+		if (i % 2) /* somewhere between waking and reading */
+			(void)usleep(i);
+		type(&terminal, "\003");
+		while (terminal.rows_begun == before) {
+			if (now_ms() > end || !listen_for(&terminal, 50)) {
+				show(&terminal);
+				fail_msg("Ctrl-C number %u is not heard", i);
+			}
+		}
+		expect_prompt(&terminal, "s.sav> ");
+	}
+	type(&terminal, "quit\r");
+	assert_int_equal(end(&terminal), 0);
+}
+
 static void resizing(void **state)
 {
 	const struct winsize narrow = {.ws_row = ROWS, .ws_col = 40};
@@ -402,7 +446,7 @@ static void resizing(void **state)
 	expect_prompt(&terminal, "s.sav> ");
 	assert_int_equal(ioctl(terminal.fd, TIOCSWINSZ, &narrow), 0);
 	terminal.columns = 40;
-	(void)listen_for(&terminal, 200);
+	expect_output(&terminal); /* the prompt again: from now on it knows */
 	type(&terminal, "echo 0123456789012345678901234567890123456789");
 	expect_row(&terminal, "s.sav> echo 0123456789012345678901234567");
 	expect_row(&terminal, "890123456789");
@@ -530,7 +574,7 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(completion), cmocka_unit_test(changes), cmocka_unit_test(forgetting), cmocka_unit_test(interrupting),
-	    cmocka_unit_test(resizing),   cmocka_unit_test(history), cmocka_unit_test(hanging_up), cmocka_unit_test(readme),
+	    cmocka_unit_test(dropping), cmocka_unit_test(resizing),   cmocka_unit_test(history), cmocka_unit_test(hanging_up), cmocka_unit_test(readme),
 	};
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
