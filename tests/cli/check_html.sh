@@ -10,7 +10,7 @@ cp "$SAMPLES/kvm.sav" 'states/<img src=x onerror=alert(1)>&amp;.sav'
 browse() {
 	local page=$1
 	shift
-	HOME=$PWD timeout 50 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions \
+	HOME=$PWD timeout 300 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions \
 		--disable-background-networking --disable-component-update --disable-sync --host-resolver-rules='MAP * ~NOTFOUND' \
 		--user-data-dir="$PWD/profile" --enable-logging=stderr --virtual-time-budget=2000 "$@" "file://$PWD/$page" 2>log
 	grep -E 'CONSOLE' log >>console
