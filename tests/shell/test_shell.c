@@ -573,8 +573,9 @@ int main(void)
 		return 77;
 	}
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(completion), cmocka_unit_test(changes), cmocka_unit_test(forgetting), cmocka_unit_test(interrupting),
-	    cmocka_unit_test(dropping), cmocka_unit_test(resizing),   cmocka_unit_test(history), cmocka_unit_test(hanging_up), cmocka_unit_test(readme),
+	    cmocka_unit_test(completion),   cmocka_unit_test(changes),    cmocka_unit_test(forgetting),
+	    cmocka_unit_test(interrupting), cmocka_unit_test(dropping),   cmocka_unit_test(resizing),
+	    cmocka_unit_test(history),      cmocka_unit_test(hanging_up), cmocka_unit_test(readme),
 	};
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
