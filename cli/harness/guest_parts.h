@@ -54,6 +54,24 @@ struct guest {
 	uint64_t clock_until; /* the TSC that the clock waits for */
 };
 
+struct image;
+
+/* The first failure ends the guest. With the lock, as all of these. */
+void guest_fail(struct guest *guest, int result);
+/* Somebody has something for a vCPU: it comes out, or looks again. */
+void guest_kick(struct guest_vcpu *vcpu);
+/* The clock waits no longer than to what is due first. */
+void guest_set_clock(struct guest *guest);
+/* Has the vCPU something to do? */
+bool guest_can_run(const struct guest *guest, const struct guest_vcpu *vcpu);
+/* Serve what it exited for. */
+int guest_serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error);
+
+/* A vCPU's thread; without the lock. */
+void *guest_run_vcpu(void *vcpu);
+
+/* The first vCPU as a boot loader leaves it. */
+int guest_boot_registers(struct guest *guest, const struct image *image, struct gim_error *error);
 /* What a vCPU is after INIT, and where a start-up IPI sends it. */
 int guest_init_vcpu(struct guest *guest, uint32_t vcpu, struct gim_error *error);
 

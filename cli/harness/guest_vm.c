@@ -6,7 +6,6 @@
 #include "guest_parts.h"
 
 #include "engine.h"
-#include "guest64.h"
 #include "image.h"
 #include "output.h"
 #include "replay.h"
@@ -21,10 +20,7 @@
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
 
-#define PAGE_MASK (~UINT64_C(0xfff))
 #define NS_PER_S UINT64_C(1000000000)
-#define MSR_APIC_BASE 0x1bu
-#define MSR_X2APIC 0x800u
 /* Devices, the local APICs among them, lie in the last of the first four GiB. */
 #define HOLE_GPA UINT64_C(0xc0000000)
 #define HOLE_BYTES UINT64_C(0x40000000)
@@ -38,7 +34,7 @@ static int refuse(struct gim_error *error, const char *what)
 }
 
 /* The first failure ends the guest. */
-static void fail(struct guest *guest, int result)
+void guest_fail(struct guest *guest, int result)
 {
 	if (!guest->failure)
 		guest->failure = result;
@@ -50,7 +46,7 @@ static void fail(struct guest *guest, int result)
 /*
  * What the machine, the APICs and the devices do to vCPUs. All with the lock.
  */
-static void kick(struct guest_vcpu *vcpu)
+void guest_kick(struct guest_vcpu *vcpu)
 {
 	if (vcpu->inside && !vcpu->kicked) {
 		vcpu->kicked = true;
@@ -62,7 +58,7 @@ static void kick(struct guest_vcpu *vcpu)
 
 static void on_wake(void *user, uint32_t vcpu)
 {
-	kick(&((struct guest *)user)->vcpus[vcpu]);
+	guest_kick(&((struct guest *)user)->vcpus[vcpu]);
 }
 
 static void on_signal(void *user, uint32_t id, enum apic_signal signal, uint8_t vector)
@@ -78,7 +74,7 @@ static void on_signal(void *user, uint32_t id, enum apic_signal signal, uint8_t 
 	} else if (vcpu->init || vcpu->activity == VCPU_WAITS) {
 		vcpu->startup = vector;
 	}
-	kick(vcpu);
+	guest_kick(vcpu);
 }
 
 static void on_ended(void *user, uint32_t vcpu, uint8_t vector)
@@ -128,18 +124,18 @@ static int on_apic_write(void *user, uint32_t vcpu, uint32_t offset, uint64_t va
 static void on_reset(void *user)
 {
 	struct guest *guest = (struct guest *)user;
-	fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED, "the guest asked for a reset, which ends it here"));
+	guest_fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED, "the guest asked for a reset, which ends it here"));
 }
 
 static void on_crash(void *user, const struct gim_crash *crash)
 {
 	struct guest *guest = (struct guest *)user;
-	fail(guest,
-	     error_set(guest->error, GIM_E_UNSUPPORTED, "vCPU %u: the guest says that it crashed: 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx%s%.*s",
-	               crash->vcpu, (unsigned long long)crash->parameters[0], (unsigned long long)crash->parameters[1],
-	               (unsigned long long)crash->parameters[2], (unsigned long long)crash->parameters[3],
-	               (unsigned long long)crash->parameters[4], crash->message ? ": " : "",
-	               crash->message_bytes < 100 ? (int)crash->message_bytes : 100, crash->message ? crash->message : ""));
+	guest_fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED,
+	                            "vCPU %u: the guest says that it crashed: 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx%s%.*s", crash->vcpu,
+	                            (unsigned long long)crash->parameters[0], (unsigned long long)crash->parameters[1],
+	                            (unsigned long long)crash->parameters[2], (unsigned long long)crash->parameters[3],
+	                            (unsigned long long)crash->parameters[4], crash->message ? ": " : "",
+	                            crash->message_bytes < 100 ? (int)crash->message_bytes : 100, crash->message ? crash->message : ""));
 }
 
 static void on_page(void *user, const struct gim_page *page)
@@ -149,380 +145,11 @@ static void on_page(void *user, const struct gim_page *page)
 }
 
 /* The clock waits no longer than to what is due first. */
-static void set_clock(struct guest *guest)
+void guest_set_clock(struct guest *guest)
 {
 	const uint64_t machine = gim_machine_deadline(guest->machine), apics = apics_deadline(&guest->apics);
 	if ((machine < apics ? machine : apics) < guest->clock_until)
 		(void)pthread_cond_signal(&guest->clock);
-}
-
-/*
- * vCPUs from outside: their registers.
- */
-static int reset_registers(struct guest *guest, uint32_t vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs,
-                           struct gim_error *error)
-{
-	const int fd = guest->vm.vcpus[vcpu].fd;
-	if (ioctl(fd, KVM_SET_SREGS, sregs) || ioctl(fd, KVM_SET_REGS, regs))
-		return refuse(error, "a vCPU's registers are refused");
-	return 0;
-}
-
-int guest_init_vcpu(struct guest *guest, uint32_t vcpu, struct gim_error *error)
-{
-	/* Intel SDM, processor state following INIT. */
-	const struct kvm_regs regs = {.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
-	guest->vcpus[vcpu].activity = VCPU_WAITS;
-	return reset_registers(guest, vcpu, guest->pristine, &regs, error);
-}
-
-static int start_up(struct guest *guest, uint32_t vcpu, uint8_t vector, struct gim_error *error)
-{
-	struct kvm_sregs sregs = *(const struct kvm_sregs *)guest->pristine;
-	const struct kvm_regs regs = {.rflags = 2, .rdx = 0x600};
-	sregs.cs.selector = (uint16_t)(vector << 8);
-	sregs.cs.base = (uint64_t)vector << 12;
-	guest->vcpus[vcpu].activity = VCPU_RUNS;
-	return reset_registers(guest, vcpu, &sregs, &regs, error);
-}
-
-/* As a boot loader leaves it: protected mode, flat segments, no paging. */
-static int boot_registers(struct guest *guest, const struct image *image, struct gim_error *error)
-{
-	struct kvm_sregs sregs = *(const struct kvm_sregs *)guest->pristine;
-	const struct kvm_segment code = {.limit = UINT32_MAX, .selector = 8, .type = 11, .present = 1, .db = 1, .s = 1, .g = 1};
-	const struct kvm_segment data = {.limit = UINT32_MAX, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1};
-	const struct kvm_regs regs = {.rip = image->entry_gpa, .rax = MULTIBOOT_BOOTED, .rbx = image->info_gpa, .rflags = 2};
-	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
-	sregs.cr0 = 0x11; /* protected mode, x87 there */
-	guest->vcpus[0].activity = VCPU_RUNS;
-	return reset_registers(guest, 0, &sregs, &regs, error);
-}
-
-/*
- * Exits. All with the lock.
- */
-static void after_core(struct guest *guest, uint32_t vcpu)
-{
-	guest->in_core = false;
-	if (guest->ended_vector >= 0) {
-		const uint8_t vector = (uint8_t)guest->ended_vector;
-		guest->ended_vector = -1;
-		gim_machine_eoi(guest->machine, vcpu, vector);
-	}
-}
-
-static bool serve_apic_msr(struct guest *guest, uint32_t vcpu, bool write, uint32_t msr, uint64_t *value)
-{
-	struct apic *apic = &guest->apics.items[vcpu];
-	const uint64_t tsc = vm_tsc(&guest->vm);
-	const uint32_t offset = (msr - MSR_X2APIC) * 16;
-	if (msr == MSR_APIC_BASE)
-		return write ? apic_write_base(apic, *value) : (*value = apic->base, true);
-	if (!apic_is_x2(apic))
-		return false;
-	return write ? apic_write(&guest->apics, vcpu, offset, tsc, *value) : apic_read(&guest->apics, vcpu, offset, tsc, value);
-}
-
-static void serve_msr(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
-{
-	const bool write = run->exit_reason == KVM_EXIT_X86_WRMSR;
-	const uint32_t msr = run->msr.index;
-	uint64_t value = write ? run->msr.data : 0;
-	bool done;
-	if (msr == MSR_APIC_BASE || (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x100)) {
-		done = serve_apic_msr(guest, vcpu, write, msr, &value);
-	} else {
-		guest->in_core = true;
-		done = (write ? gim_machine_wrmsr(guest->machine, vcpu, msr, value)
-		              : gim_machine_rdmsr(guest->machine, vcpu, msr, &value)) == GIM_ACCESS_DONE;
-		after_core(guest, vcpu);
-	}
-	run->msr.error = !done;
-	if (!write)
-		run->msr.data = value;
-}
-
-static void serve_mmio(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
-{
-	const struct apic *apic = &guest->apics.items[vcpu];
-	const uint64_t gpa = run->mmio.phys_addr, tsc = vm_tsc(&guest->vm);
-	const uint32_t offset = gpa & 0xfff;
-	uint64_t value = 0;
-	uint32_t word = 0;
-	if (apic_is_on(apic) && !apic_is_x2(apic) && (gpa & PAGE_MASK) == (apic->base & PAGE_MASK & ((UINT64_C(1) << 52) - 1))) {
-		memcpy(&word, run->mmio.data, sizeof(word));
-		if (run->mmio.is_write && !(offset & 15))
-			(void)apic_write(&guest->apics, vcpu, offset, tsc, word);
-		else if (!run->mmio.is_write)
-			(void)apic_read(&guest->apics, vcpu, offset & ~15u, tsc, &value);
-		value >>= 8 * (offset & 3);
-		memcpy(run->mmio.data, &value, sizeof(value));
-	} else if (!run->mmio.is_write) {
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data)); /* nothing is there */
-	}
-}
-
-/* The registers of a call that are where struct kvm_regs has them. */
-static const struct {
-	size_t from, to;
-} call_registers[] = {
-#define CALL(name)                                                                                                                         \
-	{                                                                                                                                  \
-		offsetof(struct kvm_regs, name), offsetof(struct gim_registers, name)                                                      \
-	}
-    CALL(rax), CALL(rbx), CALL(rcx), CALL(rdx), CALL(rsi), CALL(rdi), CALL(r8),
-};
-
-static void move_registers(struct kvm_regs *regs, struct gim_registers *call, bool back)
-{
-	for (size_t i = 0; i < sizeof(call_registers) / sizeof(call_registers[0]); i++) {
-		char *own = (char *)regs + call_registers[i].from, *other = (char *)call + call_registers[i].to;
-		memcpy(back ? own : other, back ? other : own, sizeof(uint64_t));
-	}
-}
-
-/* Is it the interface's page that the vCPU executes? The port is a guest's like any other elsewhere. */
-static bool in_hypercall_page(struct guest *guest, int fd, uint64_t rip)
-{
-	struct kvm_translation translation = {.linear_address = rip};
-	struct gim_page page;
-	if (ioctl(fd, KVM_TRANSLATE, &translation) || !translation.valid)
-		return false;
-	for (unsigned i = 0; gim_machine_page(guest->machine, i, &page); i++)
-		if (!strcmp(page.name, "hyperv.hypercall_page") && page.gpa == (translation.physical_address & PAGE_MASK))
-			return true;
-	return false;
-}
-
-static int serve_hypercall(struct guest *guest, uint32_t vcpu, struct gim_error *error)
-{
-	const int fd = guest->vm.vcpus[vcpu].fd;
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
-	struct kvm_fpu fpu;
-	struct gim_registers call = {.rax = 0};
-	if (ioctl(fd, KVM_GET_REGS, &regs) || ioctl(fd, KVM_GET_SREGS, &sregs) || ioctl(fd, KVM_GET_FPU, &fpu))
-		return refuse(error, "a vCPU's registers cannot be read");
-	if (!in_hypercall_page(guest, fd, regs.rip + sregs.cs.base))
-		return 0;
-	move_registers(&regs, &call, false);
-	memcpy(call.xmm, fpu.xmm, sizeof(call.xmm));
-	call.cpl = sregs.ss.dpl;
-	call.real_mode = !(sregs.cr0 & 1);
-	call.long_mode = sregs.cs.l;
-	guest->in_core = true;
-	const enum gim_access access = gim_machine_hypercall(guest->machine, vcpu, &call);
-	after_core(guest, vcpu);
-	if (access != GIM_ACCESS_DONE)
-		return vm_raise_ud(&guest->vm, vcpu, error);
-	move_registers(&regs, &call, true);
-	if (ioctl(fd, KVM_SET_REGS, &regs))
-		return refuse(error, "a vCPU's registers are refused");
-	if (memcmp(call.xmm, fpu.xmm, sizeof(call.xmm)) != 0) {
-		memcpy(fpu.xmm, call.xmm, sizeof(call.xmm));
-		if (ioctl(fd, KVM_SET_FPU, &fpu))
-			return refuse(error, "a vCPU's registers are refused");
-	}
-	return 0;
-}
-
-static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, struct gim_error *error)
-{
-	uint8_t *data = (uint8_t *)run + run->io.data_offset;
-	const bool write = run->io.direction == KVM_EXIT_IO_OUT;
-	const unsigned size = run->io.size;
-	if (write && run->io.port == GUEST_PORT_HYPERCALL && size == 1)
-		return serve_hypercall(guest, vcpu, error);
-	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
-		uint32_t value = 0;
-		memcpy(&value, data, size);
-		board_access(&guest->board, run->io.port, write, size, &value);
-		memcpy(data, &value, size);
-	}
-	if (guest->board.ended) {
-		guest->ended = guest->stop = true;
-		(void)pthread_cond_broadcast(&guest->changed);
-		(void)pthread_cond_broadcast(&guest->clock);
-	}
-	return 0;
-}
-
-static int serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
-{
-	struct kvm_run *run = guest->vm.vcpus[vcpu->id].run;
-	int result = 0;
-	switch (run->exit_reason) {
-	case KVM_EXIT_X86_RDMSR:
-	case KVM_EXIT_X86_WRMSR:
-		serve_msr(guest, vcpu->id, run);
-		break;
-	case KVM_EXIT_IO:
-		result = serve_port(guest, vcpu->id, run, error);
-		break;
-	case KVM_EXIT_MMIO:
-		if (!vm_is_page_write(guest->machine, run))
-			serve_mmio(guest, vcpu->id, run);
-		break;
-	case KVM_EXIT_HLT:
-		vcpu->activity = VCPU_HALTS;
-		vcpu->interruptible = run->if_flag;
-		(void)pthread_cond_signal(&guest->clock); /* it may be the last one */
-		break;
-	case KVM_EXIT_IRQ_WINDOW_OPEN:
-	case KVM_EXIT_SET_TPR:
-	case KVM_EXIT_INTR:
-		break;
-	default:
-		return vm_describe_exit(&guest->vm, vcpu->id, error);
-	}
-	set_clock(guest);
-	return result;
-}
-
-/*
- * A vCPU's thread.
- */
-static bool can_run(const struct guest *guest, const struct guest_vcpu *vcpu)
-{
-	if (guest->holding)
-		return false;
-	if (vcpu->init || vcpu->activity == VCPU_RUNS)
-		return true;
-	if (vcpu->activity == VCPU_WAITS)
-		return vcpu->startup >= 0;
-	return vcpu->nmi || (vcpu->interruptible && apic_pending(&guest->apics.items[vcpu->id]) >= 0);
-}
-
-/* Memory slots are changed only while nobody is inside. */
-static int place_pages(struct guest *guest, struct gim_error *error)
-{
-	guest->holding++;
-	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
-		if (guest->vcpus[i].inside)
-			kick(&guest->vcpus[i]);
-	while (guest->inside)
-		(void)pthread_cond_wait(&guest->changed, &guest->lock);
-	int result = guest->vm.pages_moved ? vm_place_pages(&guest->vm, guest->machine, error) : 0;
-	guest->holding--;
-	(void)pthread_cond_broadcast(&guest->changed);
-	return result;
-}
-
-static int complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
-{
-	int result = 0;
-	while (result >= 0 && vcpu->exited && !guest->ended) {
-		result = vm_complete(&guest->vm.vcpus[vcpu->id], error);
-		vcpu->exited = !result;
-		if (!result)
-			result = serve_exit(guest, vcpu, error);
-	}
-	return result < 0 ? result : 0;
-}
-
-/* INIT and start-up, which replace all registers. */
-static int take_signals(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
-{
-	int result = 0;
-	if (vcpu->init || (vcpu->activity == VCPU_WAITS && vcpu->startup >= 0))
-		result = complete(guest, vcpu, error);
-	if (!result && vcpu->init) {
-		vcpu->init = false;
-		result = guest_init_vcpu(guest, vcpu->id, error);
-	}
-	if (!result && vcpu->activity == VCPU_WAITS && vcpu->startup >= 0) {
-		result = start_up(guest, vcpu->id, (uint8_t)vcpu->startup, error);
-		vcpu->startup = -1;
-	}
-	return result;
-}
-
-static int take_interrupt(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
-{
-	struct vm_vcpu *own = &guest->vm.vcpus[vcpu->id];
-	struct apic *apic = &guest->apics.items[vcpu->id];
-	int vector = apic_pending(apic);
-	if (vcpu->nmi) {
-		vcpu->nmi = false;
-		if (ioctl(own->fd, KVM_NMI))
-			return refuse(error, "KVM refuses an NMI");
-	}
-	if (vector >= 0 && own->run->ready_for_interrupt_injection) {
-		const struct kvm_interrupt interrupt = {.irq = (uint32_t)vector};
-		if (ioctl(own->fd, KVM_INTERRUPT, &interrupt))
-			return refuse(error, "KVM refuses an interrupt");
-		/* Until it has been entered nothing new is known of it. */
-		own->run->ready_for_interrupt_injection = 0;
-		if (apic_take(apic, (uint8_t)vector))
-			gim_machine_eoi(guest->machine, vcpu->id, (uint8_t)vector);
-		vector = apic_pending(apic);
-	}
-	own->run->request_interrupt_window = vector >= 0;
-	own->run->cr8 = apic->tpr >> 4;
-	vcpu->activity = VCPU_RUNS;
-	return 0;
-}
-
-/* The lock is given up meanwhile. */
-static int enter(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
-{
-	struct vm_vcpu *own = &guest->vm.vcpus[vcpu->id];
-	struct apic *apic = &guest->apics.items[vcpu->id];
-	struct gim_error failure = GIM_ERROR_INIT;
-	own->run->immediate_exit = 0;
-	vcpu->inside = true;
-	vcpu->kicked = false;
-	guest->inside++;
-	(void)pthread_mutex_unlock(&guest->lock);
-	const int result = vm_enter(own, &failure);
-	(void)pthread_mutex_lock(&guest->lock);
-	guest->inside--;
-	vcpu->inside = false;
-	vcpu->exited = !result;
-	if (guest->holding && !guest->inside)
-		(void)pthread_cond_broadcast(&guest->changed);
-	if (own->run->cr8 != apic->tpr >> 4)
-		apic->tpr = (uint32_t)own->run->cr8 << 4;
-	if (result < 0)
-		return error_set(error, result, "%s", failure.text);
-	return result ? 0 : serve_exit(guest, vcpu, error);
-}
-
-static int step(struct guest *guest, struct guest_vcpu *vcpu)
-{
-	struct gim_error *error = guest->error;
-	int result = take_signals(guest, vcpu, error);
-	if (!result && guest->vm.pages_moved)
-		result = place_pages(guest, error);
-	/* While it waited for the others, somebody may have come. */
-	if (result || guest->stop || guest->holding || vcpu->init || vcpu->activity == VCPU_WAITS)
-		return result;
-	result = take_interrupt(guest, vcpu, error);
-	return result ? result : enter(guest, vcpu, error);
-}
-
-static void *run_vcpu(void *user)
-{
-	struct guest_vcpu *vcpu = (struct guest_vcpu *)user;
-	struct guest *guest = vcpu->guest;
-	int result = 0;
-	vm_join(&guest->vm.vcpus[vcpu->id]);
-	(void)pthread_mutex_lock(&guest->lock);
-	while (!guest->stop) {
-		const bool runs = can_run(guest, vcpu);
-		if (runs != vcpu->running)
-			gim_machine_run(guest->machine, vcpu->id, vcpu->running = runs);
-		if (!runs)
-			(void)pthread_cond_wait(&guest->changed, &guest->lock);
-		else if ((result = step(guest, vcpu)))
-			fail(guest, result);
-	}
-	if (!guest->failure && !guest->ended && (result = complete(guest, vcpu, guest->error)))
-		fail(guest, result);
-	(void)pthread_mutex_unlock(&guest->lock);
-	return NULL;
 }
 
 /*
@@ -532,7 +159,7 @@ static bool is_idle(const struct guest *guest)
 {
 	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
 		if (guest->vcpus[i].inside || guest->vcpus[i].activity == VCPU_RUNS || guest->vcpus[i].init ||
-		    can_run(guest, &guest->vcpus[i]))
+		    guest_can_run(guest, &guest->vcpus[i]))
 			return false;
 	return true;
 }
@@ -585,7 +212,7 @@ static void run_clock(struct guest *guest, uint64_t start_ns)
 		const uint64_t machine = gim_machine_deadline(guest->machine), apics = apics_deadline(&guest->apics);
 		guest->clock_until = machine < apics ? machine : apics;
 		if (guest->clock_until == GIM_UNKNOWN && is_idle(guest)) {
-			fail(guest, tell_idle(guest));
+			guest_fail(guest, tell_idle(guest));
 			break;
 		}
 		const uint64_t wait_ns = ns_until(guest, guest->clock_until), until = wait_ns > NS_PER_S ? NS_PER_S : wait_ns;
@@ -596,7 +223,7 @@ static void run_clock(struct guest *guest, uint64_t start_ns)
 static int start_threads(struct guest *guest, struct gim_error *error)
 {
 	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++) {
-		const int failed = pthread_create(&guest->vcpus[i].thread, NULL, run_vcpu, &guest->vcpus[i]);
+		const int failed = pthread_create(&guest->vcpus[i].thread, NULL, guest_run_vcpu, &guest->vcpus[i]);
 		if (failed)
 			return error_set(error, GIM_E_IO, "there is no thread for vCPU %u: %s", i, strerror(failed));
 		guest->vcpus[i].has_thread = true;
@@ -609,7 +236,7 @@ static void stop_threads(struct guest *guest)
 {
 	guest->stop = true;
 	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
-		kick(&guest->vcpus[i]);
+		guest_kick(&guest->vcpus[i]);
 	(void)pthread_mutex_unlock(&guest->lock);
 	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
 		if (guest->vcpus[i].has_thread)
@@ -647,7 +274,7 @@ static int run(struct guest *guest, struct guest_result *result, struct gim_erro
 	(void)pthread_mutex_lock(&guest->lock);
 	int status = start_threads(guest, error);
 	if (status)
-		fail(guest, status);
+		guest_fail(guest, status);
 	run_clock(guest, start_ns);
 	stop_threads(guest);
 	status = finish(guest, start_ns, result, error);
@@ -777,7 +404,7 @@ static int boot(struct guest *guest, struct gim_error *error)
 		result = guest_set_cpuid(guest, error);
 	for (uint32_t i = 0; !result && i < guest->vm.vcpu_count; i++)
 		result = guest_init_vcpu(guest, i, error);
-	return result ? result : boot_registers(guest, &image, error);
+	return result ? result : guest_boot_registers(guest, &image, error);
 }
 
 static int open_guest(struct guest *guest, struct gim_machine_config *config, struct gim_error *error)
