@@ -34,11 +34,11 @@ DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema val
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(if $(FUZZER),-fsanitize=fuzzer-no-link) -MMD -MP
-LIBRARY_INCLUDES := -Ilibgimstate -Iproviders -Iformats
+LIBRARY_INCLUDES := -Ilibgimstate -Ilayers -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
 LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -pthread
 
-LIBRARY_SOURCES := $(wildcard libgimstate/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
+LIBRARY_SOURCES := $(wildcard libgimstate/*.c layers/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
 CONFORMANCE := tests/conformance/conformance
 TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c tests/harness/test_*.c tests/shell/test_*.c)) $(CONFORMANCE)

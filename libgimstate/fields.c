@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tables as a list: every field with its kind, display, help, and the layouts that can hold it. */
 #include "error.h"
+#include "layer.h"
 #include "state.h"
 
 #include <assert.h>
@@ -53,6 +54,8 @@ static void add_records(struct tables *tables)
 	for (const struct gim_format *const *format = gim_formats; *format; format++)
 		for (const struct gim_record *const *each = (*format)->records; each && *each; each++)
 			add_record(tables, *each);
+	for (const struct gim_layer_kind *const *each = gim_layers; *each; each++)
+		add_record(tables, (*each)->record);
 }
 
 /* An object in which every list, at any depth, has one item, so that a cover reaches all rows. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What an input that no format knows is, by its first bytes: something that is compressed, or what the sentence of an error says. */
+/* What an input that no format knows may be, by its first bytes, for the sentence of an error. */
 #include "state.h"
 
 #include <string.h>
@@ -8,25 +8,14 @@
 	{                                                                                                                                  \
 		offset, sizeof(text) - 1, text, sentence                                                                                   \
 	}
-/* It is unpacked, and what is in it is looked at in turn. */
-#define COMPRESSED(text) MAGIC(0, text, NULL)
 
 static const struct {
 	size_t offset, size;
 	const char *magic;
 	const char *sentence;
 } magics[] = {
-    COMPRESSED("\037\213"),
-    COMPRESSED("\3757zXZ"),
-    COMPRESSED("\050\265\057\375"),
-    COMPRESSED("BZh"),
-    MAGIC(257, "ustar", "this is a tar archive, and no bundle: name the state in it, as in FILE//path/in/it.sav"),
-    MAGIC(0, "PK\003\004", "this is a zip archive, and no bundle: name the state in it, as in FILE//path/in/it.sav"),
     MAGIC(0, "7z\274\257", "this looks like a 7z archive: unpack it first"),
     MAGIC(0, "QEVM", "this looks like a QEMU migration stream, which this version does not read"),
-    MAGIC(0, "QFI\373", "this looks like a qcow2 disk image, which this version does not read"),
-    MAGIC(0, "LibvirtQemudSave", "this looks like a libvirt save image, which this version does not read"),
-    MAGIC(0, "LibvirtQemudPart", "this looks like a libvirt save image that was not finished"),
     MAGIC(0, "\177ELF", "this looks like an ELF file, perhaps a VirtualBox core dump, not a saved state"),
     MAGIC(0, "<?xml", "this looks like XML, perhaps a .vbox settings file: the saved states are the .sav files that it names"),
     MAGIC(0, "<VirtualBox", "this looks like a .vbox settings file: the saved states are the .sav files that it names"),

@@ -111,8 +111,8 @@ typedef int gim_progress_fn(void *user, uint64_t done_bytes, uint64_t total_byte
  */
 struct gim_state;
 
-/* Open the state at path and read its header. "-" is standard input, "ARCHIVE//NAME" the file of that name in a tar or zip archive; gzip, bzip2, xz and zstd
- * are unpacked, as a stream that is read once, forward. *state is the caller's: gim_state_free. */
+/* Open the state at path and read its header. "-" is standard input, "FILE//NAME" the file of that name in a tar or zip archive, or the snapshot of that
+ * name in a qcow2 image. What is in libvirt's save images is found; gzip, bzip2, xz, zstd and lzop are unpacked, as a stream that is read once, forward. *state is the caller's: gim_state_free. */
 int gim_state_open(const char *path, struct gim_state **state, struct gim_error *error);
 
 /* The same, so that any part can be read at any time, as gim_state_write needs it: a stream is copied to a file without a name, in $TMPDIR or /var/tmp. */
@@ -124,11 +124,26 @@ int gim_state_open_fd(int fd, struct gim_state **state, struct gim_error *error)
 /* The same on bytes in memory, which must outlive the state. */
 int gim_state_open_memory(const void *bytes, size_t size_bytes, struct gim_state **state, struct gim_error *error);
 
-/* How much of a path names a file: all of it, but for "ARCHIVE//NAME", where it is the length of ARCHIVE. */
+/* How much of a path names a file: all of it, but for "FILE//NAME", where it is the length of FILE. */
 size_t gim_path_file(const char *path);
 
 /* Close and free; *state becomes NULL. NULL and a pointer to NULL are fine. */
 void gim_state_free(struct gim_state **state);
+
+/*
+ * Snapshots: the states that one image of a disk holds. A path names one as "IMAGE//NAME", by its name or else its id.
+ */
+struct gim_snapshot {
+	const char *id, *name;
+	uint64_t state_bytes; /* 0: it is one of the disk alone */
+	uint64_t date_s;      /* since 1970 */
+	uint64_t vm_clock_ns; /* how long the VM had run */
+};
+
+/* Visit the snapshots of the image at path (or of that which path names a snapshot of), in their order. snapshot and its texts live during the call; non-zero
+ * stops, and is returned. GIM_E_NO_UNIT: it is no image with snapshots. */
+typedef int gim_snapshot_fn(void *user, const struct gim_snapshot *snapshot);
+int gim_snapshots_visit(const char *path, gim_snapshot_fn *visit, void *user, struct gim_error *error);
 
 /*
  * Units: the named parts of a container.

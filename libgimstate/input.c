@@ -3,7 +3,7 @@
 #include "input.h"
 
 #include "error.h"
-#include "packed.h"
+#include "layer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -78,7 +78,7 @@ static int open_parts(struct gim_input *input, char *parts, size_t file_length, 
 			*next = '\0';
 		if (depth == DEPTH_MAX) {
 			gim_input_close(input);
-			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "archives in more than %u archives are not opened", DEPTH_MAX);
+			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "parts in more than %u others are not opened", DEPTH_MAX);
 		}
 		result = gim_input_member(input, name, error);
 		member = next;
@@ -108,7 +108,7 @@ void gim_input_close(struct gim_input *input)
 {
 	if (input->owned)
 		(void)close(input->fd);
-	gim_unpacker_free(&input->unpacker);
+	gim_layer_free(input->layer);
 	*input = (struct gim_input){.fd = -1};
 }
 
@@ -118,8 +118,8 @@ void gim_input_close(struct gim_input *input)
 static int read_fully(struct gim_input *input, uint64_t offset, char *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
 {
 	size_t done = 0;
-	if (input->unpacker)
-		return gim_unpacker_read(input->unpacker, bytes, size_bytes, got, error);
+	if (input->fd < 0)
+		return input->layer->kind->read(input->layer, offset, bytes, size_bytes, got, error);
 	while (done < size_bytes) {
 		ssize_t count = input->seekable ? pread(input->fd, bytes + done, size_bytes - done, (off_t)(offset + done))
 		                                : read(input->fd, bytes + done, size_bytes - done);
@@ -138,7 +138,7 @@ static int read_fully(struct gim_input *input, uint64_t offset, char *bytes, siz
 
 int gim_input_read(struct gim_input *input, uint64_t offset, void *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
 {
-	if (input->fd < 0 && !input->unpacker) {
+	if (input->fd < 0 && !input->layer) {
 		uint64_t left = offset < input->size ? input->size - offset : 0;
 		size_t size = left < size_bytes ? (size_t)left : size_bytes;
 		if (size)
@@ -179,74 +179,6 @@ int gim_input_peek(struct gim_input *input, uint8_t *bytes, size_t size_bytes, s
 }
 
 /*
- * What is packed.
- */
-static int unpack(struct gim_input *input, enum gim_packed packed, struct gim_error *error)
-{
-	struct gim_unpacker *unpacker = NULL;
-	int result = gim_unpacker_new(input, packed, NULL, &unpacker, error);
-	if (!result)
-		*input = (struct gim_input){.fd = -1, .size = GIM_UNKNOWN, .unpacker = unpacker};
-	return result;
-}
-
-int gim_input_unpack(struct gim_input *input, struct gim_error *error)
-{
-	struct gim_unpacked stream;
-	int result = unpack(input, GIM_PACKED_STREAM, error);
-	if (!result)
-		result = gim_unpacker_next(input->unpacker, &stream, error);
-	if (result < 0)
-		gim_input_close(input);
-	return result < 0 ? result : 0;
-}
-
-/* Archives that were made in different ways name the same file with and without ./ before it. */
-static const char *plain(const char *name)
-{
-	while (!strncmp(name, "./", 2) || *name == '/')
-		name += *name == '/' ? 1 : 2;
-	return name;
-}
-
-/* For the sentence of an error: the first files that there are. */
-struct names {
-	char text[128];
-	size_t used;
-};
-
-static void add_name(struct names *names, const char *name)
-{
-	const size_t length = strlen(name), room = sizeof(names->text) - names->used;
-	if (names->used && names->text[names->used - 1] == '.')
-		return;
-	const bool fits = length + sizeof(", , ...") <= room;
-	names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
-}
-
-int gim_input_member(struct gim_input *input, const char *name, struct gim_error *error)
-{
-	struct gim_unpacked member;
-	struct names names = {.used = 0};
-	int result = unpack(input, GIM_PACKED_ARCHIVE, error), more = 0;
-	while (!result && (more = gim_unpacker_next(input->unpacker, &member, error)) > 0) {
-		if (!strcmp(plain(member.name), plain(name)))
-			break;
-		if (member.kind == GIM_MEMBER_FILE)
-			add_name(&names, plain(member.name));
-	}
-	if (!result && more <= 0)
-		result = more ? more
-		              : gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the archive has no member %s; it holds %s", name,
-		                         names.used ? names.text : "no files");
-	else if (!result && member.kind != GIM_MEMBER_FILE)
-		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the archive's member %s is no file", name);
-	if (result)
-		gim_input_close(input);
-	return result;
-}
-
-/*
  * Files without a name.
  */
 /* Where there may be much room. */
@@ -284,6 +216,19 @@ int gim_unnamed_write(int fd, const void *bytes, size_t size_bytes, struct gim_e
 	return 0;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+	return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));
+}
+
+/* A piece of the copy, or a hole. */
+static int put_piece(int fd, const uint8_t *bytes, size_t size, struct gim_error *error)
+{
+	if (is_zero(bytes, size) && lseek(fd, (off_t)size, SEEK_CUR) >= 0)
+		return 0;
+	return gim_unnamed_write(fd, bytes, size, error);
+}
+
 static int copy_stream(struct gim_input *input, int fd, struct gim_error *error)
 {
 	enum { PIECE_BYTES = 256 * 1024 };
@@ -293,9 +238,12 @@ static int copy_stream(struct gim_input *input, int fd, struct gim_error *error)
 	while (!result && got == PIECE_BYTES) {
 		result = gim_input_read(input, input->position, piece, PIECE_BYTES, &got, error);
 		if (!result)
-			result = gim_unnamed_write(fd, piece, got, error);
+			result = put_piece(fd, piece, got, error);
 	}
 	free(piece);
+	if (!result && ftruncate(fd, (off_t)input->position))
+		result = gim_fail_errno(error, "cannot write to a file in %s for unpacking it (TMPDIR may name another folder)",
+		                        scratch_folder());
 	return result;
 }
 
@@ -315,6 +263,9 @@ int gim_input_settle(struct gim_input *input, struct gim_error *error)
 		return result;
 	}
 	copy.owned = true;
+	copy.base = input->base;
+	copy.layer = input->layer; /* what it says stays known */
+	input->layer = NULL;
 	gim_input_close(input);
 	*input = copy;
 	return 0;

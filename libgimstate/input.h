@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Where the bytes of a container come from: a file read by offset, a stream read forward (a pipe, or what is packed in another input), or memory. */
+/* Where the bytes of a container come from: a file read by offset, a stream read forward, memory, or what a layer makes of another input. */
 #ifndef GIM_INPUT_H
 #define GIM_INPUT_H
 
@@ -8,21 +8,22 @@
 /* More than the first header of a tar archive. */
 #define GIM_HEAD_BYTES 512
 
-struct gim_unpacker;
+struct gim_layer;
 
 struct gim_input {
-	int fd;                        /* -1: memory, or unpacker */
-	bool owned;                    /* close fd at the end */
-	bool seekable;                 /* any offset can be read; false for streams */
-	uint64_t size;                 /* in bytes; GIM_UNKNOWN for a stream that has not ended */
-	uint64_t position;             /* of a stream: how far it was read */
-	const uint8_t *memory;         /* of `size` bytes, not owned */
-	struct gim_unpacker *unpacker; /* of what is packed: unpacks it, and owns the input that it is packed in */
-	uint8_t head[GIM_HEAD_BYTES];  /* of a stream: bytes that were peeked at and not yet read */
+	int fd;                  /* -1: memory, or a layer reads it */
+	bool owned;              /* close fd at the end */
+	bool seekable;           /* any offset can be read; false for streams */
+	uint64_t size;           /* in bytes; GIM_UNKNOWN for a stream that has not ended */
+	uint64_t position;       /* of a stream: how far it was read */
+	uint64_t base;           /* where its first byte stands in the file that its writer wrote: what absolute offsets in it count from */
+	const uint8_t *memory;   /* of `size` bytes, not owned */
+	struct gim_layer *layer; /* what it is wrapped in, down to the file (layer.h), owned; also when fd is a copy of what that gives */
+	uint8_t head[GIM_HEAD_BYTES]; /* of a stream: bytes that were peeked at and not yet read */
 	size_t head_size;
 };
 
-/* path "-" is standard input, "ARCHIVE//NAME" a member of an archive, which may be an archive in turn. A directory, a device or an unreadable file is an
+/* path "-" is standard input, "FILE//NAME" a part of a file with parts (a member of an archive, a snapshot in an image), which may have parts in turn. A directory, a device or an unreadable file is an
  * error whose sentence says so. */
 int gim_input_open(struct gim_input *input, const char *path, struct gim_error *error);
 int gim_input_open_fd(struct gim_input *input, int fd, struct gim_error *error);
@@ -36,10 +37,7 @@ int gim_input_read(struct gim_input *input, uint64_t offset, void *bytes, size_t
 /* Look at the first bytes (at most GIM_HEAD_BYTES) without consuming them; before any read. */
 int gim_input_peek(struct gim_input *input, uint8_t *bytes, size_t size_bytes, size_t *got, struct gim_error *error);
 
-/* Replace an input that nothing was read of by what is compressed in it. It is closed on failure. */
-int gim_input_unpack(struct gim_input *input, struct gim_error *error);
-
-/* The same by the member of that name of the archive that it is. */
+/* Replace an input that nothing was read of by the part of it that has that name. It is closed on failure. (layer.c) */
 int gim_input_member(struct gim_input *input, const char *name, struct gim_error *error);
 
 /* Replace a stream that nothing was read of by a copy of it in a file without a name, in $TMPDIR or /var/tmp, so that any offset can be read. */

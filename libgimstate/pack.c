@@ -44,7 +44,7 @@ int gim_state_pack(struct gim_state *state, const struct gim_pack_options *optio
                    struct gim_error *error)
 {
 	struct gim_changes changes = {.count = 0};
-	if (!state->input.seekable && (state->input.fd >= 0 || state->input.unpacker))
+	if (!state->input.seekable && (state->input.fd >= 0 || state->input.layer))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "a stream cannot be packed; give a file");
 	int result = decode(state, error);
 	if (!result)

@@ -99,16 +99,17 @@ const struct gim_rule gim_packed_rules[GIM_PACKED_RULES] = {
  * Reading.
  */
 struct gim_unpacker {
+	struct gim_layer layer; /* below: what it is packed in */
 	struct calls calls;
 	struct archive *archive;
 	enum gim_packed packed;
-	struct gim_input input; /* that it is packed in */
-	uint64_t at;            /* of input, where the next block is read */
-	uint64_t packed_bytes;  /* read so far */
-	uint64_t member_bytes;  /* unpacked so far: of this member, and of all */
+	uint64_t at;           /* below, where the next block is read */
+	uint64_t packed_bytes; /* read so far */
+	uint64_t member_bytes; /* unpacked so far: of this member, and of all */
 	uint64_t all_bytes;
 	uint64_t told_bytes; /* how long the archive says that it is; GIM_UNKNOWN: it does not */
 	bool ended;          /* the member */
+	bool sparse;         /* it has holes, one perhaps at its end */
 	bool broken;         /* it failed, and that was told: then it is at its end */
 	struct gim_unpack_limits limits;
 	struct gim_error failure; /* of reading input */
@@ -118,17 +119,49 @@ struct gim_unpacker {
 	uint8_t block[BLOCK_BYTES];
 };
 
+static int read_layer(struct gim_layer *layer, uint64_t offset, void *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
+{
+	(void)offset;
+	return gim_unpacker_read((struct gim_unpacker *)(void *)layer, bytes, size_bytes, got, error);
+}
+
+static void end_layer(struct gim_layer *layer)
+{
+	struct gim_unpacker *unpacker = (struct gim_unpacker *)(void *)layer;
+	if (unpacker->archive)
+		(void)unpacker->calls.archive_read_free(unpacker->archive);
+	if (unpacker->digest)
+		gim_digest_free(&unpacker->digest);
+}
+
+/* No input is told to be one by its first bytes: who opens it decides. */
+static const struct gim_layer_kind unpacker_kind = {.within = "unpacked", .read = read_layer, .end = end_layer};
+
 void gim_unpacker_free(struct gim_unpacker **unpacker)
 {
-	if (!*unpacker)
-		return;
-	if ((*unpacker)->archive)
-		(void)(*unpacker)->calls.archive_read_free((*unpacker)->archive);
-	if ((*unpacker)->digest)
-		gim_digest_free(&(*unpacker)->digest);
-	gim_input_close(&(*unpacker)->input);
-	free(*unpacker);
+	if (*unpacker)
+		gim_layer_free(&(*unpacker)->layer);
 	*unpacker = NULL;
+}
+
+void gim_unpacker_input(struct gim_unpacker *unpacker, struct gim_input *input)
+{
+	*input = (struct gim_input){.fd = -1, .size = GIM_UNKNOWN, .layer = &unpacker->layer};
+}
+
+struct gim_unpacker *gim_unpacker_of(const struct gim_input *input)
+{
+	return input->layer && input->layer->kind == &unpacker_kind ? (struct gim_unpacker *)(void *)input->layer : NULL;
+}
+
+bool gim_unpacker_return(struct gim_unpacker **unpacker, struct gim_input *input)
+{
+	if (!(*unpacker)->layer.below.seekable)
+		return false;
+	*input = (*unpacker)->layer.below;
+	(*unpacker)->layer.below = (struct gim_input){.fd = -1};
+	gim_unpacker_free(unpacker);
+	return true;
 }
 
 static int check_limits(struct gim_unpacker *unpacker, struct gim_error *error)
@@ -153,7 +186,7 @@ static la_ssize_t read_block(struct archive *archive, void *user, const void **b
 	size_t got;
 	(void)archive;
 	if (check_limits(unpacker, &unpacker->failure) ||
-	    gim_input_read(&unpacker->input, unpacker->at, unpacker->block, BLOCK_BYTES, &got, &unpacker->failure))
+	    gim_input_read(&unpacker->layer.below, unpacker->at, unpacker->block, BLOCK_BYTES, &got, &unpacker->failure))
 		return ARCHIVE_FATAL;
 	unpacker->at += got;
 	unpacker->packed_bytes += got;
@@ -164,7 +197,7 @@ static la_ssize_t read_block(struct archive *archive, void *user, const void **b
 static la_int64_t seek(struct archive *archive, void *user, la_int64_t offset, int whence)
 {
 	struct gim_unpacker *unpacker = (struct gim_unpacker *)user;
-	const la_int64_t size = (la_int64_t)unpacker->input.size;
+	const la_int64_t size = (la_int64_t)unpacker->layer.below.size;
 	const la_int64_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (la_int64_t)unpacker->at : size;
 	(void)archive;
 	if (offset < -from || offset > size - from)
@@ -176,7 +209,7 @@ static la_int64_t seek(struct archive *archive, void *user, la_int64_t offset, i
 static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
 {
 	struct gim_unpacker *unpacker = (struct gim_unpacker *)user;
-	const uint64_t left = unpacker->input.size - unpacker->at, step = (uint64_t)wanted < left ? (uint64_t)wanted : left;
+	const uint64_t left = unpacker->layer.below.size - unpacker->at, step = (uint64_t)wanted < left ? (uint64_t)wanted : left;
 	(void)archive;
 	unpacker->at += step;
 	unpacker->packed_bytes += step; /* it was there to be read */
@@ -215,7 +248,7 @@ static int open_archive(struct gim_unpacker *unpacker, struct gim_error *error)
 		(void)calls->archive_read_support_format_zip(archive);
 	}
 	(void)calls->archive_read_set_read_callback(archive, read_block);
-	if (unpacker->input.seekable) {
+	if (unpacker->layer.below.seekable) {
 		(void)calls->archive_read_set_seek_callback(archive, seek);
 		(void)calls->archive_read_set_skip_callback(archive, skip);
 	}
@@ -232,7 +265,7 @@ int gim_unpacker_new(struct gim_input *input, enum gim_packed packed, const stru
 		gim_input_close(input);
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	}
-	made->input = *input;
+	made->layer = (struct gim_layer){&unpacker_kind, *input};
 	*input = (struct gim_input){.fd = -1};
 	made->packed = packed;
 	made->limits = limits ? *limits : usual;
@@ -282,6 +315,7 @@ int gim_unpacker_next(struct gim_unpacker *unpacker, struct gim_unpacked *member
 	    .size_bytes = unpacker->told_bytes,
 	    .sparse = calls->archive_entry_sparse_count(entry) > 0,
 	};
+	unpacker->sparse = member->sparse;
 	return 1;
 }
 
@@ -315,13 +349,26 @@ static int check_expected(struct gim_unpacker *unpacker, struct gim_error *error
 	return 0;
 }
 
+/* A hole at the end of a sparse file is not filled by libarchive. */
+static la_ssize_t fill_hole(const struct gim_unpacker *unpacker, void *bytes, size_t size)
+{
+	const uint64_t left = unpacker->sparse && unpacker->told_bytes != GIM_UNKNOWN && unpacker->member_bytes < unpacker->told_bytes
+	                          ? unpacker->told_bytes - unpacker->member_bytes
+	                          : 0;
+	size = size < left ? size : (size_t)left;
+	memset(bytes, 0, size);
+	return (la_ssize_t)size;
+}
+
 int gim_unpacker_read(struct gim_unpacker *unpacker, void *bytes, size_t size_bytes, size_t *got, struct gim_error *error)
 {
 	const bool expected = unpacker->expected_bytes != GIM_UNKNOWN;
 	size_t done = 0;
 	int result = 0;
 	while (!result && done < size_bytes && !unpacker->ended && !unpacker->broken) {
-		const la_ssize_t more = unpacker->calls.archive_read_data(unpacker->archive, (char *)bytes + done, size_bytes - done);
+		la_ssize_t more = unpacker->calls.archive_read_data(unpacker->archive, (char *)bytes + done, size_bytes - done);
+		if (!more)
+			more = fill_hole(unpacker, (char *)bytes + done, size_bytes - done);
 		if (more < 0) {
 			result = fail_unpacking(unpacker, error);
 			break;
@@ -333,7 +380,6 @@ int gim_unpacker_read(struct gim_unpacker *unpacker, void *bytes, size_t size_by
 			gim_digest_add(unpacker->digest, (char *)bytes + done, (size_t)more);
 		done += (size_t)more;
 		result = check_limits(unpacker, error);
-		/* A hole at the end of a sparse file is not filled. */
 		if (!result && unpacker->ended && unpacker->told_bytes != GIM_UNKNOWN && unpacker->member_bytes < unpacker->told_bytes)
 			result = gim_fail_rule(error, &gim_packed_rules[GIM_PACKED_DAMAGED], unpacker->member_bytes,
 			                       "the archive holds %llu bytes of it, where it says %llu",

@@ -3,7 +3,7 @@
 #ifndef GIM_PACKED_H
 #define GIM_PACKED_H
 
-#include "input.h"
+#include "layer.h"
 
 /* What unpacking may cost. Packed data that are larger, or so small that they must be a bomb, have to be unpacked by hand first. */
 struct gim_unpack_limits {
@@ -48,6 +48,13 @@ int gim_unpacker_next(struct gim_unpacker *unpacker, struct gim_unpacked *member
 
 /* Read on in the member; *got is less than size_bytes only at its end. */
 int gim_unpacker_read(struct gim_unpacker *unpacker, void *bytes, size_t size_bytes, size_t *got, struct gim_error *error);
+
+/* Let *input be what is read of it, which is freed with the input from then on; and the unpacker that an input is, NULL: it is none. */
+void gim_unpacker_input(struct gim_unpacker *unpacker, struct gim_input *input);
+struct gim_unpacker *gim_unpacker_of(const struct gim_input *input);
+
+/* Free it, and give back the input that it is packed in. false: that is a stream, which cannot be read again; nothing is done. */
+bool gim_unpacker_return(struct gim_unpacker **unpacker, struct gim_input *input);
 
 /* What the member must be: reading fails at its end, or as soon as it is longer, when it is not. */
 int gim_unpacker_expect(struct gim_unpacker *unpacker, uint64_t size_bytes, const uint8_t *sha256, struct gim_error *error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The two arrays through which the library knows formats and providers: a new one is a line here. */
+/* The arrays through which the library knows formats, layers and providers: a new one is a line here. */
+#include "layer.h"
 #include "state.h"
 
 extern const struct gim_format gim_format_vbox, gim_format_json, gim_format_bundle;
@@ -15,4 +16,14 @@ extern const struct gim_provider gim_provider_none, gim_provider_minimal, gim_pr
 
 const struct gim_provider *const gim_providers[] = {
     &gim_provider_none, &gim_provider_minimal, &gim_provider_hyperv, &gim_provider_kvm, NULL,
+};
+
+extern const struct gim_layer_kind gim_layer_compressed, gim_layer_libvirt, gim_layer_archive;
+
+/* The last one takes everything that a part is asked of. */
+const struct gim_layer_kind *const gim_layers[] = {
+    &gim_layer_compressed,
+    &gim_layer_libvirt,
+    &gim_layer_archive,
+    NULL,
 };

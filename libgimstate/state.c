@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include "error.h"
+#include "layer.h"
 #include "visit.h"
 
 #include <assert.h>
@@ -27,23 +28,30 @@ static const struct gim_format *highest_bidder(const uint8_t *head, size_t size)
 
 int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error)
 {
+	enum { LAYERS_MAX = 6 };
 	uint8_t head[GIM_BID_BYTES];
 	size_t size;
-	/* Unpacked once, it is not compressed any more, however often it was. */
-	for (bool unpacked = false;; unpacked = true) {
+	const struct gim_layer_kind *within = NULL;
+	for (unsigned depth = 0;; depth++) {
 		int result = gim_input_peek(input, head, sizeof(head), &size, error);
 		if (result)
 			return result;
 		const struct gim_format *best = highest_bidder(head, size);
 		if (best)
 			return *format = best, 0;
-		const char *guess = gim_foreign_guess(head, size);
-		if (guess || unpacked)
-			return gim_fail(error, GIM_E_FORMAT, 0, "%s%s", unpacked && guess ? "unpacked, " : "",
-			                guess ? guess : "it is compressed in a way that is not known, or its beginning is damaged");
-		result = gim_input_unpack(input, error);
+		const struct gim_layer_kind *kind = gim_layer_find(head, size, false);
+		if (!kind)
+			return gim_fail(error, GIM_E_FORMAT, 0, "%s%s%s", within ? within->within : "", within ? ", " : "",
+			                gim_foreign_guess(head, size));
+		/* Unpacked once, it is not compressed any more, however often it was. */
+		if (kind == within && kind->once)
+			return gim_fail(error, GIM_E_FORMAT, 0, "it is compressed in a way that is not known, or its beginning is damaged");
+		if (depth == LAYERS_MAX)
+			return gim_fail(error, GIM_E_LIMIT, 0, "what is wrapped in more than %d others is not opened", LAYERS_MAX);
+		result = gim_layer_open(input, kind, NULL, error);
 		if (result)
 			return result;
+		within = kind;
 	}
 }
 
@@ -173,7 +181,9 @@ int gim_state_decode(struct gim_state *state, unsigned parts, gim_report_fn *rep
 {
 	unsigned missing = parts & ~state->decoded;
 	state->decoded |= parts;
-	int result = missing ? state->format->decode(state, missing, report, user, error) : 0;
+	int result = missing & (GIM_PART_INFO | GIM_PART_GUEST) ? gim_layers_describe(state, error) : 0;
+	if (!result && missing)
+		result = state->format->decode(state, missing, report, user, error);
 	if (result && result != GIM_E_NO_UNIT)
 		state->damaged |= missing;
 	return result;
@@ -299,6 +309,9 @@ const struct gim_record *gim_record_find(const char *name, size_t length, unsign
 		for (const struct gim_record *const *each = (*format)->records; each && *each; each++)
 			if (is_named(*each, name, length))
 				return *parts = GIM_PART_GUEST, *each;
+	for (const struct gim_layer_kind *const *each = gim_layers; *each; each++)
+		if (is_named((*each)->record, name, length))
+			return *parts = GIM_PART_INFO, (*each)->record;
 	return NULL;
 }
 

@@ -39,7 +39,7 @@ struct gim_origin {
 	uint8_t sha256[32];
 };
 
-#define GIM_OBJECTS_MAX 8
+#define GIM_OBJECTS_MAX 16
 
 struct gim_state {
 	struct gim_input input;
@@ -185,7 +185,7 @@ struct gim_format {
 
 #define GIM_BID_BYTES GIM_HEAD_BYTES
 
-/* The format that bids highest for an input, which becomes what is packed in it if need be; GIM_E_FORMAT, with a sentence on what it may be, when none
+/* The format that bids highest for an input, which becomes what is wrapped in it (layer.h) if need be; GIM_E_FORMAT, with a sentence on what it may be, when none
  * does. */
 int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error);
 
@@ -211,7 +211,7 @@ extern const struct gim_provider *const gim_providers[]; /* NULL-terminated */
 extern const struct gim_record guest_record;             /* guest.h */
 extern const struct gim_record machine_state_record;     /* machine_record.h */
 
-/* A sentence on what an input with no known magic may be ("looks like a QEMU migration stream …"); NULL: it is compressed. (foreign.c) */
+/* A sentence on what an input may be that no format knows ("looks like a VirtualBox disk image …"). (foreign.c) */
 const char *gim_foreign_guess(const uint8_t *head, size_t size);
 
 /*

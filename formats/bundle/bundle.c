@@ -46,7 +46,7 @@ static int open_whole(struct gim_state *state, struct bundle *bundle, struct gim
 	while (result > 0 && member->role != BUNDLE_WHOLE);
 	if (result < 0)
 		return result;
-	state->input = (struct gim_input){.fd = -1, .size = GIM_UNKNOWN, .unpacker = bundle->unpacker};
+	gim_unpacker_input(bundle->unpacker, &state->input);
 	bundle->unpacker = NULL;
 	const struct gim_format *inner = NULL;
 	result = gim_format_find(&state->input, &inner, error);

@@ -24,20 +24,21 @@ static void report(const struct verify *verify, const struct gim_error *error)
 static int verify_whole(struct verify *verify, const struct bundle_member *member, struct gim_error *error)
 {
 	struct bundle *bundle = &verify->bundle;
-	struct gim_input input = {.fd = -1, .size = GIM_UNKNOWN, .unpacker = bundle->unpacker};
+	struct gim_input input;
 	const struct gim_format *format;
 	struct gim_error own = GIM_ERROR_INIT;
+	gim_unpacker_input(bundle->unpacker, &input);
 	int result = gim_format_find(&input, &format, &own);
 	if (result == GIM_E_FORMAT)
 		result = gim_fail_rule(error, &bundle_rules[BUNDLE_RULE_MEMBER], GIM_UNKNOWN, "the member %s: %s", member->name, own.text);
 	else if (result)
 		result = gim_fail_as(error, &own);
-	else if (format->pack || input.unpacker != bundle->unpacker)
+	else if (format->pack || gim_unpacker_of(&input) != bundle->unpacker)
 		result =
 		    gim_fail_rule(error, &bundle_rules[BUNDLE_RULE_MEMBER], GIM_UNKNOWN, "the member %s is packed itself", member->name);
 	else
 		result = format->verify(&input, verify->options, verify->report, verify->user, error);
-	if (input.unpacker != bundle->unpacker) {
+	if (gim_unpacker_of(&input) != bundle->unpacker) {
 		gim_input_close(&input); /* the other unpacker has taken the bundle's */
 		bundle->unpacker = NULL;
 	}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Layers: choosing the one that an input is, opening it, and the way from its top to what it says. */
+#include "layer.h"
+
+#include "error.h"
+#include "state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void gim_input_wrap(struct gim_input *input, struct gim_layer *layer, const struct gim_layer_kind *kind, bool seekable, uint64_t size)
+{
+	layer->kind = kind;
+	layer->below = *input;
+	*input = (struct gim_input){.fd = -1, .seekable = seekable, .size = size, .layer = layer};
+}
+
+void gim_layer_free(struct gim_layer *layer)
+{
+	if (!layer)
+		return;
+	if (layer->kind->end)
+		layer->kind->end(layer);
+	gim_input_close(&layer->below);
+	free(layer);
+}
+
+const struct gim_layer_kind *gim_layer_find(const uint8_t *head, size_t size, bool part)
+{
+	for (const struct gim_layer_kind *const *each = gim_layers; *each; each++)
+		if ((*each)->bid(head, size, part))
+			return *each;
+	return NULL;
+}
+
+int gim_layer_open(struct gim_input *input, const struct gim_layer_kind *kind, const char *part, struct gim_error *error)
+{
+	int result = kind->seeks ? gim_input_settle(input, error) : 0;
+	if (!result)
+		result = kind->open(input, part, error);
+	if (result)
+		gim_input_close(input);
+	return result;
+}
+
+int gim_input_member(struct gim_input *input, const char *name, struct gim_error *error)
+{
+	enum { DEPTH_MAX = 4 };
+	uint8_t head[GIM_HEAD_BYTES];
+	size_t size;
+	for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
+		int result = gim_input_peek(input, head, sizeof(head), &size, error);
+		if (result) {
+			gim_input_close(input);
+			return result;
+		}
+		const struct gim_layer_kind *kind = gim_layer_find(head, size, true);
+		result = gim_layer_open(input, kind, kind->parts ? name : NULL, error);
+		if (result || kind->parts)
+			return result;
+	}
+	gim_input_close(input);
+	return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "what is packed more than %d times is not opened", DEPTH_MAX);
+}
+
+int gim_layers_describe(struct gim_state *state, struct gim_error *error)
+{
+	int result = 0;
+	for (struct gim_layer *each = state->input.layer; !result && each; each = each->below.layer)
+		if (each->kind->describe && !gim_state_find(state, each->kind->record))
+			result = each->kind->describe(each, state, error);
+	return result;
+}
+
+/* The input of what path names, down to the layer that has snapshots. */
+static int visit_snapshots(const char *path, gim_snapshot_fn *visit, void *user, struct gim_error *error)
+{
+	struct gim_input input;
+	int result = gim_input_open(&input, path, error);
+	bool visited = false;
+	while (!result && !visited) {
+		uint8_t head[GIM_HEAD_BYTES];
+		size_t size;
+		result = gim_input_peek(&input, head, sizeof(head), &size, error);
+		const struct gim_layer_kind *kind = result ? NULL : gim_layer_find(head, size, false);
+		visited = kind && kind->snapshots;
+		if (!result && !kind)
+			result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "it has no snapshots");
+		else if (visited && !(result = gim_input_settle(&input, error)))
+			result = kind->snapshots(&input, visit, user, error);
+		else if (!result && kind)
+			result = gim_layer_open(&input, kind, NULL, error);
+	}
+	gim_input_close(&input);
+	return result;
+}
+
+int gim_snapshots_visit(const char *path, gim_snapshot_fn *visit, void *user, struct gim_error *error)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = visit_snapshots(path, visit, user, &own);
+	/* The last name may be that of a snapshot. */
+	const size_t file = gim_path_file(path);
+	if (result == GIM_E_NO_UNIT && path[file]) {
+		const char *last = path + file;
+		for (const char *at = last; (at = strstr(at, "//")); at += 2)
+			last = at;
+		char *image = strndup(path, (size_t)(last - path));
+		own = (struct gim_error)GIM_ERROR_INIT;
+		result = image ? visit_snapshots(image, visit, user, &own) : gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+		free(image);
+	}
+	return result < 0 ? gim_fail_as(error, &own) : result;
+}
