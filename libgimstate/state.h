@@ -166,6 +166,8 @@ struct gim_format {
 	 * whose folder the paths in it count from. NULL: there are no such files. */
 	bool (*settings_bid)(const uint8_t *head, size_t size);
 	int (*settings)(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error);
+	/* Say of a target, whose release is set, what options of the product's command line say. NULL: they say nothing. */
+	int (*options)(struct gim_target *target, const char *options, struct gim_error *error);
 	/* Is there a table for a unit in this version? NULL: for none. */
 	bool (*decodable)(const struct gim_unit *unit);
 	/* As gim_state_pack with these changes, and gim_bundle_read on an open input. NULL: it is no format of bundles. */

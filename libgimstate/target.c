@@ -456,6 +456,38 @@ static int open_release(const char *release, struct gim_target **target, struct 
 	return result;
 }
 
+/* RELEASE OPTIONS: a release, started with these options. */
+static int open_command_line(const char *text, size_t release_length, struct gim_target **target, struct gim_error *error)
+{
+	struct gim_target *made = NULL;
+	char release[64];
+	(void)snprintf(release, sizeof(release), "%.*s", (int)release_length, text);
+	int result = open_release(release, &made, error);
+	if (!result && !made->state.format->options)
+		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s is not told by a command line: \"%s\" says nothing of it",
+		                  release, text + release_length);
+	if (!result)
+		result = made->state.format->options(made, text + release_length, error);
+	if (result) {
+		gim_target_free(&made);
+		return result;
+	}
+	(void)snprintf(made->name, sizeof(made->name), "%s", text);
+	*target = made;
+	return 0;
+}
+
+/* Does it begin with a release and a space? How long is the release? */
+static bool is_command_line(const char *text, size_t *release_length)
+{
+	char release[64];
+	*release_length = strcspn(text, " ");
+	if (text[*release_length] != ' ' || *release_length >= sizeof(release))
+		return false;
+	(void)snprintf(release, sizeof(release), "%.*s", (int)*release_length, text);
+	return is_release(release);
+}
+
 /* PATH@RELEASE: what path names, with the release that loads it. */
 static int open_with_release(const char *text, const char *at, const char *state, struct gim_target **target, struct gim_error *error)
 {
@@ -477,12 +509,17 @@ static int open_with_release(const char *text, const char *at, const char *state
 int gim_target_open(const char *text, const char *state, struct gim_target **target, struct gim_error *error)
 {
 	const char *at = strrchr(text, '@');
+	size_t length;
+	if (is_command_line(text, &length))
+		return open_command_line(text, length, target, error);
 	if (at && at > text && is_release(at + 1))
 		return open_with_release(text, at, state, target, error);
 	if (is_release(text))
 		return open_release(text, target, error);
 	if (!strncmp(text, "state:", 6))
 		return open_state(text, text + 6, target, error);
+	if (!strncmp(text, "libvirt:", 8))
+		return open_path(text + 8, state, target, error);
 	if (!strcmp(text, "-"))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "a target cannot come from standard input: give it a file");
 	return open_path(text, state, target, error);

@@ -23,6 +23,8 @@ struct qemu_config {
 	uint32_t vcpus;   /* -smp: that are there at the start */
 	uint32_t vcpus_max;
 	uint64_t ram_bytes;       /* -m */
+	char uuid[40];            /* -uuid, in small letters */
+	char capabilities[256];   /* of the migration that are on, a space between them */
 	bool hypervisor_defaults; /* the Hyper-V interface is what the host offers: hv-passthrough, or libvirt's host-model */
 	bool more_arguments;      /* libvirt was told to hand on arguments that it does not know; they are not looked at */
 	size_t count;             /* of properties, in their order: of two with one name the last counts */
