@@ -327,6 +327,8 @@ static void judge_table(struct verdict *verdict, const struct gim_check_rule *ro
 {
 	for (; rows && rows->rule.id; rows++) {
 		verdict->judging.row = rows;
+		if (rows->except && gim_judging_is(&verdict->judging, rows->except))
+			continue;
 		if (rows->judge && may_judge(verdict, &rows->rule))
 			rows->judge(&verdict->judging);
 	}

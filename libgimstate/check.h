@@ -21,6 +21,7 @@ struct gim_check_rule {
 	struct gim_rule rule;
 	const char *unit; /* NAME/INSTANCE, where VirtualBox's loader meets it; NULL: it does not, or at no place of its own */
 	enum gim_stage stage;
+	const char *except; /* the format whose own rows judge this for its loader; NULL: none's */
 	/* Report what breaks the rule (gim_judge). Not called where a rule before it in rule.after is broken. */
 	void (*judge)(struct gim_judging *judging);
 };
@@ -54,6 +55,10 @@ int gim_judge_state(const struct gim_state *state, const struct gim_unit *units,
 /* The provider that the state's, or the target's, interface is; NULL: not known. */
 const struct gim_provider *gim_judging_provider(const struct gim_state *state);
 
+/* Judge each interface that the state holds: the one that its GIM unit names, or in a container without such a unit all of them. own: its record's object. */
+typedef void gim_judge_interface_fn(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own);
+void gim_judging_interfaces(struct gim_judging *judging, gim_judge_interface_fn *judge);
+
 /* How many vCPUs it has; 0: not known. */
 uint32_t gim_judging_vcpus(const struct gim_state *state);
 
@@ -81,5 +86,9 @@ bool gim_judging_leaf(const struct gim_state *state, uint32_t leaf, uint32_t reg
 /* Is there RAM at a guest-physical address, as PCs have it: without the hole below 1 MiB and the one below 4 GiB? True when its size
  * is not known. */
 bool gim_judging_is_ram(const struct gim_judging *judging, uint64_t gpa);
+
+/* Report what is judged of any loader, for a row of a format's own: each MSR that the guest uses and the target does not serve, and an other number of vCPUs. */
+void gim_judge_used(struct gim_judging *judging);
+void gim_judge_vcpus(struct gim_judging *judging);
 
 #endif

@@ -38,10 +38,10 @@ static uint32_t offered_later(const struct gim_judging *judging, const struct gi
 	return bits;
 }
 
-void gim_judge_words(struct gim_judging *judging)
+static void judge_interface_words(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own_object)
 {
-	const struct gim_provider *provider = gim_judging_provider(judging->state);
-	for (const struct gim_cpuid_row *row = provider ? provider->cpuid : NULL; row && row->leaf; row++) {
+	(void)own_object;
+	for (const struct gim_cpuid_row *row = provider->cpuid; row && row->leaf; row++) {
 		const struct gim_object *object = gim_state_find(judging->state, row->record);
 		const struct gim_object *target = gim_state_find(&judging->target->state, row->record);
 		char path[128], names[256];
@@ -56,6 +56,11 @@ void gim_judge_words(struct gim_judging *judging)
 		name_bits(object, row->offset, missing, names, sizeof(names));
 		gim_judge(judging, GIM_NO_UNIT, path, "the guest was shown what the target does not offer: %s", names);
 	}
+}
+
+void gim_judge_words(struct gim_judging *judging)
+{
+	gim_judging_interfaces(judging, judge_interface_words);
 }
 
 static bool serves_msr(const struct gim_list *list, uint32_t number)
@@ -126,13 +131,12 @@ static bool is_same(const struct gim_msr_row *one, const struct gim_msr_row *two
 	return one->record == two->record && one->offset == two->offset;
 }
 
-static void use_msrs(struct gim_judging *judging,
-                     void (*judge)(struct use *use, const struct gim_msr_row *row, uint32_t index, const char *path))
+typedef void judge_use_fn(struct use *use, const struct gim_msr_row *row, uint32_t index, const char *path);
+
+static void use_msrs(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own, judge_use_fn *judge)
 {
-	const struct gim_provider *provider = gim_judging_provider(judging->state);
-	const struct gim_object *own = provider && provider->record ? gim_state_find(judging->state, provider->record) : NULL;
 	struct use use = {judging, provider, own, judge};
-	for (const struct gim_msr_row *row = own && provider->runtime ? provider->runtime->msrs : NULL; row && row->name; row++) {
+	for (const struct gim_msr_row *row = provider->runtime ? provider->runtime->msrs : NULL; row && row->name; row++) {
 		bool again = !row->record;
 		for (const struct gim_msr_row *before = provider->runtime->msrs; before < row; before++)
 			again |= is_same(before, row);
@@ -190,9 +194,14 @@ static void judge_used_msr(struct use *use, const struct gim_msr_row *row, uint3
 	          has_number ? "the target's CPUID words do not open" : "the target does not have");
 }
 
+static void judge_interface_used(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own)
+{
+	use_msrs(judging, provider, own, judge_used_msr);
+}
+
 void gim_judge_used(struct gim_judging *judging)
 {
-	use_msrs(judging, judge_used_msr);
+	gim_judging_interfaces(judging, judge_interface_used);
 }
 
 static void judge_hidden_msr(struct use *use, const struct gim_msr_row *row, uint32_t index, const char *path)
@@ -206,7 +215,12 @@ static void judge_hidden_msr(struct use *use, const struct gim_msr_row *row, uin
 	          msr_number(row, index));
 }
 
+static void judge_interface_hidden(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own)
+{
+	use_msrs(judging, provider, own, judge_hidden_msr);
+}
+
 void gim_judge_hidden(struct gim_judging *judging)
 {
-	use_msrs(judging, judge_hidden_msr);
+	gim_judging_interfaces(judging, judge_interface_hidden);
 }

@@ -10,7 +10,6 @@ void gim_judge_lost(struct gim_judging *judging);
 void gim_judge_filled(struct gim_judging *judging);
 
 /* check_features.c */
-void gim_judge_used(struct gim_judging *judging);
 void gim_judge_words(struct gim_judging *judging);
 void gim_judge_hidden(struct gim_judging *judging);
 

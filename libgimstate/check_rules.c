@@ -21,6 +21,16 @@ const struct gim_provider *gim_judging_provider(const struct gim_state *state)
 	return gim_unit_provider(state);
 }
 
+void gim_judging_interfaces(struct gim_judging *judging, gim_judge_interface_fn *judge)
+{
+	const bool named = gim_state_value(judging->state, "gim.provider").presence != GIM_ABSENT;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
+		const struct gim_object *own = (*each)->record ? gim_state_find(judging->state, (*each)->record) : NULL;
+		if (own && (!named || *each == gim_judging_provider(judging->state)))
+			judge(judging, *each, own);
+	}
+}
+
 uint32_t gim_judging_vcpus(const struct gim_state *state)
 {
 	const struct gim_object *guest = GIM_OBJECT_OF(state, guest);
@@ -201,7 +211,7 @@ static void judge_no_interface(struct gim_judging *judging)
 /*
  * vCPUs, memory, frequencies.
  */
-static void judge_vcpus(struct gim_judging *judging)
+void gim_judge_vcpus(struct gim_judging *judging)
 {
 	const uint32_t own = gim_judging_vcpus(judging->state), wanted = gim_judging_vcpus(&judging->target->state);
 	if (own && wanted && own != wanted)
@@ -289,10 +299,10 @@ bool gim_judging_leaf(const struct gim_state *state, uint32_t leaf, uint32_t reg
 	return false;
 }
 
-static void judge_leaves(struct gim_judging *judging)
+static void judge_interface_leaves(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own)
 {
-	const struct gim_provider *provider = gim_judging_provider(judging->state);
-	for (const struct gim_cpuid_row *row = provider ? provider->cpuid : NULL; row && row->leaf; row++) {
+	(void)own;
+	for (const struct gim_cpuid_row *row = provider->cpuid; row && row->leaf; row++) {
 		const struct gim_object *object = gim_state_find(judging->state, row->record);
 		uint32_t registers[4];
 		char path[128];
@@ -305,6 +315,11 @@ static void judge_leaves(struct gim_judging *judging)
 			          "the word is 0x%" PRIx64 ", and CPUID 0x%08" PRIx32 " shows the guest 0x%" PRIx32, word, row->leaf,
 			          registers[row->reg]);
 	}
+}
+
+static void judge_leaves(struct gim_judging *judging)
+{
+	gim_judging_interfaces(judging, judge_interface_leaves);
 }
 
 static void judge_vendor(struct gim_judging *judging)
@@ -344,12 +359,15 @@ static int judge_address(void *user, const char *path, const struct gim_value *v
 	return 0;
 }
 
+static void judge_interface_addresses(struct gim_judging *judging, const struct gim_provider *provider, const struct gim_object *own)
+{
+	(void)provider;
+	(void)gim_object_visit(own, "", judge_address, judging, NULL);
+}
+
 static void judge_addresses(struct gim_judging *judging)
 {
-	const struct gim_provider *provider = gim_judging_provider(judging->state);
-	const struct gim_object *own = provider && provider->record ? gim_state_find(judging->state, provider->record) : NULL;
-	if (own)
-		(void)gim_object_visit(own, "", judge_address, judging, NULL);
+	gim_judging_interfaces(judging, judge_interface_addresses);
 }
 
 #define LOADER "VirtualBox's loader"
@@ -406,7 +424,8 @@ const struct gim_check_rule gim_check_rules[] = {
       .why = "each vCPU's registers belong to one of the target's", .mend = "give the VM as many vCPUs as the state has", .source = LOADER},
      .unit = "cpum/1",
      .stage = GIM_STAGE_HEAD,
-     .judge = judge_vcpus},
+     .judge = gim_judge_vcpus,
+     .except = "qemu"},
     {{"GIM-CPU-002", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the target's processor is of the vendor that the guest knows",
       .why = "the guest uses what its processor had, and hypercall instructions differ between vendors",
       .mend = "load the state on a host with a processor of that vendor", .source = "CPUID leaf 0"},
@@ -423,7 +442,8 @@ const struct gim_check_rule gim_check_rules[] = {
     {{"GIM-TSC-001", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the target's TSC runs as fast as the guest knows it",
       .why = "the guest's clocks go wrong by the ratio", .mend = "load the state on a host of that frequency, or one that scales the TSC",
       .source = KVM_RULES},
-     .judge = judge_tsc},
+     .judge = judge_tsc,
+     .except = "qemu"},
     {{"GIM-CLOCK-004", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the vCPUs' TSCs are less than a second apart",
       .why = "a guest that takes them for one clock sees time go back when it moves to another vCPU",
       .mend = "find out which unit was changed, or take the file again from where it was made", .source = "TLFS, timers; " KVM_RULES},
@@ -436,7 +456,8 @@ const struct gim_check_rule gim_check_rules[] = {
       .why = "the target refuses to load the MSR, or the guest faults when it next uses it",
       .mend = "choose a target that offers the feature, or give it the CPUID bit that opens the MSR",
       .source = "TLFS, feature discovery; " KVM_RULES, .after = "GIM-PROV-001"},
-     .judge = gim_judge_used},
+     .judge = gim_judge_used,
+     .except = "qemu"},
     {{"GIM-FEAT-002", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the target offers every feature that the guest was shown",
       .why = "the guest faults when it begins to use the feature", .mend = "choose a target that offers the feature",
       .source = "TLFS, feature discovery; " KVM_RULES, .after = "GIM-PROV-001 GIM-FEAT-001"},
