@@ -24,10 +24,10 @@ struct profile_leaf {
 
 struct profile {
 	struct gim_text name;
-	struct gim_text release;    /* "vbox:7.2": which loader it is */
-	struct gim_text hypervisor; /* whose product it is: "vbox", "kvm" */
-	struct gim_text cpu_vendor; /* of the host, e.g. "GenuineIntel" */
-	struct gim_text reason;     /* how its interface was chosen */
+	struct gim_text release;                                  /* "vbox:7.2": which loader it is */
+	struct gim_text hypervisor;                               /* whose product it is: "vbox", "kvm" */
+	struct gim_text cpu_vendor;                               /* of the host, e.g. "GenuineIntel" */
+	struct gim_text reason;                                   /* how its interface was chosen */
 	struct gim_text machine, accelerator, uuid, capabilities; /* of QEMU's */
 	uint32_t tsc_tolerance_ppm;
 	uint8_t tsc_fixed, chipset, nested, debug;
