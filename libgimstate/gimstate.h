@@ -634,6 +634,60 @@ int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_ver
                       struct gim_error *error);
 
 /*
+ * Guest memory: the guest's physical address space in a state that holds its RAM, and devices' memory that the state holds beside it.
+ */
+struct gim_memory;
+
+enum gim_memory_kind {
+	GIM_MEMORY_HOLE,      /* nothing is there */
+	GIM_MEMORY_RAM,       /* a page of RAM with content */
+	GIM_MEMORY_ZERO,      /* a page of RAM that is all zeros */
+	GIM_MEMORY_BALLOONED, /* a page of RAM that the guest gave back; it reads as zeros */
+	GIM_MEMORY_MISSING,   /* a page of RAM of which the state says nothing; it reads as zeros, as after a reset */
+	GIM_MEMORY_ROM,       /* as the guest reads it: where a ROM is shadowed by RAM, that */
+	GIM_MEMORY_DEVICE,    /* a device's own memory */
+	GIM_MEMORY_KINDS
+};
+
+/* A kind's name, e.g. "ballooned". Never NULL. */
+const char *gim_memory_kind_name(enum gim_memory_kind kind);
+
+struct gim_memory_range {
+	enum gim_memory_kind kind; /* GIM_MEMORY_RAM, GIM_MEMORY_ROM or GIM_MEMORY_DEVICE */
+	uint64_t gpa;              /* GIM_UNKNOWN: the state does not say where the guest sees it */
+	uint64_t size_bytes;       /* whole pages */
+	char name[96];             /* what it is for its hypervisor, or "" */
+};
+
+struct gim_memory_options {
+	gim_progress_fn *progress; /* of the index; may be NULL */
+	void *progress_user;
+};
+
+/* Find the memory of a state that is open settled, which must live as long as *memory. Goes through the page records once, and keeps where each page is: about 1/512 of the
+ * size of the RAM. options may be NULL. GIM_E_NO_UNIT: it holds none. *memory is the caller's: gim_memory_free. */
+int gim_memory_open(struct gim_state *state, const struct gim_memory_options *options, struct gim_memory **memory, struct gim_error *error);
+void gim_memory_free(struct gim_memory **memory);
+
+/* How much RAM the guest has; where its address space ends, behind the last range that has a place in it; and how much memory the index takes. */
+uint64_t gim_memory_ram_bytes(const struct gim_memory *memory);
+uint64_t gim_memory_end(const struct gim_memory *memory);
+uint64_t gim_memory_index_bytes(const struct gim_memory *memory);
+
+/* The index-th range: those in the address space by rising address, then the others. False: there are no more. */
+bool gim_memory_range(const struct gim_memory *memory, unsigned index, struct gim_memory_range *range);
+
+/* What is at an address, and (size_bytes may be NULL) for how many bytes from there on it is the same; of a hole behind the last range GIM_UNKNOWN. */
+enum gim_memory_kind gim_memory_at(const struct gim_memory *memory, uint64_t gpa, uint64_t *size_bytes);
+
+/* Read guest-physical memory. GIM_E_ARGUMENT, with the address, where a byte is in a hole. On failure it is not known what bytes hold. A memory is read by one
+ * thread at a time. */
+int gim_memory_read(struct gim_memory *memory, uint64_t gpa, void *bytes, size_t size_bytes, struct gim_error *error);
+/* The same within the index-th range, from an offset on, whether or not it has a place in the address space. */
+int gim_memory_read_range(struct gim_memory *memory, unsigned index, uint64_t offset, void *bytes, size_t size_bytes,
+                          struct gim_error *error);
+
+/*
  * Finding states, and telling contents apart.
  */
 /* Does the file begin like a saved state, when it is unpacked if need be? 1: yes; 0: no, or only text that may be one; negative: it cannot be read. */

@@ -116,6 +116,7 @@ struct gim_target;
 struct gim_setup;
 struct gim_check_rule;
 struct gim_format;
+struct gim_memory_format;
 /* Called once for each set of settings in a settings file (target.h); non-zero stops. */
 typedef int gim_setup_visit_fn(void *user, struct gim_setup *setup);
 
@@ -174,6 +175,7 @@ struct gim_format {
 	int (*pack)(struct gim_state *state, const struct gim_changes *changes, const struct gim_pack_options *options, gim_sink_fn *sink,
 	            void *user, struct json_t **manifest, struct gim_error *error);
 	int (*unpack)(struct gim_input *input, gim_member_fn *member, void *user, struct gim_error *error);
+	const struct gim_memory_format *memory;  /* how guest memory is found in it (memory.h); NULL: it holds none */
 	const struct gim_layout *const *layouts; /* of units and sections that no provider owns (guest, vbox); NULL-terminated */
 	const struct gim_record *const *records; /* its own top records; NULL-terminated, may be NULL */
 	/* Report the units that this release would not load; 1: there are some, 0: none, or a negative code. NULL: it is not known. */

@@ -323,7 +323,26 @@ static const struct gim_row pdm_rows[] = {
 
 /* pgm: a head, the configuration, and then the pages, which are not for rows. */
 static const struct gim_row paging_rows[] = {
-    BEGIN,    ON(guest_vcpu, paging.a20), ON(guest_vcpu, paging.a20_mask), ON(guest_vcpu, paging.mode), ON(guest_vcpu, paging.pdpt), END,
+    BEGIN,
+    ON(guest_vcpu, paging.a20),
+    ON(guest_vcpu, paging.a20_mask),
+    ON(guest_vcpu, paging.mode),
+    SINCE(14, guest_vcpu, paging.pdpt),
+    END,
+    END_ROWS,
+};
+/* Until 13: what of the hypervisor's own lay in the guest's address space. Its two addresses are as wide as the producer's pointers. */
+static const struct gim_row mapping_rows[] = {
+    ON(vbox_mapping, number),
+    ON(vbox_mapping, name),
+    ON_(vbox_mapping, address, .wire = 4, WHEN_CODEC(VBOX_CODEC_POINTER4, VBOX_CODEC_POINTER4)),
+    ON_(vbox_mapping, old_address, .wire = 4, WHEN_CODEC(VBOX_CODEC_POINTER4, VBOX_CODEC_POINTER4)),
+    ON_(vbox_mapping, address, WHEN_CODEC(VBOX_CODEC_POINTER4, 0)),
+    ON_(vbox_mapping, old_address, WHEN_CODEC(VBOX_CODEC_POINTER4, 0)),
+    END_ROWS,
+};
+static const struct gim_row mappings_rows[] = {
+    EACH(vbox, pgm.mapping, vbox_mapping, mapping_rows, .count = GIM_COUNT_UNTIL, .wire = 4, .value = UINT32_MAX),
     END_ROWS,
 };
 static const struct gim_row rom_rows[] = {
@@ -340,25 +359,31 @@ static const struct gim_row mmio2_rows[] = {
     END_ROWS,
 };
 static const struct gim_row pgm_config_rows[] = {
-    ON(vbox, pgm.hole_bytes),
-    ON(vbox, pgm.ram_bytes),
+    SINCE(11, vbox, pgm.hole_bytes),
+    SINCE(11, vbox, pgm.ram_bytes),
     EACH(vbox, pgm.rom, vbox_rom, rom_rows, .count = GIM_COUNT_UNTIL, .wire = 1, .value = 0xff),
     EACH(vbox, pgm.mmio2, vbox_mmio2, mmio2_rows, .count = GIM_COUNT_UNTIL, .wire = 1, .value = 0xff),
     END_ROWS,
 };
-static const struct gim_row pgm_rows[] = {
+static const struct gim_row pgm_head_rows[] = {
     BEGIN,
     ON(vbox, pgm.mapping_fixed),
     ON(vbox, pgm.mapping_address),
     ON(vbox, pgm.mapping_bytes),
-    ON(vbox, pgm.ballooned_pages),
+    SINCE(12, vbox, pgm.ballooned_pages),
     END,
     /* The number of vCPUs is not said, but each begins with a marker, which no size of a hole looks like. */
     EACH(guest, vcpu, guest_vcpu, paging_rows, .count = GIM_COUNT_WHILE, .wire = 4, .value = 0x19200102),
+    GROUP(mappings_rows, .until = 13),
+    END_ROWS,
+};
+static const struct gim_row pgm_rows[] = {
+    GROUP(pgm_head_rows),
     GROUP(pgm_config_rows, WHEN_CODEC(VBOX_CODEC_LIVE, 0)),
     OPEN_END,
     END_ROWS,
 };
+static const struct gim_row pgm_9_rows[] = {GROUP(pgm_head_rows), OPEN_END, END_ROWS};
 static const struct gim_row pgm_live_rows[] = {GROUP(pgm_config_rows), OPEN_END, END_ROWS};
 
 /* apic: the registers stand differently in x2APIC mode, which the base says per vCPU. */
@@ -528,8 +553,8 @@ static const struct gim_frame frames[] = {
     {.name = "cpum", .instance = 1, .first = 18, .last = 24, .rows = cpum_begin_rows},
     {.name = "cpum", .instance = 1, .first = 17, .last = 24, .flags = VBOX_FRAME_LIVE, .rows = cpum_live_rows},
     {.name = "cpum", .instance = 1, .first = 17, .last = 24, .flags = VBOX_FRAME_TAIL, .rows = cpuid_rows},
-    {.name = "pgm", .instance = 1, .first = 14, .last = 14, .rows = pgm_rows},
-    {.name = "pgm", .instance = 1, .first = 14, .last = 14, .flags = VBOX_FRAME_LIVE, .rows = pgm_live_rows},
+    {.name = "pgm", .instance = 1, .first = 10, .last = 14, .rows = pgm_rows},
+    {.name = "pgm", .instance = 1, .first = 10, .last = 14, .flags = VBOX_FRAME_LIVE, .rows = pgm_live_rows},
     {.name = "tm", .instance = 1, .first = 3, .last = 3, .rows = tm_rows},
     {.name = "vmm", .instance = 1, .first = 4, .last = 4, .rows = vmm_rows},
     {.name = "trpm", .instance = 1, .first = 9, .last = 9, .rows = trpm_raw_rows},
@@ -546,6 +571,8 @@ static const struct gim_frame frames[] = {
     {.name = "DisplayData", .instance = 0, .first = 0x10005, .last = 0x10005, .rows = display_rows},
     {.name = "DisplayScreenshot", .instance = 1100, .first = 0x10001, .last = 0x10001, .rows = screenshots_rows},
 };
+
+const struct gim_frame vbox_pgm_9 = {.name = "pgm", .instance = 1, .first = 9, .last = 9, .rows = pgm_9_rows};
 
 const struct gim_layout vbox_layout_units = {
     .name = "vbox-units",

@@ -9,6 +9,20 @@
 
 extern const char ssm_unit_magic[8], ssm_end_magic[8], ssm_directory_magic[8];
 
+/* Types of records of 2.0: the low four bits of what leads them. */
+enum ssm_record_type { SSM_TERMINATOR_RECORD = 1, SSM_RAW, SSM_LZF, SSM_ZERO, SSM_NAMED };
+
+/* What begins a record. */
+struct ssm_record {
+	uint8_t lead, head; /* head: bytes of type and size */
+	uint32_t size;      /* of what follows */
+};
+enum { SSM_RECORD_HEAD_MAX = 7 };
+
+/* Its type, and its size as UTF-8 stretched to 31 bits, as leniently as VirtualBox reads it. got: how many bytes there are, fewer than SSM_RECORD_HEAD_MAX only at
+ * the end of the file; at: where they stand in it. */
+int ssm_record_parse(const uint8_t *bytes, size_t got, uint64_t at, struct ssm_record *record, struct gim_error *error);
+
 /* CRC of bytes in which the four at crc_offset count as zero. */
 uint32_t ssm_crc_without(const uint8_t *bytes, size_t size, size_t crc_offset);
 
@@ -39,7 +53,10 @@ int ssm_find_directory(struct ssm_stream *stream, struct gim_error *error);
 int ssm_next_directory(struct ssm_stream *stream, struct gim_error *error);
 int ssm_next_footer(struct ssm_stream *stream, struct gim_error *error);
 
-/* The old containers. */
+/* The old containers: how a unit is compressed, and what begins a block of LZF. */
+enum ssm1_method { SSM1_STORE = 2, SSM1_ZLIB = 3, SSM1_BZLIB = 4, SSM1_LZF = 5, SSM1_LZJB = 6, SSM1_LZO = 7, SSM1_DEFLATE = 8 };
+enum { SSM1_BLOCK_HEADER_BYTES = 10 };
+int ssm_v1_block(const uint8_t *bytes, uint64_t at, uint32_t *packed, uint32_t *unpacked, struct gim_error *error);
 int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error);
 int ssm_v1_next(struct ssm_stream *stream, struct gim_unit *unit, struct gim_error *error);
 int ssm_v1_read(struct ssm_stream *stream, uint8_t *bytes, size_t size, size_t *got, struct gim_error *error);

@@ -240,39 +240,45 @@ static int next_v2(struct ssm_stream *stream, struct gim_unit *unit, struct gim_
 /*
  * Records of 2.0.
  */
-/* What begins a record: its type, and its size as UTF-8 stretched to 31 bits, as leniently as VirtualBox reads it. Takes both. */
-static int record_header(struct ssm_stream *stream, uint8_t *lead, uint32_t *size, struct gim_error *error)
+int ssm_record_parse(const uint8_t *bytes, size_t got, uint64_t at, struct ssm_record *record, struct gim_error *error)
 {
-	enum { LONGEST = 7 };
 	static const uint32_t least[] = {0, 0, 0, 0, 0x10000, 0x200000, 0x4000000};
-	const uint64_t at = stream->position;
-	const uint8_t *bytes;
-	size_t got;
-	int result = ssm_peek(stream, LONGEST, &bytes, &got, error);
-	if (result)
-		return result;
 	if (got && ((bytes[0] & 0xe0) != 0x80 || !(bytes[0] & 0xf) || (bytes[0] & 0xf) > 5))
 		return ssm_fail(error, SSM_RECORD, at, "0x%02x begins no record", bytes[0]);
 	unsigned length = 1; /* of the size */
 	if (got > 1 && bytes[1] & 0x80)
-		for (length = 2; length < LONGEST && bytes[1] & 0x80u >> length;)
+		for (length = 2; length < SSM_RECORD_HEAD_MAX && bytes[1] & 0x80u >> length;)
 			length++;
-	if (length == LONGEST)
+	if (length == SSM_RECORD_HEAD_MAX)
 		return ssm_fail(error, SSM_RECORD, at + 1, "0x%02x cannot begin a record's size", bytes[1]);
 	if (got < 1 + length)
 		return ssm_fail(error, SSM_END_OF_FILE, at + got, "the file ends within a record header");
-	*lead = bytes[0];
-	*size = bytes[1];
+	uint32_t size = bytes[1];
 	if (length > 1)
-		*size &= 0x7fu >> length;
+		size &= 0x7fu >> length;
 	for (unsigned i = 2; i <= length; i++) {
 		if ((bytes[i] & 0xc0) != 0x80)
 			return ssm_fail(error, SSM_RECORD, at + i, "0x%02x cannot continue a record's size", bytes[i]);
-		*size = *size << 6 | (bytes[i] & 0x3f);
+		size = size << 6 | (bytes[i] & 0x3f);
 	}
-	if (*size < least[length])
+	if (size < least[length])
 		return ssm_fail(error, SSM_RECORD, at + 1, "the record's size is written longer than it need be");
-	return ssm_take(stream, 1 + length, &bytes, "a record header", error);
+	*record = (struct ssm_record){.lead = bytes[0], .head = (uint8_t)(1 + length), .size = size};
+	return 0;
+}
+
+/* What begins a record: its type, and its size. Takes both. */
+static int record_header(struct ssm_stream *stream, uint8_t *lead, uint32_t *size, struct gim_error *error)
+{
+	struct ssm_record record = {.lead = 0};
+	const uint8_t *bytes;
+	size_t got;
+	int result = ssm_peek(stream, SSM_RECORD_HEAD_MAX, &bytes, &got, error);
+	if (!result)
+		result = ssm_record_parse(bytes, got, stream->position, &record, error);
+	*lead = record.lead;
+	*size = record.size;
+	return result ? result : ssm_take(stream, record.head, &bytes, "a record header", error);
 }
 
 static int read_terminator(struct ssm_stream *stream, uint64_t at, uint8_t lead, uint32_t size, struct gim_error *error)
@@ -315,7 +321,7 @@ static bool put_off(struct ssm_stream *stream, size_t size, size_t unpacked)
 /* Expand an LZF or zero record of `size` bytes into the block. */
 static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_t size, struct gim_error *error)
 {
-	const bool zero = type == 4;
+	const bool zero = type == SSM_ZERO;
 	const uint8_t *bytes;
 	if (size < (zero ? 1 : 2) || size > (zero ? 1 : 4098))
 		return ssm_fail(error, SSM_UNPACK, at, "a%s record of %u bytes is impossible", zero ? " zero" : "n LZF", size);
@@ -337,7 +343,6 @@ static int unpack(struct ssm_stream *stream, uint64_t at, unsigned type, uint32_
 
 static int next_record(struct ssm_stream *stream, struct gim_error *error)
 {
-	enum { TERMINATOR = 1, RAW, LZF, ZERO, NAMED };
 	const uint64_t at = stream->position;
 	uint8_t lead = 0;
 	uint32_t size = 0;
@@ -346,13 +351,13 @@ static int next_record(struct ssm_stream *stream, struct gim_error *error)
 		return result;
 	const unsigned type = lead & 0xf;
 	switch (type) {
-	case TERMINATOR:
+	case SSM_TERMINATOR_RECORD:
 		return read_terminator(stream, at, lead, size, error);
-	case RAW:
+	case SSM_RAW:
 		stream->raw_left = size;
 		stream->empty = !size;
 		return 0;
-	case NAMED:
+	case SSM_NAMED:
 		return ssm_fail(error, SSM_RECORD_NAMED, at, "a named record: no release writes or reads them");
 	default:
 		return unpack(stream, at, type, size, error);

@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_V1_1 = 64, HEADER_V1_2 = 80, CRC_START = 44, UNIT_HEADER = 28, BLOCK_HEADER = 10, PACKED_MAX = 16374 };
-
-enum method { STORE = 2, ZLIB = 3, BZLIB = 4, LZF = 5, LZJB = 6, LZO = 7, DEFLATE = 8 };
+enum { HEADER_V1_1 = 64, HEADER_V1_2 = 80, CRC_START = 44, UNIT_HEADER = 28, PACKED_MAX = 16374 };
 
 int ssm_v1_header(struct ssm_stream *stream, struct gim_error *error)
 {
@@ -120,18 +118,29 @@ static int begin_method(struct ssm_stream *stream, struct gim_error *error)
 	if (result)
 		return result;
 	stream->method = bytes[0];
-	if (stream->method == BZLIB || stream->method == LZJB || stream->method == LZO)
+	if (stream->method == SSM1_BZLIB || stream->method == SSM1_LZJB || stream->method == SSM1_LZO)
 		return ssm_fail(error, SSM1_UNSUPPORTED, at,
 		                "the unit is compressed by %s, which no release wrote: only store, zlib and LZF are read",
 		                names[stream->method]);
-	if (stream->method < STORE || stream->method > DEFLATE)
+	if (stream->method < SSM1_STORE || stream->method > SSM1_DEFLATE)
 		return ssm_fail(error, SSM1_METHOD, at, "compression method %d is unknown", stream->method);
-	if (stream->method != ZLIB && stream->method != DEFLATE)
+	if (stream->method != SSM1_ZLIB && stream->method != SSM1_DEFLATE)
 		return 0;
 	ssm_v1_close(stream);
 	stream->inflate = calloc(1, sizeof(*stream->inflate));
-	if (!stream->inflate || inflateInit2(stream->inflate, stream->method == ZLIB ? 15 : -15) != Z_OK)
+	if (!stream->inflate || inflateInit2(stream->inflate, stream->method == SSM1_ZLIB ? 15 : -15) != Z_OK)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	return 0;
+}
+
+int ssm_v1_block(const uint8_t *bytes, uint64_t at, uint32_t *packed, uint32_t *unpacked, struct gim_error *error)
+{
+	struct gim_cursor cursor = {.bytes = bytes, .size = SSM1_BLOCK_HEADER_BYTES, .position = 2};
+	*packed = gim_cursor_u16(&cursor);
+	cursor.position = 8;
+	*unpacked = gim_cursor_u16(&cursor);
+	if (bytes[0] != 'Z' || bytes[1] != 'V' || !*packed || *packed > PACKED_MAX || !*unpacked || *unpacked > SSM_BLOCK_MAX)
+		return ssm_fail(error, SSM1_DATA, at, "a malformed block: %u bytes to expand to %u", *packed, *unpacked);
 	return 0;
 }
 
@@ -139,17 +148,14 @@ static int next_block(struct ssm_stream *stream, struct gim_error *error)
 {
 	const uint64_t at = stream->position;
 	const uint8_t *bytes;
-	if (stream->unit_end - at < BLOCK_HEADER)
+	uint32_t packed, unpacked;
+	if (stream->unit_end - at < SSM1_BLOCK_HEADER_BYTES)
 		return ssm_fail(error, SSM1_DATA, at, "the unit ends within a block's header");
-	int result = ssm_take(stream, BLOCK_HEADER, &bytes, "a block's header", error);
+	int result = ssm_take(stream, SSM1_BLOCK_HEADER_BYTES, &bytes, "a block's header", error);
+	if (!result)
+		result = ssm_v1_block(bytes, at, &packed, &unpacked, error);
 	if (result)
 		return result;
-	struct gim_cursor cursor = {.bytes = bytes, .size = BLOCK_HEADER, .position = 2};
-	const uint32_t packed = gim_cursor_u16(&cursor);
-	cursor.position = 8;
-	const uint32_t unpacked = gim_cursor_u16(&cursor);
-	if (bytes[0] != 'Z' || bytes[1] != 'V' || !packed || packed > PACKED_MAX || !unpacked || unpacked > SSM_BLOCK_MAX)
-		return ssm_fail(error, SSM1_DATA, at, "a malformed block: %u bytes to expand to %u", packed, unpacked);
 	if (packed > stream->unit_end - stream->position)
 		return ssm_fail(error, SSM1_DATA, at, "the unit ends within a block");
 	result = ssm_take(stream, packed, &bytes, "a block", error);
@@ -216,9 +222,9 @@ int ssm_v1_read(struct ssm_stream *stream, uint8_t *bytes, size_t size, size_t *
 			stream->finished = true;
 		} else if (!stream->method) {
 			result = begin_method(stream, error);
-		} else if (stream->method == LZF) {
+		} else if (stream->method == SSM1_LZF) {
 			result = next_block(stream, error);
-		} else if (stream->method == STORE) {
+		} else if (stream->method == SSM1_STORE) {
 			result = next_stored(stream, error);
 		} else {
 			result = next_inflated(stream, error);

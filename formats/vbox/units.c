@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What precedes the pages in pgm: even 1024 vCPUs and all ROMs fit. */
-#define PGM_LIMIT ((size_t)128 << 10)
-
 /* One call of vbox_decode or vbox_decode_unit. */
 struct decoding {
 	struct gim_state *state;
@@ -121,7 +118,7 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 {
 	const bool pages = !strcmp(unit->name, "pgm");
 	struct gim_error own = GIM_ERROR_INIT;
-	payload->limit = pages ? PGM_LIMIT : VBOX_PAYLOAD_LIMIT;
+	payload->limit = pages ? VBOX_PGM_LIMIT : VBOX_PAYLOAD_LIMIT;
 	payload->stop_early = state->input.seekable;
 	int result = gim_unit_read(state, unit, gather, payload, &own);
 	if (result && payload->cut && payload->stop_early)
@@ -160,12 +157,14 @@ bool vbox_is_live(const struct gim_state *state)
 	return source && ((const struct source *)(const void *)source->data)->live;
 }
 
-static struct gim_codec codec_for(const struct gim_state *state, const struct gim_unit *unit, const struct payload *payload)
+struct gim_codec vbox_codec_for(const struct gim_state *state, const struct gim_unit *unit, bool partial)
 {
+	const struct gim_object *object = gim_state_find(state, &source_record);
+	const struct source *source = object ? (const struct source *)(const void *)object->data : NULL;
 	struct gim_codec codec = state->codec;
 	codec.version = unit->version;
-	codec.partial = payload->cut;
-	codec.flags = vbox_is_live(state) ? VBOX_CODEC_LIVE : 0;
+	codec.partial = partial;
+	codec.flags = (source && source->live ? VBOX_CODEC_LIVE : 0) | (source && source->pointer_bytes == 4 ? VBOX_CODEC_POINTER4 : 0);
 	return codec;
 }
 
@@ -189,7 +188,7 @@ static struct outcome try_frame(const struct gim_state *state, const struct gim_
 		outcome.result = gim_object_new(&outcome.arena, &vbox_record, &outcome.vbox, &outcome.error);
 	if (!outcome.result) {
 		const struct gim_object roots[] = {outcome.guest, outcome.vbox};
-		const struct gim_codec codec = codec_for(state, unit, payload);
+		const struct gim_codec codec = vbox_codec_for(state, unit, payload->cut);
 		const struct guest *guest = (const struct guest *)(const void *)roots[0].data;
 		uint32_t version;
 		outcome.result = gim_decode(frame->rows, &codec, roots, 2, &outcome.arena, payload->bytes, payload->size, &outcome.used,
@@ -236,7 +235,7 @@ static int decode_for_good(struct gim_state *state, const struct gim_unit *unit,
 	if (!gim_state_object(state, &guest_record, error) || !gim_state_object(state, &vbox_record, error))
 		return GIM_E_MEMORY;
 	const struct gim_object roots[] = {*gim_state_find(state, &guest_record), *gim_state_find(state, &vbox_record)};
-	const struct gim_codec codec = codec_for(state, unit, payload);
+	const struct gim_codec codec = vbox_codec_for(state, unit, payload->cut);
 	size_t used;
 	uint32_t version;
 	/* An empty payload has no bytes to point to. */
@@ -372,7 +371,7 @@ static void decode_gim(struct decoding *decoding, const struct gim_unit *unit)
 	if (result)
 		fail_unit(decoding, unit, true, IN_FILE, result, &read_error);
 	if (!result || payload.size) {
-		const struct gim_codec codec = codec_for(decoding->state, unit, &payload);
+		const struct gim_codec codec = vbox_codec_for(decoding->state, unit, payload.cut);
 		int decoded = gim_unit_decode(decoding->state, &codec, unit->version, payload.bytes, payload.size, decoding->report,
 		                              decoding->user, &decode_error);
 		if (decoded && !result)
@@ -551,7 +550,7 @@ static int judge_gim(struct gim_state *state, const struct gim_unit *unit, const
 			           unit->pass);
 		return 0;
 	}
-	const struct gim_codec codec = codec_for(state, unit, payload);
+	const struct gim_codec codec = vbox_codec_for(state, unit, payload->cut);
 	/* Not whole, it cannot be told where the provider's payload should have ended. */
 	int result = gim_unit_decode(state, &codec, unit->version, payload->bytes, payload->size, whole ? report : NULL, user, &own);
 	return result ? report_payload(unit, &own, whole, report, user) : 0;

@@ -60,11 +60,17 @@ struct vbox_tm {
 	uint8_t catchup;
 };
 
+struct vbox_mapping {
+	struct gim_text name;
+	uint64_t address, old_address;
+	uint32_t number;
+};
+
 struct vbox_pgm {
 	uint64_t mapping_address, ram_bytes;
 	uint32_t mapping_bytes, ballooned_pages, hole_bytes;
 	uint8_t mapping_fixed;
-	struct gim_list rom, mmio2;
+	struct gim_list rom, mmio2, mapping;
 };
 
 struct vbox_pdm {
@@ -104,8 +110,8 @@ struct vbox {
 };
 
 extern const struct gim_record vbox_property_record, vbox_device_record, vbox_rom_record, vbox_mmio2_record, vbox_folder_record,
-    vbox_monitor_record, vbox_screenshot_record, vbox_words_record, vbox_cpum_record, vbox_tm_record, vbox_pgm_record, vbox_pdm_record,
-    vbox_apic_record, vbox_display_record, vbox_hm_record, vbox_record;
+    vbox_monitor_record, vbox_screenshot_record, vbox_words_record, vbox_cpum_record, vbox_tm_record, vbox_mapping_record, vbox_pgm_record,
+    vbox_pdm_record, vbox_apic_record, vbox_display_record, vbox_hm_record, vbox_record;
 
 /* Flags of frames: which pass of a unit they read. */
 enum {
@@ -114,11 +120,14 @@ enum {
 	VBOX_FRAME_TAIL = 2, /* the CPUID block at the end of a cpum payload whose middle is not understood */
 };
 
-/* Flag of the codec: the file is a live save, whose final pass leaves out what pass 0 said. */
-enum { VBOX_CODEC_LIVE = 1 };
+/* Flags of the codec: the file is a live save, whose final pass leaves out what pass 0 said; its producer's pointers have 4 bytes. */
+enum { VBOX_CODEC_LIVE = 1, VBOX_CODEC_POINTER4 = 2 };
 
 /* Several frames may serve one unit: the first that decodes its payload to the end is the right one, else the last. */
 extern const struct gim_layout vbox_layout_units;
+
+/* The unit pgm of 3.0, which is read for its pages alone: what stands before them says nothing of the guest. */
+extern const struct gim_frame vbox_pgm_9;
 
 /* As struct gim_format wants them. */
 extern const struct gim_layout *const vbox_layouts[];
@@ -141,6 +150,12 @@ int vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const 
 /* Longer payloads than any release writes, and still little memory; and what decoding one for a trial may take. */
 #define VBOX_PAYLOAD_LIMIT ((size_t)8 << 20)
 #define VBOX_SCRATCH_LIMIT ((size_t)24 << 20)
+
+/* What precedes the pages in pgm: even 1024 vCPUs and all ROMs fit. */
+#define VBOX_PGM_LIMIT ((size_t)128 << 10)
+
+/* How this unit's payload is coded. partial: only its beginning is at hand. */
+struct gim_codec vbox_codec_for(const struct gim_state *state, const struct gim_unit *unit, bool partial);
 
 /* Is it a live save, so that units have passes before the final one? */
 bool vbox_is_live(const struct gim_state *state);

@@ -102,6 +102,14 @@ static const struct gim_field vbox_tm_fields[] = {
 };
 RECORD(vbox_tm, "tm", "of the time manager");
 
+static const struct gim_field vbox_mapping_fields[] = {
+    FIELD(vbox_mapping, number, .show = GIM_DEC, .key = true, .change = GIM_CHANGE_FORM, .help = "which one it is"),
+    FIELD(vbox_mapping, name, .show = GIM_STRING, .change = GIM_CHANGE_FORM, .help = "what it was for"),
+    FIELD(vbox_mapping, address, .change = GIM_CHANGE_FORM, .help = "its address in the guest"),
+    FIELD(vbox_mapping, old_address, .change = GIM_CHANGE_FORM, .help = "the second address of the entry"),
+};
+RECORD(vbox_mapping, "mapping", "a mapping of the hypervisor's own in the guest");
+
 static const struct gim_field vbox_pgm_fields[] = {
     FIELD(vbox_pgm, mapping_fixed, .change = GIM_CHANGE_FORM, .show = GIM_BOOL, .max = 1,
           .help = "raw mode's mappings were fixed; 0 since 7.0"),
@@ -112,6 +120,7 @@ static const struct gim_field vbox_pgm_fields[] = {
     FIELD(vbox_pgm, ram_bytes, .show = GIM_SIZE, .help = "size of the RAM"),
     LIST(vbox_pgm, rom, vbox_rom, .help = "ROMs"),
     LIST(vbox_pgm, mmio2, vbox_mmio2, .help = "memory of devices"),
+    LIST(vbox_pgm, mapping, vbox_mapping, .help = "raw mode's mappings, until 4.0"),
 };
 RECORD(vbox_pgm, "pgm", "of the page manager");
 

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "state.h"
 #include "vbox/crc.h"
+#include "vbox/pgm.h"
 #include "vbox/rules.h"
 #include "vbox/settings.h"
 #include "vbox/ssm.h"
@@ -17,7 +18,7 @@
 
 extern const struct gim_format gim_format_vbox;
 
-static struct ssm_stream *stream_of(const struct gim_state *state)
+struct ssm_stream *vbox_stream(const struct gim_state *state)
 {
 	return (struct ssm_stream *)state->container;
 }
@@ -84,7 +85,7 @@ static void vbox_close(struct gim_state *state)
 {
 	if (!state->container)
 		return;
-	ssm_close(stream_of(state));
+	ssm_close(vbox_stream(state));
 	free(state->container);
 	state->container = NULL;
 }
@@ -92,7 +93,7 @@ static void vbox_close(struct gim_state *state)
 /* Walk on from the unit that was given last; its successor is found behind its data. */
 static int vbox_unit_next(struct gim_state *state, struct gim_unit *unit, struct gim_error *error)
 {
-	struct ssm_stream *stream = stream_of(state);
+	struct ssm_stream *stream = vbox_stream(state);
 	if (state->input.seekable)
 		ssm_seek(stream, unit->offset ? unit->offset + unit->stored_bytes : stream->header.size_bytes);
 	struct gim_unit next;
@@ -154,7 +155,7 @@ static int find_in_directory(struct ssm_stream *stream, const char *name, uint32
 
 int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *unit, struct gim_error *error)
 {
-	struct ssm_stream *stream = stream_of(state);
+	struct ssm_stream *stream = vbox_stream(state);
 	int result;
 	if (stream->directory)
 		return *index < stream->directory_count ? listed_unit(stream, (*index)++, unit, error) : 0;
@@ -168,7 +169,7 @@ int vbox_header_next(struct gim_state *state, uint32_t *index, struct gim_unit *
 static int vbox_unit_find(struct gim_state *state, const char *name, uint32_t instance, uint32_t pass, struct gim_unit *unit,
                           struct gim_error *error)
 {
-	struct ssm_stream *stream = stream_of(state);
+	struct ssm_stream *stream = vbox_stream(state);
 	struct gim_unit found = {.offset = 0};
 	int result = 0;
 	if (pass == GIM_PASS_FINAL && stream->directory)
@@ -189,7 +190,7 @@ static int vbox_unit_find(struct gim_state *state, const char *name, uint32_t in
 
 static int vbox_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
-	struct ssm_stream *stream = stream_of(state);
+	struct ssm_stream *stream = vbox_stream(state);
 	uint8_t bytes[16384];
 	size_t got = 1;
 	int result = 0;
@@ -228,7 +229,7 @@ static int ask_container(const struct gim_write_options *options, bool *renew, s
 static int vbox_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options,
                       gim_sink_fn *sink, void *user, struct gim_error *error)
 {
-	const struct ssm_header *header = &stream_of(state)->header;
+	const struct ssm_header *header = &vbox_stream(state)->header;
 	struct ssm_header made = *header;
 	bool renew = false;
 	int result = ask_container(options, &renew, error);
@@ -263,6 +264,7 @@ const struct gim_format gim_format_vbox = {
     .verify = ssm_verify,
     .check_release = vbox_check_release,
     .releases = vbox_releases,
+    .memory = &vbox_memory,
     .layouts = vbox_layouts,
     .records = vbox_records,
     .settings_bid = vbox_settings_bid,

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Guest memory from inside: the index that a format fills by going through its page records once, and how a page is read again.
+ *
+ * The index has one word for each page that the state says something of: what it is, and where the format finds it. So it costs 1/512 of the memory that is
+ * not absent, whatever is in it.
+ */
+#ifndef GIM_MEMORY_H
+#define GIM_MEMORY_H
+
+#include "state.h"
+
+#define GIM_PAGE_BYTES 4096u
+
+/* More than any machine has. */
+#define GIM_MEMORY_LIMIT ((uint64_t)16 << 40)
+#define GIM_MEMORY_RANGES_MAX 1024u
+
+/* What a record says of a page. A page of which none speaks is absent. */
+enum gim_page_state { GIM_PAGE_ABSENT, GIM_PAGE_DATA, GIM_PAGE_ZERO, GIM_PAGE_BALLOONED };
+
+/* Where a page's bytes are: the format's own number. */
+#define GIM_PLACE_BITS 60
+
+/*
+ * For the format's index function.
+ */
+/* Add a range: kind GIM_MEMORY_RAM, GIM_MEMORY_ROM or GIM_MEMORY_DEVICE, of whole pages. *number: by which pages name it. */
+int gim_memory_add_range(struct gim_memory *memory, const struct gim_memory_range *range, uint32_t *number, struct gim_error *error);
+/* What a record says of the index-th page of a range; what earlier records said of it is forgotten. The page is one of the range. */
+int gim_memory_set_page(struct gim_memory *memory, uint32_t number, uint64_t index, enum gim_page_state state, uint64_t place,
+                        struct gim_error *error);
+/* What the records said last. */
+enum gim_page_state gim_memory_page(const struct gim_memory *memory, uint32_t number, uint64_t index, uint64_t *place);
+/* Tell whoever opens the memory how far it is; negative: stop with this failure. */
+int gim_memory_progress(struct gim_memory *memory, uint64_t done_bytes, struct gim_error *error);
+/* The format's own, beside the index; freed by its free function. */
+void gim_memory_set_own(struct gim_memory *memory, void *own);
+void *gim_memory_own(const struct gim_memory *memory);
+struct gim_state *gim_memory_state(const struct gim_memory *memory);
+
+/*
+ * A window over the input, for whoever reads pages. Each thread has its own.
+ */
+struct gim_window {
+	struct gim_input *input;
+	uint8_t *bytes; /* of GIM_WINDOW_BYTES, and slack behind them */
+	uint64_t offset;
+	size_t size;
+	bool forward; /* what is asked for next is likely to follow: read much at a time */
+};
+enum { GIM_WINDOW_BYTES = 256 * 1024, GIM_WINDOW_SLACK = 64 };
+int gim_window_new(struct gim_window *window, struct gim_input *input, bool forward, struct gim_error *error);
+void gim_window_free(struct gim_window *window);
+/* Make size bytes (at most GIM_WINDOW_BYTES / 2) at offset visible; *got: how many there are, fewer only at the end of the input. */
+int gim_window_peek(struct gim_window *window, uint64_t offset, size_t size, const uint8_t **bytes, size_t *got, struct gim_error *error);
+
+struct gim_page_reader {
+	const struct gim_memory *memory;
+	struct gim_window window;
+	void *scratch; /* of scratch_bytes of the format */
+};
+
+/* What a format that holds guest memory offers (struct gim_format's memory). */
+struct gim_memory_format {
+	size_t scratch_bytes; /* of each reader, for the format */
+	/* Go through all page records, in their order, without unpacking what is only passed over. The input can be seeked. GIM_E_NO_UNIT: the state
+	 * holds no memory. */
+	int (*index)(struct gim_state *state, struct gim_memory *memory, struct gim_error *error);
+	/* The bytes of a page with data, by its place. Called by several threads at once, each with a reader of its own. */
+	int (*page)(struct gim_page_reader *reader, uint64_t place, uint8_t *page, struct gim_error *error);
+	void (*free)(void *own); /* may be NULL */
+};
+
+#endif
