@@ -128,9 +128,41 @@ static void put_flags(const struct gim_state *state)
 	putchar('\n');
 }
 
+/* What a container without a GIM unit says; nothing of it, where it says nothing. */
+static bool put_if_any(const struct gim_state *state, const char *label, const char *path)
+{
+	struct gim_value value;
+	if (!look_up(state, path, &value) || !value.length_bytes)
+		return false;
+	put_label(label);
+	put_bytes(&value);
+	putchar('\n');
+	return true;
+}
+
+static int count_item(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(unsigned *)user += value->presence != GIM_ABSENT && value->kind == GIM_VALUE_BYTES;
+	return 0;
+}
+
+/* A migration stream says nothing of its host, and more of its machine. */
+static void put_machine(const struct gim_state *state)
+{
+	unsigned blocks = 0;
+	put_text(state, "machine", "qemu.machine", "");
+	put_text(state, "accel", "qemu.accelerator", "");
+	put_text(state, "run state", "qemu.run_state", "");
+	(void)gim_state_visit(state, "qemu.ram_block", count_item, &blocks, NULL);
+	put_label("blocks");
+	printf("%u\n", blocks);
+}
+
 static void print_text(const struct gim_state *state, const char *file)
 {
 	struct gim_value value;
+	const bool machine = look_up(state, "qemu.described", &value);
 	put_label("file");
 	put_safe(stdout, strcmp(file, "-") ? file : "standard input");
 	if (look_up(state, "source.size_bytes", &value))
@@ -138,15 +170,24 @@ static void print_text(const struct gim_state *state, const char *file)
 	putchar('\n');
 	put_text(state, "container", "source.container", "");
 	put_text(state, "producer", "source.producer", "source.release");
-	put_text(state, "host", "source.host_os", "");
-	put_flags(state);
+	if (machine) {
+		put_machine(state);
+	} else {
+		put_text(state, "host", "source.host_os", "");
+		put_flags(state);
+	}
 	put_vcpus(state);
 	put_ram(state);
 	put_number(state, "TSC", "guest.tsc_hz");
 	put_number(state, "ran for", "guest.virtual_ns");
-	put_number(state, "provider", "gim.provider");
+	if (!machine)
+		put_number(state, "provider", "gim.provider");
+	else if (!put_if_any(state, "interfaces", "gim.interfaces"))
+		printf("%-10s none in use\n", "interfaces");
+	(void)put_if_any(state, "in use", "qemu.enlightenments");
 	put_text(state, "layout", "gim.layout", "");
-	put_number(state, "guest OS", "hyperv.guest_os_id");
+	if (!machine || look_up(state, "hyperv.guest_os_id", &value))
+		put_number(state, "guest OS", "hyperv.guest_os_id");
 }
 
 /* The document holds the records whole, but of the guest only what is on the screen. */
@@ -166,6 +207,11 @@ static int print_json(const struct gim_state *state, const char *file, const str
 		(void)json_object_set_new(guest, keys[i], one ? json_incref(one) : json_null());
 	}
 	json_decref(all);
+	if (gim_state_visit(state, "qemu.described", keep, &value, NULL) == 0 && value.presence != GIM_ABSENT &&
+	    !gim_state_json(state, "qemu", &all, error)) {
+		(void)json_object_update(body, all);
+		json_decref(all);
+	}
 	if (look_up(state, "hyperv.guest_os_id", &value))
 		(void)gim_value_meaning(&value, text, sizeof(text));
 	(void)json_object_set_new(guest, "os", *text ? json_text(text) : json_null());

@@ -32,7 +32,7 @@ static void put_size(uint64_t size)
 
 static void put_unit(const struct gim_unit *unit, uint64_t file_bytes)
 {
-	char name[64], pass[16] = "final", offset[24];
+	char name[GIM_UNIT_NAME_BYTES + 16], pass[16] = "final", offset[24];
 	(void)snprintf(name, sizeof(name), "%s/%" PRIu32, unit->name, unit->instance);
 	if (unit->pass != GIM_PASS_FINAL)
 		(void)snprintf(pass, sizeof(pass), "%" PRIu32, unit->pass);

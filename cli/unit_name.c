@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct unit_name {
-	char name[64];
+	char name[GIM_UNIT_NAME_BYTES];
 	uint32_t instance, pass;
 	bool any_instance;
 };
@@ -26,9 +26,18 @@ static bool take_number(const char **at, uint32_t *number)
 	return true;
 }
 
+/* Where NAME ends: a slash in it is no end when no number follows to the pass or the text's end. */
+static size_t name_length(const char *text)
+{
+	const char *pass = strrchr(text, '@'), *end = pass ? pass : text + strlen(text), *slash = end;
+	while (slash > text && isdigit((unsigned char)slash[-1]))
+		slash--;
+	return (size_t)((slash > text && slash < end && slash[-1] == '/' ? slash - 1 : end) - text);
+}
+
 static bool parse(const char *text, struct unit_name *wanted)
 {
-	const size_t length = strcspn(text, "/@");
+	const size_t length = name_length(text);
 	const char *at = text + length;
 	if (!length || length >= sizeof(wanted->name))
 		return false;

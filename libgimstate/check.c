@@ -270,7 +270,7 @@ static void add(struct verdict *verdict, const struct gim_finding *finding, size
 
 static size_t find_unit(const struct gim_judging *judging, const char *name)
 {
-	char own[64];
+	char own[GIM_UNIT_NAME_BYTES + 16];
 	for (size_t i = 0; name && i < judging->unit_count; i++) {
 		(void)snprintf(own, sizeof(own), "%s/%u", judging->units[i].name, judging->units[i].instance);
 		if (judging->units[i].pass == GIM_PASS_FINAL && !strcmp(own, name))
@@ -282,7 +282,7 @@ static size_t find_unit(const struct gim_judging *judging, const char *name)
 void gim_judge(struct gim_judging *judging, size_t unit, const char *path, const char *format, ...)
 {
 	struct verdict *verdict = (struct verdict *)judging->verdict;
-	char text[512], name[64] = "";
+	char text[512], name[GIM_UNIT_NAME_BYTES + 16] = "";
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);

@@ -206,6 +206,7 @@ enum gim_row_op {
 	GIM_ROW_WITHIN, /* `rows` inside a region as long as the number member says (plus `bias`); rows beyond the region's end are absent */
 	GIM_ROW_REST,   /* a byte string member: all that is left of the region or payload */
 	GIM_ROW_OPEN,   /* what follows is not for rows (RAM pages): stop, nothing is undecoded */
+	GIM_ROW_ITEM,   /* a number member, or an array of them, by the name that the container has for it: codec.items */
 	GIM_ROW_STOP,   /* when `when` holds: what follows cannot be told apart; leave it undecoded */
 };
 
@@ -257,6 +258,8 @@ struct gim_row {
 	const struct gim_record *counter_record; /* of GIM_COUNT_FIELD and GIM_ROW_WITHIN: a uint32_t member */
 	uint32_t counter_offset;
 	uint64_t value;
+	const char *name;            /* of GIM_ROW_ITEM: of the first element, whose number in the container's array is `first` */
+	uint32_t scale;              /* of GIM_ROW_ITEM: the member is the container's number times this; 0: 1 */
 	bool overlooked;             /* of a byte string: a loader does not see that it is too long, and leaves its bytes to what follows */
 	const struct gim_rule *rule; /* of a number: the finding when it is not `value`; it is kept as it is */
 };
@@ -317,6 +320,11 @@ struct gim_row {
 #define REST(type, member)                                                                                                                 \
 	{                                                                                                                                  \
 		.op = GIM_ROW_REST, GIM_ROW_MEMBER(type, member)                                                                           \
+	}
+/* A member by name: ITEM(type, member, "section:field"), with options after it. */
+#define ITEM(type, member, ...)                                                                                                            \
+	{                                                                                                                                  \
+		.op = GIM_ROW_ITEM, GIM_ROW_MEMBER(type, member), .name = __VA_ARGS__                                                      \
 	}
 #define STOP(...)                                                                                                                          \
 	{                                                                                                                                  \
@@ -379,6 +387,14 @@ struct gim_layout {
 	uint32_t frame_count;
 };
 
+/* Numbers that a container finds by name: it knows where they are, and the layout whose they are. instance: of the list's item that is decoded, e.g. the vCPU;
+ * index: of an array's element. get returns an enum gim_presence, or a negative code; put 0 or a negative code. */
+struct gim_items {
+	int (*get)(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error);
+	int (*put)(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error);
+	void *user;
+};
+
 /* What a container knows and rows need. */
 struct gim_codec {
 	uint32_t version;      /* of the frame; a GIM_ROW_VERSION row takes its place */
@@ -388,7 +404,8 @@ struct gim_codec {
 	uint32_t vcpus;        /* 0: not known */
 	bool exact;            /* read as the loader does that knows its VM: there are that many, whatever the payload has room for */
 	uint32_t flags;        /* for GIM_WHEN_CODEC */
-	bool partial;          /* the payload is only the beginning of what the container holds */
+	const struct gim_items *items; /* for GIM_ROW_ITEM */
+	bool partial;                  /* the payload is only the beginning of what the container holds */
 };
 
 /*

@@ -15,7 +15,6 @@ static const struct {
 	const char *sentence;
 } magics[] = {
     MAGIC(0, "7z\274\257", "this looks like a 7z archive: unpack it first"),
-    MAGIC(0, "QEVM", "this looks like a QEMU migration stream, which this version does not read"),
     MAGIC(0, "\177ELF", "this looks like an ELF file, perhaps a VirtualBox core dump, not a saved state"),
     MAGIC(0, "<?xml", "this looks like XML, perhaps a .vbox settings file: the saved states are the .sav files that it names"),
     MAGIC(0, "<VirtualBox", "this looks like a .vbox settings file: the saved states are the .sav files that it names"),

@@ -51,7 +51,7 @@ struct gim_error {
 	int code;                    /* enum gim_code; 0: no error yet */
 	const struct gim_rule *rule; /* the rule that the input breaks, NULL when there is none for it */
 	uint64_t offset; /* byte offset in the file, or in the unit's payload when `unit` is set; GIM_UNKNOWN when none applies */
-	char unit[64];   /* "NAME/INSTANCE" of the unit that it is in, or "" */
+	char unit[272];  /* "NAME/INSTANCE" of the unit that it is in, or "" */
 	char path[128];  /* the field, e.g. "hyperv.vp[1].sint[3]", or "" */
 	char text[256];  /* one sentence: what was found, what was expected */
 };
@@ -149,9 +149,10 @@ int gim_snapshots_visit(const char *path, gim_snapshot_fn *visit, void *user, st
  * Units: the named parts of a container.
  */
 #define GIM_PASS_FINAL UINT32_MAX
+#define GIM_UNIT_NAME_BYTES 256 /* the longest name that QEMU can write, terminated */
 
 struct gim_unit {
-	char name[49];
+	char name[GIM_UNIT_NAME_BYTES];
 	uint32_t instance;
 	uint32_t version;
 	uint32_t pass;          /* of a live save: 0, 1, 2…; GIM_PASS_FINAL for the last and for every other save */

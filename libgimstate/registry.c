@@ -3,13 +3,10 @@
 #include "layer.h"
 #include "state.h"
 
-extern const struct gim_format gim_format_vbox, gim_format_json, gim_format_bundle;
+extern const struct gim_format gim_format_vbox, gim_format_json, gim_format_bundle, gim_format_qemu;
 
 const struct gim_format *const gim_formats[] = {
-    &gim_format_vbox,
-    &gim_format_json,
-    &gim_format_bundle,
-    NULL,
+    &gim_format_vbox, &gim_format_json, &gim_format_bundle, &gim_format_qemu, NULL,
 };
 
 extern const struct gim_provider gim_provider_none, gim_provider_minimal, gim_provider_hyperv, gim_provider_kvm;

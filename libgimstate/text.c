@@ -179,24 +179,35 @@ static void put_number_meaning(struct writer *writer, const struct gim_field *fi
 	}
 }
 
+static void put_meaning(struct writer *writer, const struct gim_value *value)
+{
+	const struct gim_field *field = value->field;
+	if (field->explain) {
+		char explained[256];
+		field->explain(value->number, explained, sizeof(explained));
+		put(writer, "%s", explained);
+	} else if (field->bits) {
+		put_bits(writer, field->bits, value->number);
+	} else {
+		put_number_meaning(writer, field, value->number);
+	}
+}
+
 size_t gim_value_meaning(const struct gim_value *value, char *text, size_t size_bytes)
 {
 	struct writer writer = {text, size_bytes, 0};
-	const struct gim_field *field = value->field;
 	if (size_bytes)
 		text[0] = '\0';
 	if (value->presence == GIM_ABSENT || value->kind == GIM_VALUE_BYTES)
 		return 0;
-	if (value->presence == GIM_IMPLIED)
-		put(&writer, "implied");
-	if (field->explain) {
-		char explained[256];
-		field->explain(value->number, explained, sizeof(explained));
-		put(&writer, "%s", explained);
-	} else if (field->bits) {
-		put_bits(&writer, field->bits, value->number);
+	if (value->presence == GIM_IMPLIED) {
+		char more[512];
+		struct writer after = {more, sizeof(more), 0};
+		more[0] = '\0';
+		put_meaning(&after, value);
+		put(&writer, "implied%s%s", *more ? ", " : "", more);
 	} else {
-		put_number_meaning(&writer, field, value->number);
+		put_meaning(&writer, value);
 	}
 	return writer.length;
 }

@@ -3,6 +3,7 @@
 #include "field.h"
 
 #include "error.h"
+#include "value.h"
 #include "visit.h"
 
 #include <assert.h>
@@ -185,6 +186,45 @@ static int walk_field(struct walk *walk, const struct gim_row *row, const struct
 			return fail_member(walk, scope, object, row->offset + at);
 		if (walk->mode != ENCODE)
 			presence[at] = GIM_STORED;
+	}
+	return 0;
+}
+
+/* Which vCPU's it is: the innermost list's item. */
+static uint32_t instance_of(const struct scope *scope)
+{
+	while (scope && !scope->owner)
+		scope = scope->outer;
+	return scope ? scope->index : 0;
+}
+
+static int walk_element(struct walk *walk, const struct gim_row *row, const struct scope *scope, uint32_t element, uint8_t *data,
+                        uint8_t *presence)
+{
+	const struct gim_items *items = walk->codec->items;
+	const uint32_t instance = instance_of(scope), index = row->first + element, scale = row->scale ? row->scale : 1;
+	uint64_t number = gim_number_load(data, row->width);
+	if (walk->mode == ENCODE)
+		return *presence ? items->put(items->user, row->name, instance, index, number / scale, walk->error) : 0;
+	int found = items->get(items->user, row->name, instance, index, &number, walk->error);
+	if (found <= 0)
+		return found; /* absent, or a failure */
+	if (number > gim_number_largest(row->width) / scale)
+		return gim_fail(walk->error, GIM_E_CORRUPT, GIM_UNKNOWN, "0x%" PRIx64 " is too large", number);
+	gim_number_store(data, row->width, number * scale);
+	*presence = (uint8_t)found;
+	return 0;
+}
+
+static int walk_named(struct walk *walk, const struct gim_row *row, const struct scope *scope)
+{
+	const struct gim_object *object = object_of(walk, scope, row->record);
+	for (uint32_t at = 0; at < row->size; at += row->width) {
+		uint8_t *data = object->data + row->offset + at, *presence = object->presence + row->offset + at;
+		if (walk->mode == COVER)
+			*presence = GIM_STORED;
+		else if (walk_element(walk, row, scope, at / row->width, data, presence))
+			return fail_member(walk, scope, object, row->offset + at);
 	}
 	return 0;
 }
@@ -435,6 +475,8 @@ static int walk_row(struct walk *walk, const struct gim_row *row, const struct s
 		return walk_rows(walk, row->rows, scope, region);
 	case GIM_ROW_WITHIN:
 		return walk_region(walk, row, scope);
+	case GIM_ROW_ITEM:
+		return walk_named(walk, row, scope);
 	case GIM_ROW_OPEN:
 	case GIM_ROW_STOP:
 		walk->stopped = true;

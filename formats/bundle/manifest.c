@@ -139,7 +139,7 @@ static int read_unit(const json_t *json, struct gim_unit *unit, const char *path
 		if (numbers[i] < 0 || numbers[i] > UINT32_MAX)
 			return fail(error, path, "instance, version and pass are numbers of 32 bits, or \"final\"");
 	if (offset < 0 || !*name || strlen(name) >= sizeof(unit->name))
-		return fail(error, path, "an offset is not negative, and a name has 1 to 48 characters");
+		return fail(error, path, "an offset is not negative, and a name has 1 to 255 characters");
 	*unit = (struct gim_unit){.instance = (uint32_t)instance,
 	                          .version = (uint32_t)version,
 	                          .pass = (uint32_t)pass_number,

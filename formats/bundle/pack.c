@@ -110,7 +110,7 @@ static void name_unit(const struct gim_unit *unit, size_t index, char *name, siz
 		*at = isalnum((unsigned char)*at) || *at == '-' ? *at : '_';
 	if (unit->pass != GIM_PASS_FINAL)
 		(void)snprintf(pass, sizeof(pass), ".pass%u", unit->pass);
-	(void)snprintf(name, size, "units/%02zu-%s.%u%s.bin", index, plain, unit->instance, pass);
+	(void)snprintf(name, size, "units/%02zu-%.48s.%u%s.bin", index, plain, unit->instance, pass);
 }
 
 static bool is_gim(const struct gim_unit *unit)

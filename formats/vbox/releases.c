@@ -87,7 +87,7 @@ int vbox_check_release(struct gim_state *state, const struct gim_release *releas
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "a stream's units cannot be looked at twice; give a file");
 	while ((more = vbox_header_next(state, &index, &unit, error)) == 1) {
 		const struct vbox_unit_version *row = find_version(&unit, &known);
-		char name[128];
+		char name[GIM_UNIT_NAME_BYTES + 16];
 		(void)snprintf(name, sizeof(name), "%s/%u", unit.name, unit.instance);
 		if (!known) {
 			add_unknown(&unknown, name);

@@ -57,7 +57,7 @@ static void found(struct verify *verify, const struct gim_error *error)
 {
 	/* One damaged place is one finding: that the sums over it are wrong is no news. */
 	const bool news = !is_crc_of_stream(error->rule) || !verify->damaged;
-	char name[64] = "";
+	char name[GIM_UNIT_NAME_BYTES + 16] = "";
 	if (verify->unit)
 		(void)snprintf(name, sizeof(name), "%s/%u", verify->unit->name, verify->unit->instance);
 	verify->damaged = true;

@@ -256,7 +256,7 @@ static bool adopt(struct gim_state *state, struct outcome *outcome)
 
 static void report_undecoded(struct decoding *decoding, const struct gim_unit *unit, size_t from, size_t end)
 {
-	char name[64];
+	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	if (from < end)
 		gim_report(decoding->report, decoding->user, &vbox_rules[UNIT_UNDECODED], GIM_UNKNOWN, name, NULL,
@@ -286,7 +286,7 @@ static void check_vcpus(struct decoding *decoding, const struct gim_unit *unit, 
 		state->codec.vcpus = vcpus;
 	if (vcpus == state->codec.vcpus)
 		return;
-	char name[64];
+	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	gim_report(decoding->report, decoding->user, &gim_unit_rules[GIM_UNIT_VCPUS], GIM_UNKNOWN, name, NULL,
 	           "this unit holds %u vCPUs, others say %u", vcpus, state->codec.vcpus);
@@ -300,7 +300,7 @@ static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bo
                       struct gim_error *own)
 {
 	const bool repeated = decoding->last_offset == own->offset && decoding->last_code == own->code && from == IN_FILE;
-	char name[64], place[48] = "";
+	char name[GIM_UNIT_NAME_BYTES + 16], place[48] = "";
 	describe(unit, name, sizeof(name));
 	gim_error_unit(own, unit->name, unit->instance);
 	if (from == IN_PAYLOAD && own->offset != GIM_UNKNOWN)
@@ -395,7 +395,7 @@ static void decode_met(struct decoding *decoding, const struct gim_unit *unit)
 		if (asked || info >= 0 || !decoding->state->codec.vcpus)
 			decode_framed(decoding, unit, asked);
 	} else if (info >= 0) {
-		char name[64];
+		char name[GIM_UNIT_NAME_BYTES + 16];
 		describe(unit, name, sizeof(name));
 		gim_report(decoding->report, decoding->user, &vbox_rules[UNIT_VERSION], unit->offset, name, NULL,
 		           "no table knows version %u of this unit", unit->version);
@@ -532,7 +532,7 @@ static int report_payload(const struct gim_unit *unit, const struct gim_error *o
 	if (own->code == GIM_E_MEMORY)
 		return GIM_E_MEMORY; /* the payload is not to blame */
 	const struct gim_rule *rule = own->rule ? own->rule : &vbox_rules[own->code == GIM_E_TRUNCATED ? UNIT_SHORT : UNIT_TEXT];
-	char name[64];
+	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	if (own->code != GIM_E_TRUNCATED || whole)
 		gim_report(report, user, rule, GIM_UNKNOWN, name, *own->path ? own->path : NULL, "%s (payload byte 0x%llx)", own->text,
@@ -565,7 +565,7 @@ int vbox_judge_unit(struct gim_state *state, const struct gim_unit *unit, const 
 		return judge_gim(state, unit, &payload, whole, report, user);
 	struct outcome outcome = choose_frame(state, unit, &payload);
 	gim_arena_free(&outcome.arena);
-	char name[64];
+	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	if (outcome.result && (is_ssm(unit) || outcome.result == GIM_E_MEMORY))
 		return report_payload(unit, &outcome.error, whole, report, user);

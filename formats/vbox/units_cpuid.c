@@ -79,7 +79,7 @@ static int change_word(const struct leaves *leaves, struct guest *guest, const s
 {
 	struct guest_cpuid *found = NULL, *items = guest->cpuid.items;
 	const char *name = register_names[word->row->reg];
-	char unit[128], path[128];
+	char unit[GIM_UNIT_NAME_BYTES + 32], path[128];
 	for (uint32_t i = 0; i < guest->cpuid.count; i++) {
 		if (items[i].leaf != word->row->leaf)
 			continue;
@@ -95,7 +95,7 @@ static int change_word(const struct leaves *leaves, struct guest *guest, const s
 		              *place, word->before);
 	*place = word->after;
 	const struct gim_object *object = gim_state_find(leaves->state, word->row->record);
-	(void)snprintf(unit, sizeof(unit), "%s/%u%s", leaves->unit->name, leaves->unit->instance, leaves->unit->pass ? "" : "@0");
+	(void)snprintf(unit, sizeof(unit), "%.255s/%u%s", leaves->unit->name, leaves->unit->instance, leaves->unit->pass ? "" : "@0");
 	gim_object_path(object, word->row->offset, path, sizeof(path));
 	gim_report(leaves->report, leaves->user, &gim_unit_rules[GIM_UNIT_CPUID], GIM_UNKNOWN, unit, path, "leaf 0x%08x %s: 0x%x -> 0x%x",
 	           word->row->leaf, name, word->before, word->after);

@@ -105,7 +105,7 @@ extern const struct gim_name hv_names_debug_reply[], hv_names_connection[];
 /* What a guest OS id says: vendor, system, version (guest_os.c). */
 void hv_explain_guest_os(uint64_t id, char *text, size_t size);
 
-extern const struct gim_layout hv_layout_vbox;
+extern const struct gim_layout hv_layout_vbox, hv_layout_qemu;
 extern const struct gim_cpuid_row hv_cpuid[];
 extern const struct gim_check_rule hv_checks[];
 

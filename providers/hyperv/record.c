@@ -158,7 +158,7 @@ static const struct gim_field hv_state_fields[] = {
 };
 RECORD(hv_state, "hyperv", "the Hyper-V interface");
 
-static const struct gim_layout *const layouts[] = {&hv_layout_vbox, NULL};
+static const struct gim_layout *const layouts[] = {&hv_layout_vbox, &hv_layout_qemu, NULL};
 
 extern const struct gim_provider gim_provider_hyperv;
 const struct gim_provider gim_provider_hyperv = {

@@ -28,7 +28,7 @@ struct kvm_state {
 };
 
 extern const struct gim_record kvm_vcpu_record, kvm_features_record, kvm_state_record;
-extern const struct gim_layout kvm_layout_vbox;
+extern const struct gim_layout kvm_layout_vbox, kvm_layout_qemu;
 extern const struct gim_cpuid_row kvm_cpuid[];
 extern const struct gim_check_rule kvm_checks[];
 

@@ -112,7 +112,7 @@ static const struct gim_field kvm_state_fields[] = {
 };
 RECORD(kvm_state, "kvm", "the KVM interface");
 
-static const struct gim_layout *const layouts[] = {&kvm_layout_vbox, NULL};
+static const struct gim_layout *const layouts[] = {&kvm_layout_vbox, &kvm_layout_qemu, NULL};
 
 extern const struct gim_provider gim_provider_kvm;
 const struct gim_provider gim_provider_kvm = {

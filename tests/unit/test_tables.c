@@ -306,6 +306,11 @@ static void check_row(const struct place *place, const struct gim_row *row, unsi
 		if (!row->wire || row->wire > 8 || (row->wire < 8 && row->value >> 8 * row->wire))
 			complain(place->layout, place->frame, "a constant that does not fit its width");
 		break;
+	case GIM_ROW_ITEM:
+		check_number_row(place, row);
+		if (!row->name || !strchr(row->name, ':') || row->wire || row->kind > GIM_U64)
+			complain(place->layout, place->frame, "a number by name has a section and a field in it, and no width");
+		break;
 	case GIM_ROW_VERSION:
 	case GIM_ROW_OPEN:
 	case GIM_ROW_STOP:

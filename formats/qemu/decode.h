@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Decoding a stream's sections into the state's records. */
+#ifndef GIM_QEMU_DECODE_H
+#define GIM_QEMU_DECODE_H
+
+#include "qemu/record.h"
+#include "qemu/stream.h"
+
+/* As gim_state_decode and gim_state_decode_unit. */
+int qemu_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
+int qemu_decode_section(struct gim_state *state, const struct qemu_section *section, gim_report_fn *report, void *user,
+                        struct gim_error *error);
+
+/* Which one of the sections of that name and instance is it? */
+uint32_t qemu_order(const struct qemu_stream *stream, const struct qemu_section *section);
+
+/* Sections that were read to find items in. */
+struct qemu_loaded {
+	const struct qemu_section *section;
+	uint8_t *bytes;
+	struct qemu_part *parts;
+	size_t part_count;
+};
+
+struct qemu_items {
+	struct qemu_stream *stream;
+	struct qemu_loaded *loaded; /* one for each of the stream's devices, once it was asked for */
+};
+
+int qemu_items_open(struct qemu_items *items, struct qemu_stream *stream, struct gim_error *error);
+void qemu_items_close(struct qemu_items *items);
+
+/* As gim_items.get: "section:field". */
+int qemu_items_get(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error);
+
+/* How many sections of that name there are. */
+uint32_t qemu_items_count(const struct qemu_items *items, const char *section);
+
+/* Report where vCPUs differ in what is the VM's, of all layouts. */
+int qemu_compare_vcpus(struct qemu_items *items, gim_report_fn *report, void *user, struct gim_error *error);
+
+/* Is a CPU property in use? */
+struct qemu_enlightenment;
+bool qemu_in_use(struct qemu_items *items, const struct qemu_enlightenment *enlightenment);
+
+#endif

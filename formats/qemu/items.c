@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Numbers of a stream by name: the section, and the field in it or in one of its subsections. */
+#include "error.h"
+#include "qemu/decode.h"
+#include "qemu/schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int qemu_items_open(struct qemu_items *items, struct qemu_stream *stream, struct gim_error *error)
+{
+	*items = (struct qemu_items){.stream = stream};
+	items->loaded = calloc(stream->devices.count + 1, sizeof(*items->loaded));
+	return items->loaded ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+}
+
+void qemu_items_close(struct qemu_items *items)
+{
+	for (size_t i = 0; items->loaded && i < items->stream->devices.count; i++) {
+		free(items->loaded[i].bytes);
+		free(items->loaded[i].parts);
+	}
+	free(items->loaded);
+	items->loaded = NULL;
+}
+
+static bool is_named(const struct qemu_section *section, const char *name, size_t length)
+{
+	return strlen(section->name) == length && !memcmp(section->name, name, length);
+}
+
+uint32_t qemu_items_count(const struct qemu_items *items, const char *section)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < items->stream->devices.count; i++)
+		count += is_named(&items->stream->devices.items[i], section, strlen(section));
+	return count;
+}
+
+static int load(struct qemu_items *items, size_t at, struct gim_error *error)
+{
+	struct qemu_loaded *loaded = &items->loaded[at];
+	const struct qemu_section *section = &items->stream->devices.items[at];
+	struct qemu_part *parts = calloc(QEMU_PARTS_MAX, sizeof(*parts));
+	size_t used;
+	int result = parts ? qemu_read_payload(items->stream, section, &loaded->bytes, error)
+	                   : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	if (result) {
+		free(parts);
+		return result;
+	}
+	loaded->section = section;
+	/* What could be cut off before something unknown is what there is. */
+	(void)qemu_split(section->name, section->version, section->device, false, loaded->bytes, (size_t)section->size_bytes, parts,
+	                 &loaded->part_count, &used, NULL);
+	struct qemu_part *fitting = loaded->part_count ? realloc(parts, loaded->part_count * sizeof(*parts)) : NULL;
+	loaded->parts = fitting ? fitting : parts;
+	return 0;
+}
+
+/* The instance-th section of that name, in the order of the stream: that of vCPUs. *loaded NULL: there is none. */
+static int find(struct qemu_items *items, const char *name, size_t length, uint32_t instance, struct qemu_loaded **loaded,
+                struct gim_error *error)
+{
+	const struct qemu_sections *devices = &items->stream->devices;
+	*loaded = NULL;
+	for (size_t i = 0; i < devices->count; i++) {
+		if (!is_named(&devices->items[i], name, length) || instance--)
+			continue;
+		int result = items->loaded[i].section ? 0 : load(items, i, error);
+		*loaded = result ? NULL : &items->loaded[i];
+		return result;
+	}
+	return 0;
+}
+
+/* A subsection that is left out stands for its default. */
+static int find_implied(const struct qemu_section *section, const char *field, uint32_t index, uint64_t *number)
+{
+	const struct qemu_vmsd *table = qemu_schema_newest(section->name);
+	uint64_t offset;
+	for (uint32_t i = 0; table && i < table->subsection_count; i++)
+		if (qemu_find_leaf(&table->subsections[i], field, index, &offset)) {
+			*number = qemu_schema_default(table->subsections[i].name);
+			return GIM_IMPLIED;
+		}
+	return GIM_ABSENT;
+}
+
+int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)
+{
+	struct qemu_items *items = user;
+	const size_t length = strcspn(name, ":");
+	const char *field = name + length + 1;
+	struct qemu_loaded *loaded;
+	int result = find(items, name, length, instance, &loaded, error);
+	if (result || !loaded)
+		return result ? result : GIM_ABSENT;
+	for (size_t i = 0; i < loaded->part_count; i++) {
+		uint64_t offset;
+		const struct qemu_field *leaf = qemu_find_leaf(loaded->parts[i].vmsd, field, index, &offset);
+		if (!leaf || leaf->size > 8 || !leaf->size)
+			continue;
+		*number = qemu_number(loaded->bytes + loaded->parts[i].offset + offset, (unsigned)leaf->size);
+		return GIM_STORED;
+	}
+	return find_implied(loaded->section, field, index, number);
+}
+
+bool qemu_in_use(struct qemu_items *items, const struct qemu_enlightenment *enlightenment)
+{
+	char name[128];
+	const uint32_t count = qemu_items_count(items, enlightenment->section);
+	(void)snprintf(name, sizeof(name), "%s:%s", enlightenment->section, enlightenment->field);
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t n = 0; n < enlightenment->count; n++) {
+			uint64_t number;
+			if (qemu_items_get(items, name, i, n, &number, NULL) > GIM_ABSENT &&
+			    (number & enlightenment->mask) != (enlightenment->reset & enlightenment->mask))
+				return true;
+		}
+	return false;
+}

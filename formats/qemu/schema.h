@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sections and subsections that are known without a description: those of the guest interface and what belongs to it. */
+#ifndef GIM_QEMU_SCHEMA_H
+#define GIM_QEMU_SCHEMA_H
+
+#include "qemu/vmsd.h"
+
+/* The section of that name in a version; NULL: it is not known, or not in that version. */
+const struct qemu_vmsd *qemu_schema_find(const char *section, uint32_t version);
+
+/* The newest version of the section; NULL: it is not known. */
+const struct qemu_vmsd *qemu_schema_newest(const char *section);
+
+/* What a vmsd says of its subsection of that name; NULL: there is none. *index: where it stands among them. */
+const struct qemu_vmsd *qemu_subsection_find(const struct qemu_vmsd *vmsd, const char *name, uint32_t *index);
+
+/* What QEMU writes a subsection for: it leaves it out when all its fields are this. */
+uint64_t qemu_schema_default(const char *subsection);
+
+/* A CPU property of QEMU's command line without which a field of a section would be what it is after a reset. */
+struct qemu_enlightenment {
+	const char *property;        /* e.g. "hv-time" */
+	const char *provider;        /* whose interface it belongs to */
+	const char *section, *field; /* as in an item's name, e.g. "cpu", "env.msr_hv_tsc" */
+	uint32_t count;              /* elements of the field */
+	uint64_t reset;
+	uint64_t mask; /* bits that tell it */
+	bool kvm_only; /* without KVM the field says nothing */
+};
+extern const struct qemu_enlightenment qemu_enlightenments[]; /* ended by a NULL property */
+
+#endif
