@@ -207,8 +207,7 @@ static int print_json(const struct gim_state *state, const char *file, const str
 		(void)json_object_set_new(guest, keys[i], one ? json_incref(one) : json_null());
 	}
 	json_decref(all);
-	if (gim_state_visit(state, "qemu.described", keep, &value, NULL) == 0 && value.presence != GIM_ABSENT &&
-	    !gim_state_json(state, "qemu", &all, error)) {
+	if (look_up(state, "qemu.described", &value) && !gim_state_json(state, "qemu", &all, error)) {
 		(void)json_object_update(body, all);
 		json_decref(all);
 	}

@@ -58,7 +58,7 @@ static bool plausible(const uint8_t *bytes, size_t size)
 		return false;
 	switch (bytes[0]) {
 	case QEMU_EOF:
-		return size == 1 || bytes[1] == QEMU_VMDESCRIPTION;
+		return true; /* whatever follows the end */
 	case QEMU_SECTION_START:
 	case QEMU_SECTION_FULL:
 		if (size < SECTION_HEAD || !bytes[5] || size < SECTION_HEAD + (size_t)bytes[5] || bytes[1] || bytes[2])
@@ -76,6 +76,14 @@ static bool plausible(const uint8_t *bytes, size_t size)
 	default:
 		return false;
 	}
+}
+
+/* Where no footers are, and an end is searched, a whole header tells it, or an end mark with all that follows. */
+static bool surely(const uint8_t *bytes, size_t size)
+{
+	if (size && bytes[0] == QEMU_EOF)
+		return size == 1 || (size > 6 && bytes[1] == QEMU_VMDESCRIPTION && bytes[6] == '{');
+	return plausible(bytes, size) && (bytes[0] == QEMU_SECTION_START || bytes[0] == QEMU_SECTION_FULL);
 }
 
 /* How much of what follows must be seen to tell. */
@@ -102,7 +110,7 @@ static int search_end(const struct qemu_walk *walk, const struct qemu_section *s
 		for (size_t i = 0; i < last; i++) {
 			const bool found = walk->stream->footers ? footer_here(section, bytes + i, got - i) &&
 			                                               plausible(bytes + i + FOOTER_BYTES, got - i - FOOTER_BYTES)
-			                                         : plausible(bytes + i, got - i);
+			                                         : surely(bytes + i, got - i);
 			if (found)
 				return qemu_pass(reader, i), 0;
 		}

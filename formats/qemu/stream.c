@@ -16,7 +16,7 @@ enum { VERSION = 3, OBSOLETE = 2, PAGE_BYTES = 4096 };
 static int take_magic(struct qemu_reader *reader, struct gim_error *error)
 {
 	static const char magic[4] = "QEVM";
-	uint64_t found, version;
+	uint64_t found = 0, version = 0;
 	int result = qemu_take(reader, 4, &found, "the header", error);
 	if (!result && found != qemu_number((const uint8_t *)magic, 4))
 		result = qemu_fail(error, QEMU_MAGIC, 0, "Not a migration stream: magic %08llx, expected is %08llx (QEVM)",
