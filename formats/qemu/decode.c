@@ -231,14 +231,6 @@ static int decode_machine(struct decoding *decoding, struct gim_error *error)
 /*
  * Devices.
  */
-uint32_t qemu_order(const struct qemu_stream *stream, const struct qemu_section *section)
-{
-	uint32_t order = 0;
-	for (size_t i = 0; i < stream->devices.count && stream->devices.items[i].offset < section->offset; i++)
-		order += stream->devices.items[i].instance == section->instance && !strcmp(stream->devices.items[i].name, section->name);
-	return order;
-}
-
 struct leaves {
 	struct gim_arena *arena;
 	struct qemu_device_entry *entry;

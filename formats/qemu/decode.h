@@ -11,6 +11,12 @@ int qemu_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, 
 int qemu_decode_section(struct gim_state *state, const struct qemu_section *section, gim_report_fn *report, void *user,
                         struct gim_error *error);
 
+/* Does a description or a table say what is in it? */
+bool qemu_decodable(const struct qemu_section *section);
+
+/* A section as a unit. */
+void qemu_fill_unit(const struct qemu_stream *stream, const struct qemu_section *section, struct gim_unit *unit);
+
 /* Which one of the sections of that name and instance is it? */
 uint32_t qemu_order(const struct qemu_stream *stream, const struct qemu_section *section);
 
@@ -30,7 +36,19 @@ struct qemu_items {
 int qemu_items_open(struct qemu_items *items, struct qemu_stream *stream, struct gim_error *error);
 void qemu_items_close(struct qemu_items *items);
 
-/* As gim_items.get: "section:field". */
+/* A number and where it is. */
+struct qemu_place {
+	enum gim_presence presence; /* implied: its subsection is not there */
+	uint64_t number;
+	uint64_t offset; /* in the input; GIM_UNKNOWN when it is not stored */
+	unsigned width;
+};
+
+/* The number "section:field" of the instance-th section of that name. */
+int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t instance, uint32_t index, struct qemu_place *place,
+                      struct gim_error *error);
+
+/* The same as gim_items.get. */
 int qemu_items_get(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error);
 
 /* How many sections of that name there are. */

@@ -279,9 +279,25 @@ static bool is_ram(const struct qemu_section *section)
 	return !strcmp(section->name, "ram");
 }
 
+/* What was met when the pipe was copied. */
+static int pass_copied_ram(const struct qemu_walk *walk, struct qemu_section *section, struct gim_error *error)
+{
+	const struct qemu_sections *pieces = &walk->stream->pieces;
+	for (size_t i = 0; i < pieces->count; i++)
+		if (pieces->items[i].payload == section->payload) {
+			section->size_bytes = pieces->items[i].size_bytes;
+			return qemu_skip(reader_of(walk), section->size_bytes, "a RAM section", error);
+		}
+	return walk->stream->pieces_failure.code
+	           ? gim_fail_as(error, &walk->stream->pieces_failure)
+	           : gim_fail(error, GIM_E_UNSUPPORTED, section->offset, "the RAM of a stream from a pipe is not kept; give a file");
+}
+
 static int take_ram(const struct qemu_walk *walk, struct qemu_section *section, struct gim_error *error)
 {
 	struct qemu_stream *stream = walk->stream;
+	if (stream->settled)
+		return pass_copied_ram(walk, section, error);
 	/* A copy of the stream need not have pages in it. */
 	int result = qemu_reader_copy(&stream->reader, false, error);
 	if (!result)

@@ -76,36 +76,49 @@ static int find(struct qemu_items *items, const char *name, size_t length, uint3
 }
 
 /* A subsection that is left out stands for its default. */
-static int find_implied(const struct qemu_section *section, const char *field, uint32_t index, uint64_t *number)
+static void find_implied(const struct qemu_section *section, const char *field, uint32_t index, struct qemu_place *place)
 {
 	const struct qemu_vmsd *table = qemu_schema_newest(section->name);
 	uint64_t offset;
-	for (uint32_t i = 0; table && i < table->subsection_count; i++)
-		if (qemu_find_leaf(&table->subsections[i], field, index, &offset)) {
-			*number = qemu_schema_default(table->subsections[i].name);
-			return GIM_IMPLIED;
-		}
-	return GIM_ABSENT;
+	for (uint32_t i = 0; table && i < table->subsection_count && !place->presence; i++) {
+		const struct qemu_field *leaf = qemu_find_leaf(&table->subsections[i], field, index, &offset);
+		if (leaf)
+			*place = (struct qemu_place){GIM_IMPLIED, qemu_schema_default(table->subsections[i].name), GIM_UNKNOWN,
+			                             (unsigned)leaf->size};
+	}
 }
 
-int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)
+int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t instance, uint32_t index, struct qemu_place *place,
+                      struct gim_error *error)
 {
-	struct qemu_items *items = user;
 	const size_t length = strcspn(name, ":");
 	const char *field = name + length + 1;
 	struct qemu_loaded *loaded;
+	*place = (struct qemu_place){.presence = GIM_ABSENT, .offset = GIM_UNKNOWN};
 	int result = find(items, name, length, instance, &loaded, error);
 	if (result || !loaded)
-		return result ? result : GIM_ABSENT;
+		return result;
 	for (size_t i = 0; i < loaded->part_count; i++) {
 		uint64_t offset;
 		const struct qemu_field *leaf = qemu_find_leaf(loaded->parts[i].vmsd, field, index, &offset);
 		if (!leaf || leaf->size > 8 || !leaf->size)
 			continue;
-		*number = qemu_number(loaded->bytes + loaded->parts[i].offset + offset, (unsigned)leaf->size);
-		return GIM_STORED;
+		offset += loaded->parts[i].offset;
+		*place = (struct qemu_place){GIM_STORED, qemu_number(loaded->bytes + offset, (unsigned)leaf->size),
+		                             loaded->section->payload + offset, (unsigned)leaf->size};
+		return 0;
 	}
-	return find_implied(loaded->section, field, index, number);
+	find_implied(loaded->section, field, index, place);
+	return 0;
+}
+
+int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)
+{
+	struct qemu_place place;
+	int result = qemu_items_locate(user, name, instance, index, &place, error);
+	if (!result && place.presence)
+		*number = place.number;
+	return result ? result : (int)place.presence;
 }
 
 bool qemu_in_use(struct qemu_items *items, const struct qemu_enlightenment *enlightenment)

@@ -27,6 +27,9 @@ struct qemu_walk {
 /* From the reader's position to the end of the stream, or stop. Reading fails by rule where it cannot go on. */
 int qemu_walk(struct qemu_walk *walk, struct gim_error *error);
 
+/* The same from the first section on. */
+int qemu_walk_all(struct qemu_walk *walk, struct gim_error *error);
+
 int qemu_sections_add(struct qemu_sections *sections, const struct qemu_section *section, struct gim_error *error);
 
 #endif

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "qemu/decode.h"
 #include "qemu/schema.h"
+#include "qemu/verify.h"
 #include "state.h"
 
 #include <stdio.h>
@@ -87,36 +88,6 @@ static void qemu_close(struct gim_state *state)
 /*
  * Units.
  */
-static bool is_decodable(const struct qemu_section *section)
-{
-	return section->type == QEMU_SECTION_FULL && (section->device || qemu_schema_find(section->name, section->version));
-}
-
-/* Pieces of a section are passes; of sections that are whole, those that cannot be told by name and instance are told by their order. */
-static uint32_t pass_of(const struct qemu_stream *stream, const struct qemu_section *section)
-{
-	if (section->type == QEMU_SECTION_END)
-		return GIM_PASS_FINAL;
-	if (section->type != QEMU_SECTION_FULL)
-		return section->piece;
-	const uint32_t order = qemu_order(stream, section);
-	return order ? order : GIM_PASS_FINAL;
-}
-
-static void fill_unit(const struct qemu_stream *stream, const struct qemu_section *section, struct gim_unit *unit)
-{
-	*unit = (struct gim_unit){
-	    .instance = section->instance,
-	    .version = section->version,
-	    .pass = pass_of(stream, section),
-	    .offset = section->offset,
-	    .stored_bytes = section->payload - section->offset + section->size_bytes + (section->footer ? 5 : 0),
-	    .payload_bytes = section->size_bytes,
-	    .decodable = is_decodable(section),
-	};
-	(void)snprintf(unit->name, sizeof(unit->name), "%s", section->name);
-}
-
 /* The first section behind an offset; NULL: there is none. */
 static const struct qemu_section *section_behind(const struct qemu_sections *sections, uint64_t offset)
 {
@@ -140,7 +111,7 @@ static int qemu_unit_next(struct gim_state *state, struct gim_unit *unit, struct
 	const struct qemu_section *next = section_behind(&stream->all, unit->offset);
 	if (!next)
 		return stream->failure.code ? gim_fail_as(error, &stream->failure) : 0;
-	fill_unit(stream, next, unit);
+	qemu_fill_unit(stream, next, unit);
 	return 1;
 }
 
@@ -156,7 +127,7 @@ static int find_among(const struct qemu_stream *stream, const struct qemu_sectio
 		struct gim_unit found;
 		if (strcmp(sections->items[i].name, name) != 0)
 			continue;
-		fill_unit(stream, &sections->items[i], &found);
+		qemu_fill_unit(stream, &sections->items[i], &found);
 		if (is_unit(&found, name, instance, pass))
 			return *unit = found, 1;
 	}
@@ -212,7 +183,7 @@ static int qemu_decode_unit(struct gim_state *state, const struct gim_unit *unit
 	struct qemu_stream *stream = stream_of(state);
 	int result = qemu_find_devices(stream, error);
 	const struct qemu_section *section = result || !unit->offset ? NULL : section_behind(&stream->devices, unit->offset - 1);
-	if (!result && (!section || section->offset != unit->offset || !is_decodable(section)))
+	if (!result && (!section || section->offset != unit->offset || !qemu_decodable(section)))
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "nothing says what section %s/%u holds in version %u", unit->name,
 		                unit->instance, unit->version);
 	return result ? result : qemu_decode_section(state, section, report, user, error);
@@ -240,6 +211,7 @@ const struct gim_format gim_format_qemu = {
     .decodable = qemu_unit_decodable,
     .layouts = layouts,
     .records = records,
+    .verify = qemu_verify,
     .rules = qemu_rules,
     .rule_count = QEMU_RULES,
 };

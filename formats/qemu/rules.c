@@ -61,7 +61,7 @@ const struct gim_rule qemu_rules[QEMU_RULES] = {
     [QEMU_TRAILING] = {"GIM-QEMU-TRAILING", GIM_WARNING, GIM_E_CORRUPT, NO_STATUS, "nothing follows the stream's end",
                        ACCEPTED("QEMU does not look, but who searches the description from the end does not find it",
                                 "see what appended it; a program that copies a device by blocks does")},
-    [QEMU_REENLIGHTENMENT] = {"GIM-QEMU-REENLIGHTENMENT", GIM_ERROR, GIM_E_VALUE, NO_STATUS,
+    [QEMU_REENLIGHTENMENT] = {"GIM-QEMU-REENLIGHT", GIM_WARNING, GIM_E_VALUE, NO_STATUS,
                               "re-enlightenment notifications are off, or the target names its TSC frequency",
                               .why = "QEMU says \"Guest enabled re-enlightenment notifications, 'tsc-frequency=' has to be specified\"",
                               .mend = "load it with -cpu …,tsc-frequency=HZ, the frequency that cpu/tsc_khz says", SOURCE},
@@ -74,11 +74,11 @@ const struct gim_rule qemu_rules[QEMU_RULES] = {
     [QEMU_VCPUS_DIFFER] = {"GIM-QEMU-VCPUS-DIFFER", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "all vCPUs say the same of what is the VM's",
                            ACCEPTED("QEMU hands the value of its first vCPU to KVM, or of the last, and the others are lost",
                                     "find out which vCPU was changed")},
-    [QEMU_HYPERV_WITHOUT] = {"GIM-QEMU-SYNIC-BLOCKS", GIM_WARNING, GIM_E_VALUE, NO_STATUS,
-                             "a guest that uses the synthetic interrupt controller has its pages among the RAM blocks",
-                             ACCEPTED(
-				 "QEMU loads it without a word where hv-synic is off, and the guest's interrupts and timers are lost",
-				 "load it with the enlightenments that it was saved with; a stream of such a VM has the blocks synic-…")},
+    [QEMU_SYNIC_BLOCKS] = {"GIM-QEMU-SYNIC-BLOCKS", GIM_WARNING, GIM_E_VALUE, NO_STATUS,
+                           "a guest that uses the synthetic interrupt controller has its pages among the RAM blocks",
+                           ACCEPTED(
+			       "QEMU loads it without a word where hv-synic is off, and the guest's interrupts and timers are lost",
+			       "load it with the enlightenments that it was saved with; a stream of such a VM has the blocks synic-…")},
     [QEMU_UNDECODED] = {"GIM-QEMU-UNDECODED", GIM_NOTE, GIM_E_CORRUPT, NO_STATUS, "what a section holds is described, or in a table",
                         ACCEPTED("its bytes cannot be shown", "nothing; extract gives them")},
 };

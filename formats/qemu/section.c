@@ -17,6 +17,7 @@ struct split {
 	const struct qemu_vmsd *described, *table; /* either may be NULL */
 	const uint8_t *bytes;
 	size_t size;
+	const char *name; /* of the section */
 	struct qemu_part *parts;
 	size_t *count;
 	struct gim_error *error;
@@ -60,7 +61,7 @@ static int split_subsection(const struct split *split, const struct qemu_vmsd *d
 	const struct qemu_vmsd *known = table ? qemu_subsection_find(table, mark->name, &index) : NULL;
 	const struct qemu_vmsd *vmsd = own ? own : known;
 	if (!vmsd)
-		return qemu_fail(split->error, QEMU_SUBSECTION, *at, "VM subsection '%s' does not exist", mark->name);
+		return qemu_fail(split->error, QEMU_SUBSECTION, *at, "VM subsection '%s' in '%s' does not exist", mark->name, split->name);
 	if (!vmsd->field_count)
 		return gim_fail(split->error, GIM_E_UNSUPPORTED, *at, "nothing says how long subsection %s is", mark->name);
 	int result = add_part(split, vmsd, mark, own, *at);
@@ -87,6 +88,7 @@ int qemu_split(const char *name, uint32_t version, const struct qemu_device *dev
 	const struct split split = {
 	    .described = device ? &device->vmsd : NULL,
 	    .table = qemu_schema_find(name, version),
+	    .name = name,
 	    .bytes = bytes,
 	    .size = size,
 	    .parts = parts,

@@ -154,15 +154,15 @@ static int copy_rest(struct qemu_reader *reader, struct gim_error *error)
 /* Go through it once, and keep all but the pages in a file, which takes its place. The pieces of RAM that were met are known then. */
 static int settle(struct qemu_stream *stream, struct gim_error *error)
 {
-	struct qemu_walk walk = {.stream = stream, .sections = &stream->all, .stop = GIM_UNKNOWN};
+	struct qemu_walk walk = {.stream = stream, .sections = &stream->pieces, .stop = GIM_UNKNOWN};
 	struct gim_input copy;
 	const int fd = gim_unnamed_open(error);
 	if (fd < 0)
 		return fd;
 	stream->reader.copy = fd;
-	int result = qemu_walk(&walk, &stream->failure);
+	int result = qemu_walk(&walk, &stream->pieces_failure);
 	/* What the stream is to blame for is told when it is asked for. */
-	result = result && !stream->failure.rule ? gim_fail_as(error, &stream->failure) : copy_rest(&stream->reader, error);
+	result = result && !stream->pieces_failure.rule ? gim_fail_as(error, &stream->pieces_failure) : copy_rest(&stream->reader, error);
 	if (!result && ftruncate(fd, (off_t)stream->reader.position))
 		result = gim_fail_errno(error, "cannot make a copy of the stream");
 	if (!result)
@@ -191,7 +191,7 @@ int qemu_stream_open(struct qemu_stream *stream, struct gim_input *input, struct
 {
 	*stream = (struct qemu_stream){.input = input, .described_at = GIM_UNKNOWN, .end = GIM_UNKNOWN};
 	stream->arena = arena ? arena : &stream->own_arena;
-	stream->description_error = stream->failure = (struct gim_error)GIM_ERROR_INIT;
+	stream->description_error = stream->failure = stream->pieces_failure = (struct gim_error)GIM_ERROR_INIT;
 	int result = qemu_reader_open(&stream->reader, input, error);
 	if (!result)
 		result = take_magic(&stream->reader, error);
@@ -218,17 +218,25 @@ void qemu_stream_close(struct qemu_stream *stream)
 	qemu_reader_close(&stream->reader);
 	free(stream->devices.items);
 	free(stream->all.items);
+	free(stream->pieces.items);
 	gim_arena_free(&stream->own_arena);
 }
 
 /*
  * Finding sections.
  */
+int qemu_walk_all(struct qemu_walk *walk, struct gim_error *error)
+{
+	qemu_reader_seek(&walk->stream->reader, walk->stream->first);
+	memset(walk->stream->ram.pages, 0, sizeof(walk->stream->ram.pages));
+	return qemu_walk(walk, error);
+}
+
+/* What the stream is to blame for is kept. */
 static int walk_from_start(struct qemu_stream *stream, struct qemu_walk *walk, struct gim_error *error)
 {
 	struct gim_error own = GIM_ERROR_INIT;
-	qemu_reader_seek(&stream->reader, stream->first);
-	int result = qemu_walk(walk, &own);
+	int result = qemu_walk_all(walk, &own);
 	if (result && !own.rule && own.code != GIM_E_LIMIT)
 		return gim_fail_as(error, &own);
 	if (result && !stream->failure.code)
@@ -261,13 +269,8 @@ int qemu_find_all(struct qemu_stream *stream, struct gim_error *error)
 	                                                 (stream->devices.items[late - 1].footer ? 5 : 0) ==
 	                                             stream->devices.items[late].offset))
 		late--;
-	if (stream->settled)
-		while (stream->all.count && stream->all.items[stream->all.count - 1].offset >= stream->devices.items[late].offset)
-			stream->all.count--;
-	else {
-		walk.stop = stream->devices.items[late].offset;
-		result = walk_from_start(stream, &walk, error);
-	}
+	walk.stop = stream->devices.items[late].offset;
+	result = walk_from_start(stream, &walk, error);
 	for (size_t i = late; !result && !stream->failure.code && i < stream->devices.count; i++)
 		result = qemu_sections_add(&stream->all, &stream->devices.items[i], error);
 	stream->all_known = !result;
@@ -281,7 +284,7 @@ int qemu_find_devices(struct qemu_stream *stream, struct gim_error *error)
 	struct qemu_walk walk = {.stream = stream, .sections = &stream->all, .stop = GIM_UNKNOWN};
 	int result = qemu_find_described(stream, error);
 	if (!result && !stream->fits) {
-		if (!stream->settled)
+		if (!stream->all_known)
 			result = walk_from_start(stream, &walk, error);
 		stream->all_known = !result;
 		if (!result)
@@ -296,7 +299,7 @@ int qemu_find_ram(struct qemu_stream *stream, struct gim_error *error)
 	struct qemu_sections ignored = {.items = NULL};
 	struct qemu_walk walk = {.stream = stream, .sections = &ignored, .stop = GIM_UNKNOWN, .only_ram = true};
 	const struct gim_error before = stream->failure;
-	int result = stream->ram_known || stream->settled ? 0 : walk_from_start(stream, &walk, error);
+	int result = stream->ram_known ? 0 : walk_from_start(stream, &walk, error);
 	stream->failure = before; /* who goes on comes to it again */
 	free(ignored.items);
 	return result;

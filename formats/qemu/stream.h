@@ -67,9 +67,11 @@ struct qemu_stream {
 	struct gim_arena own_arena; /* where the caller has none */
 	struct qemu_reader reader;
 	struct qemu_configuration configuration;
-	uint64_t first; /* of the first element behind the configuration */
-	uint64_t size;  /* of the input */
-	bool settled;   /* a file stands for a pipe, in which RAM has no pages */
+	uint64_t first;                  /* of the first element behind the configuration */
+	uint64_t size;                   /* of the input */
+	struct qemu_sections pieces;     /* of a pipe: what was met while it was copied, of which RAM cannot be gone through again */
+	struct gim_error pieces_failure; /* and where that ended too early */
+	bool settled;                    /* a file stands for a pipe, in which RAM has no pages */
 
 	struct qemu_description description;
 	bool described;        /* it has one */

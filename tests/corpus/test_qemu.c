@@ -408,13 +408,101 @@ static void test_hyperv(void **unused)
 	check_hyperv("q111-tcg-resaved-hv_full.stripped.mig", "values-hv_full.json", 69);
 }
 
+/*
+ * Verdicts.
+ */
+/* What is found in a damaged stream, the first finding first; and whether QEMU ends the load, which verdicts.txt says, too. */
+static const struct {
+	const char *name;
+	const char *rules;
+} damaged[] = {
+    {"mut111_cpu_v13", "GIM-QEMU-SECTION-VERSION "},
+    {"mut111_footer_mark", "GIM-QEMU-FOOTER "},
+    {"mut111_hvtime", "GIM-QEMU-SECTION-SIZE GIM-QEMU-VCPUS-DIFFER GIM-QEMU-VCPUS-DIFFER "},
+    {"mut111_kvmclock_v0", "GIM-QEMU-SECTION-VERSION "},
+    {"mut111_magic", "GIM-QEMU-MAGIC "},
+    {"mut111_novmdesc", "GIM-QEMU-NO-DESCRIPTION "},
+    {"mut111_subsec_v2", "GIM-QEMU-SUB-VERSION GIM-QEMU-SECTION-SIZE "},
+    {"mut111_trunc_half", "GIM-QEMU-END-OF-FILE "},
+    {"mut111_v2", "GIM-QEMU-VERSION "},
+    {"mut72_cpu_v10", "GIM-QEMU-SECTION-VERSION "},
+    {"mut72_footer_id", "GIM-QEMU-FOOTER-ID "},
+    {"mut72_hvsynic", "GIM-QEMU-SECTION-SIZE GIM-QEMU-SYNIC-BLOCKS "},
+    {"mut72_kvmclock_nosub", "GIM-QEMU-SECTION-SIZE GIM-QEMU-CLOCK-FLAG "},
+    {"mut72_kvmclock_v2", "GIM-QEMU-SECTION-VERSION "},
+    {"mut72_no_kvmclock", "GIM-QEMU-DESCRIPTION GIM-QEMU-NO-KVMCLOCK "},
+    {"mut72_reenl", "GIM-QEMU-SECTION-SIZE GIM-QEMU-REENLIGHT GIM-QEMU-VCPUS-DIFFER GIM-QEMU-VCPUS-DIFFER GIM-QEMU-VCPUS-DIFFER "
+                    "GIM-QEMU-VCPUS-DIFFER "},
+    {"mut72_trunc_dev", "GIM-QEMU-END-OF-FILE "},
+    {"mut72_unk_subsec", "GIM-QEMU-SUBSECTION GIM-QEMU-SECTION-SIZE "},
+    {"mut72_v4", "GIM-QEMU-VERSION "},
+};
+
+struct findings {
+	char rules[1024];
+	bool placed; /* each error says where */
+};
+
+static void take_finding(void *user, const struct gim_finding *finding)
+{
+	struct findings *findings = user;
+	const size_t used = strlen(findings->rules);
+	(void)snprintf(findings->rules + used, sizeof(findings->rules) - used, "%s ", finding->rule->id);
+	findings->placed &= finding->severity != GIM_ERROR || finding->offset != GIM_UNKNOWN;
+}
+
+/* Did QEMU end the load? name: mutVERSION_WHAT */
+static bool qemu_refused(const char *name)
+{
+	char path[PATH_MAX], wanted[64], line[4096];
+	const char *what = strchr(name, '_') + 1;
+	bool here = false, refused = false, found = false;
+	(void)snprintf(path, sizeof(path), "%s/qemu/verdicts.txt", corpus_folder());
+	(void)snprintf(wanted, sizeof(wanted), "### mutated %s [%.*s]", what, (int)(what - 1 - (name + 3)), name + 3);
+	FILE *stream = fopen(path, "r");
+	assert_non_null(stream);
+	while (fgets(line, sizeof(line), stream)) {
+		if (!strncmp(line, "###", 3))
+			here = !strncmp(line, wanted, strlen(wanted));
+		if (here && strstr(line, "  status:")) {
+			refused = strstr(line, "\"dead\"");
+			found = true;
+		}
+	}
+	(void)fclose(stream);
+	assert_true(found);
+	return refused;
+}
+
+static void test_verdicts(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
+		char path[PATH_MAX];
+		struct findings findings = {.placed = true};
+		struct gim_error error = GIM_ERROR_INIT;
+		(void)snprintf(path, sizeof(path), "%s/qemu/damaged/%s.mig.xz", corpus_folder(), damaged[i].name);
+		const int result = gim_verify(path, NULL, take_finding, &findings, &error);
+		if (strcmp(findings.rules, damaged[i].rules) != 0 || !findings.placed)
+			fail_msg("%s: %s(%s), expected is %s", damaged[i].name, findings.rules, error.text, damaged[i].rules);
+		/* Whether re-enlightenment is in the way depends on the command line. */
+		if (!strstr(damaged[i].name, "reenl"))
+			assert_int_equal(result, qemu_refused(damaged[i].name));
+	}
+	for (size_t i = 0; i < WHOLE; i++) {
+		char path[PATH_MAX];
+		struct findings findings = {.placed = true};
+		path_of(whole[i], path);
+		if (gim_verify(path, NULL, take_finding, &findings, NULL))
+			fail_msg("%s: %s", whole[i], findings.rules);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sections),
-	    cmocka_unit_test(test_tree),
-	    cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_hyperv),
+	    cmocka_unit_test(test_sections), cmocka_unit_test(test_tree),     cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_hyperv),   cmocka_unit_test(test_verdicts),
 	};
 	corpus_require();
 	return cmocka_run_group_tests(tests, NULL, NULL);
