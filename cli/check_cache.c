@@ -15,16 +15,20 @@
 #include <unistd.h>
 
 /* A file from this size on is not read again while its inode, size and times are the same. What would be more than an entry is forgotten. */
-enum { REMEMBERED_BYTES = 1 << 20, ENTRY_BYTES = 1 << 20 };
+enum { REMEMBERED_BYTES = CHECK_SMALL_BYTES, ENTRY_BYTES = 1 << 20 };
 
 struct check_cache {
 	char *folder;
-	char judge[CHECK_KEY]; /* of the program and its rules */
-	atomic_bool failed;    /* it was told that something cannot be written */
+	char judge[CHECK_KEY];         /* of the program and its rules */
+	const struct gim_rule **rules; /* entries name a rule by its place here, which is the same for the same judge */
+	size_t rule_count;
+	atomic_bool failed; /* it was told that something cannot be written */
 };
 
 struct check_entry {
 	struct check_cache *cache;
+	char *file;         /* what was summed up, and how it was then */
+	struct stat status;
 	char path[4096];
 	char *known; /* what the file says: a block for each target */
 	char *added; /* blocks to be written behind those */
@@ -36,6 +40,7 @@ struct check_entry {
  * What judges: this build, by the linker's own sum of it, and the texts and severities of its rules.
  */
 struct sum {
+	struct check_cache *cache;
 	char *text;
 	size_t size;
 	FILE *stream;
@@ -44,6 +49,12 @@ struct sum {
 static int add_rule(void *user, const struct gim_rule *rule)
 {
 	const struct sum *sum = (const struct sum *)user;
+	struct check_cache *cache = sum->cache;
+	const struct gim_rule **rules = realloc(cache->rules, (cache->rule_count + 1) * sizeof(*rules));
+	if (!rules)
+		return 1;
+	cache->rules = rules;
+	cache->rules[cache->rule_count++] = rule;
 	return fprintf(sum->stream, "%s %d %d\n", rule->id, (int)rule->severity, rule->status) < 0;
 }
 
@@ -58,17 +69,18 @@ static int add_build(struct dl_phdr_info *object, size_t size, void *user)
 	return 1; /* the program is the first */
 }
 
-static int key_of_judge(char key[CHECK_KEY], struct gim_error *error)
+static int find_judge(struct check_cache *cache, struct gim_error *error)
 {
-	struct sum sum = {.text = NULL};
+	struct sum sum = {.cache = cache};
 	sum.stream = open_memstream(&sum.text, &sum.size);
 	if (!sum.stream)
 		return error_set(error, GIM_E_MEMORY, "out of memory");
 	fprintf(sum.stream, "gimstate %s\n", GIM_VERSION);
-	(void)gim_rules_visit(add_rule, &sum);
+	const int failed = gim_rules_visit(add_rule, &sum);
 	(void)dl_iterate_phdr(add_build, &sum);
 	(void)fclose(sum.stream);
-	const int result = gim_digest_memory(sum.text, sum.size, key, error);
+	const int result =
+	    failed ? error_set(error, GIM_E_MEMORY, "out of memory") : gim_digest_memory(sum.text, sum.size, cache->judge, error);
 	free(sum.text);
 	return result;
 }
@@ -102,7 +114,7 @@ int check_cache_new(const char *folder, struct check_cache **cache, struct gim_e
 	else if (access(folder, R_OK | W_OK | X_OK))
 		(void)error_set(error, GIM_E_IO, "cannot use the cache's folder %s: %s", folder, strerror(errno));
 	else
-		(void)key_of_judge(made->judge, error);
+		(void)find_judge(made, error);
 	if (error->code)
 		check_cache_free(&made);
 	else
@@ -112,8 +124,10 @@ int check_cache_new(const char *folder, struct check_cache **cache, struct gim_e
 
 void check_cache_free(struct check_cache **cache)
 {
-	if (*cache)
+	if (*cache) {
 		free((*cache)->folder);
+		free((*cache)->rules);
+	}
 	free(*cache);
 	*cache = NULL;
 }
@@ -220,20 +234,52 @@ static bool sum_large(struct check_cache *cache, const char *file, const struct 
 	return true;
 }
 
+/* All of a small file by one read, which asks for a byte more than there should be. */
+static bool sum_small(int fd, size_t size, char key[CHECK_KEY])
+{
+	char *bytes = malloc(size + 1);
+	const bool whole = bytes && read(fd, bytes, size + 1) == (ssize_t)size && !gim_digest_memory(bytes, size, key, NULL);
+	free(bytes);
+	return whole;
+}
+
+static bool sum_file(struct check_cache *cache, const char *file, struct stat *status, char key[CHECK_KEY])
+{
+	/* A pipe would wait for its writer. */
+	const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool whole = fd >= 0 && !fstat(fd, status) && S_ISREG(status->st_mode);
+	if (whole)
+		whole = status->st_size < REMEMBERED_BYTES ? sum_small(fd, (size_t)status->st_size, key)
+		                                           : sum_large(cache, file, status, key);
+	if (fd >= 0)
+		(void)close(fd);
+	return whole;
+}
+
 /* Of the file itself; what is in an archive goes by the archive's content and its place there. */
-static bool sum_state(struct check_cache *cache, const char *state, char key[CHECK_KEY])
+static bool sum_state(struct check_entry *entry, const char *state, char key[CHECK_KEY])
 {
 	char content[CHECK_KEY] = "", text[8192];
-	struct stat status;
 	const size_t length = gim_path_file(state);
-	char *file = strndup(state, length);
-	bool whole = file && strcmp(file, "-") && !stat(file, &status) && S_ISREG(status.st_mode);
-	if (whole)
-		whole =
-		    status.st_size < REMEMBERED_BYTES ? !gim_digest_file(file, content, NULL) : sum_large(cache, file, &status, content);
-	free(file);
-	whole = whole && snprintf(text, sizeof(text), "%s %s%s", cache->judge, content, state + length) < (int)sizeof(text);
-	return whole && !gim_digest_memory(text, strlen(text), key, NULL);
+	entry->file = strndup(state, length);
+	if (!entry->file || !strcmp(entry->file, "-") || !sum_file(entry->cache, entry->file, &entry->status, content))
+		return false;
+	if (!state[length])
+		memcpy(key, content, CHECK_KEY);
+	return !state[length] || (snprintf(text, sizeof(text), "%s%s", content, state + length) < (int)sizeof(text) &&
+	                          !gim_digest_memory(text, strlen(text), key, NULL));
+}
+
+/* Is the file still what was summed up? Else what was found is not that content's. */
+static bool is_unchanged(const struct check_entry *entry)
+{
+	char then[200], now[200];
+	struct stat status;
+	if (stat(entry->file, &status))
+		return false;
+	describe(&entry->status, then);
+	describe(&status, now);
+	return !strcmp(then, now);
 }
 
 /*
@@ -241,37 +287,43 @@ static bool sum_state(struct check_cache *cache, const char *state, char key[CHE
  */
 struct check_entry *check_entry_open(struct check_cache *cache, const char *state)
 {
-	char key[CHECK_KEY];
-	struct check_entry *entry = cache && sum_state(cache, state, key) ? calloc(1, sizeof(*entry)) : NULL;
+	char key[CHECK_KEY], kind[40];
+	struct check_entry *entry = cache ? calloc(1, sizeof(*entry)) : NULL;
 	if (!entry)
 		return NULL;
 	entry->cache = cache;
-	if (path_of(cache, "state", key, entry->path))
+	(void)snprintf(kind, sizeof(kind), "state-%.16s", cache->judge);
+	if (sum_state(entry, state, key) && path_of(cache, kind, key, entry->path))
 		entry->known = read_file(entry->path);
 	else
-		entry->path[0] = '\0';
+		check_entry_close(&entry);
 	return entry;
+}
+
+bool check_entry_is_known(const struct check_entry *entry)
+{
+	return entry && entry->known;
 }
 
 enum part { PART_RULE, PART_SEVERITY, PART_OFFSET, PART_UNIT, PART_PATH, PART_TEXT, PARTS };
 
-static bool take_finding(char *line, struct check_result *result)
+static bool take_finding(const struct check_cache *cache, char *line, struct check_result *result)
 {
 	char *parts[PARTS], *end = NULL;
 	size_t count = 0;
 	for (char *part; count < PARTS && (part = strsep(&line, "\t"));)
 		parts[count++] = part;
-	const struct gim_rule *rule = count == PARTS && !line ? gim_rule_find(parts[PART_RULE]) : NULL;
-	if (!rule || strlen(parts[PART_SEVERITY]) != 1 || parts[PART_SEVERITY][0] < '0' + GIM_NOTE ||
+	const unsigned long rule = count == PARTS && !line ? strtoul(parts[PART_RULE], &end, 10) : 0;
+	if (!end || *end || end == parts[PART_RULE] || rule >= cache->rule_count || strlen(parts[PART_SEVERITY]) != 1 || parts[PART_SEVERITY][0] < '0' + GIM_NOTE ||
 	    parts[PART_SEVERITY][0] > '0' + GIM_ERROR)
 		return false;
-	const struct gim_finding finding = {.rule = rule,
+	const struct gim_finding finding = {.rule = cache->rules[rule],
 	                                    .severity = (enum gim_severity)(parts[PART_SEVERITY][0] - '0'),
 	                                    .offset = *parts[PART_OFFSET] ? strtoull(parts[PART_OFFSET], &end, 16) : GIM_UNKNOWN,
 	                                    .unit = *parts[PART_UNIT] ? parts[PART_UNIT] : NULL,
 	                                    .path = *parts[PART_PATH] ? parts[PART_PATH] : NULL,
 	                                    .text = parts[PART_TEXT]};
-	if (end && *end)
+	if (*end)
 		return false;
 	check_result_add(result, &finding);
 	return true;
@@ -297,7 +349,7 @@ bool check_entry_find(const struct check_entry *entry, const struct check_goal *
 	char *block = entry && *goal->key ? find_block(entry, goal->key) : NULL, *rest = block;
 	bool whole = block;
 	for (char *line; whole && (line = strsep(&rest, "\n"));)
-		whole = !*line || take_finding(line, result);
+		whole = !*line || take_finding(entry->cache, line, result);
 	free(block);
 	if (!whole)
 		check_result_clear(result);
@@ -316,9 +368,17 @@ static bool can_be_kept(const struct check_result *result)
 	return true;
 }
 
-static void add_finding(FILE *stream, const struct check_finding *finding)
+static size_t number_of(const struct check_cache *cache, const struct gim_rule *rule)
 {
-	fprintf(stream, "%s\t%d\t", finding->rule->id, (int)finding->severity);
+	size_t number = 0;
+	while (number < cache->rule_count && cache->rules[number] != rule)
+		number++;
+	return number; /* one that is none is refused when it is read */
+}
+
+static void add_finding(const struct check_cache *cache, FILE *stream, const struct check_finding *finding)
+{
+	fprintf(stream, "%zu\t%d\t", number_of(cache, finding->rule), (int)finding->severity);
 	if (finding->offset != GIM_UNKNOWN)
 		fprintf(stream, "%" PRIx64, finding->offset);
 	fprintf(stream, "\t%s\t%s\t%s\n", finding->unit ? finding->unit : "", finding->path ? finding->path : "", finding->text);
@@ -326,7 +386,7 @@ static void add_finding(FILE *stream, const struct check_finding *finding)
 
 void check_entry_add(struct check_entry *entry, const struct check_goal *goal, const struct check_result *result)
 {
-	if (!entry || !*goal->key || !*entry->path || result->error.code || !can_be_kept(result))
+	if (!entry || !*goal->key || result->error.code || !can_be_kept(result))
 		return;
 	if (!entry->adding)
 		entry->adding = open_memstream(&entry->added, &entry->added_size);
@@ -334,7 +394,7 @@ void check_entry_add(struct check_entry *entry, const struct check_goal *goal, c
 		return;
 	fprintf(entry->adding, "target %s\n", goal->key);
 	for (size_t i = 0; i < result->count; i++)
-		add_finding(entry->adding, &result->findings[i]);
+		add_finding(entry->cache, entry->adding, &result->findings[i]);
 	fputs("end\n", entry->adding);
 }
 
@@ -350,10 +410,11 @@ void check_entry_close(struct check_entry **entry)
 	struct check_entry *old = *entry;
 	if (!old)
 		return;
-	if (old->adding && !fclose(old->adding) && old->added_size < ENTRY_BYTES) {
+	if (old->adding && !fclose(old->adding) && old->added_size < ENTRY_BYTES && is_unchanged(old)) {
 		const bool both = old->known && is_whole(old->known) && strlen(old->known) + old->added_size < ENTRY_BYTES;
 		keep_file(old->cache, old->path, both ? old->known : "", old->added);
 	}
+	free(old->file);
 	free(old->known);
 	free(old->added);
 	free(old);

@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Results of check as one page that needs nothing else: a matrix of states and targets, below it what was found in each cell, then the rules. */
 #include "check_matrix.h"
+#include "page.h"
+#include "spool.h"
 #include "test_report.h"
 
 #include <stdlib.h>
 
-extern const char page_style[], page_script[]; /* page.css and page.js */
-
-static void put(const char *text)
+static void put(FILE *stream, const char *text)
 {
-	put_xml(stdout, text ? text : "");
+	put_xml(stream, text ? text : "");
 }
 
-static void put_state(const struct check_result *result)
+/* What is told of a result, whether it is still there or only its cell. */
+static const char *class_of(enum check_verdict verdict, unsigned warnings)
 {
-	char *name = check_state_text(result);
-	put(name);
-	free(name);
+	return verdict == CHECK_UNKNOWN ? "unknown" : verdict == CHECK_DOES_NOT ? "refused" : warnings ? "warned" : "fits";
 }
 
-/* The class of a cell: what is loaded with warnings is told apart. */
-static const char *class_of(const struct check_result *result)
+static bool has_section(enum check_verdict verdict, size_t findings)
 {
-	return result->verdict == CHECK_UNKNOWN    ? "unknown"
-	       : result->verdict == CHECK_DOES_NOT ? "refused"
-	       : result->counts[GIM_WARNING]       ? "warned"
-	                                           : "fits";
-}
-
-static bool has_section(const struct check_result *result)
-{
-	return result->verdict == CHECK_UNKNOWN || result->count;
+	return verdict == CHECK_UNKNOWN || findings;
 }
 
 static bool has_only_notes(const struct check_result *result)
@@ -40,17 +30,12 @@ static bool has_only_notes(const struct check_result *result)
 
 static void put_head(const struct check_run *run, const struct check_matrix *matrix)
 {
-	puts("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-	     "script-src "
-	     "'unsafe-inline'\">\n"
-	     "<title>gimstate check</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>");
-	fputs(page_style, stdout);
-	puts("</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n<main>\n<h1>gimstate check</h1>");
-	printf("<p class=\"sum\">%zu state%s, %zu target%s: %u fit, %u do not fit, %u cannot be judged.</p>\n", matrix->state_count,
-	       matrix->state_count == 1 ? "" : "s", matrix->target_count, matrix->target_count == 1 ? "" : "s", run->verdicts[CHECK_FITS],
-	       run->verdicts[CHECK_DOES_NOT], run->verdicts[CHECK_UNKNOWN]);
+	page_begin("gimstate check");
+	const size_t states = matrix->states.count, targets = matrix->targets.count ? matrix->targets.count : matrix->count != 0;
+	puts("<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n<main>\n<h1>gimstate check</h1>");
+	printf("<p class=\"sum\">%zu state%s, %zu target%s: %u fit, %u do not fit, %u cannot be judged.</p>\n", states,
+	       states == 1 ? "" : "s", targets, targets == 1 ? "" : "s", run->verdicts[CHECK_FITS], run->verdicts[CHECK_DOES_NOT],
+	       run->verdicts[CHECK_UNKNOWN]);
 }
 
 static void put_filter(void)
@@ -75,153 +60,195 @@ static void put_count(unsigned count, const char *what, const char **separator)
 	*separator = count ? ", " : *separator;
 }
 
-static void put_cell(const struct check_run *run, const struct check_result *result)
+static void put_cell(const struct check_matrix *matrix, const struct check_cell *cell)
 {
 	const char *separator = "<small>";
-	if (!result) {
+	if (!cell) {
 		puts("<td>not judged</td>");
 		return;
 	}
-	printf("<td class=\"%s\">", class_of(result));
-	if (has_section(result))
-		printf("<a href=\"#r%zu\">", (size_t)(result - run->results));
-	fputs(check_verdict_text(result->verdict), stdout);
-	fputs(has_section(result) ? "</a>" : "", stdout);
-	put_count(result->counts[GIM_ERROR], "error", &separator);
-	put_count(result->counts[GIM_WARNING], "warning", &separator);
-	put_count(result->counts[GIM_NOTE], "note", &separator);
-	if (result->accepted) {
-		printf("%s%u accepted", separator, result->accepted);
+	const bool linked = has_section(cell->verdict, cell->findings);
+	printf("<td class=\"%s\">", class_of(cell->verdict, cell->counts[GIM_WARNING]));
+	if (linked)
+		printf("<a href=\"#r%zu\">", (size_t)(cell - matrix->cells));
+	fputs(check_verdict_text(cell->verdict), stdout);
+	fputs(linked ? "</a>" : "", stdout);
+	put_count(cell->counts[GIM_ERROR], "error", &separator);
+	put_count(cell->counts[GIM_WARNING], "warning", &separator);
+	put_count(cell->counts[GIM_NOTE], "note", &separator);
+	if (cell->accepted) {
+		printf("%s%u accepted", separator, cell->accepted);
 		separator = ", ";
 	}
 	puts(*separator == ',' ? "</small></td>" : "</td>");
 }
 
-static void put_matrix(const struct check_run *run, const struct check_matrix *matrix)
+static void put_heads(const struct check_matrix *matrix)
+{
+	fputs("<thead><tr><th scope=\"col\">state</th>", stdout);
+	if (!matrix->columns)
+		fputs("<th scope=\"col\">verdict</th>", stdout);
+	for (size_t t = 0; t < matrix->columns; t++) {
+		fputs("<th scope=\"col\">", stdout);
+		put(stdout, check_matrix_target(matrix, t));
+		fputs("</th>", stdout);
+	}
+	puts("</tr></thead>");
+}
+
+/* With too many targets for columns a row is a result, and says for which target. */
+static void put_row(const struct check_matrix *matrix, size_t row)
+{
+	const struct check_cell *own = matrix->columns ? NULL : &matrix->cells[row];
+	const size_t state = own ? own->state : row;
+	printf("<tr data-row=\"%zu\"><th scope=\"row\">", state);
+	put(stdout, matrix->states.texts[state]);
+	if (own) {
+		fputs(" on ", stdout);
+		put(stdout, check_matrix_target(matrix, own->target));
+	}
+	puts("</th>");
+	for (size_t t = 0; t < (own ? 1 : matrix->columns); t++)
+		put_cell(matrix, check_matrix_cell(matrix, row, t));
+	puts("</tr>");
+}
+
+static void put_matrix(const struct check_matrix *matrix)
 {
 	puts("<div class=\"matrix\" role=\"region\" aria-label=\"Matrix of states and targets\" tabindex=\"0\">\n<table>\n"
-	     "<caption>Will the state load into the target, and run there?</caption>\n<thead><tr><th scope=\"col\">state</th>");
-	for (size_t t = 0; t < matrix->target_count; t++) {
-		fputs("<th scope=\"col\">", stdout);
-		put(matrix->targets[t] ? matrix->targets[t] : "any target");
-		puts("</th>");
-	}
-	puts("</tr></thead>\n<tbody>");
-	for (size_t s = 0; s < matrix->state_count; s++) {
-		printf("<tr data-row=\"%zu\"><th scope=\"row\">", s);
-		put_state(matrix->states[s]);
-		puts("</th>");
-		for (size_t t = 0; t < matrix->target_count; t++)
-			put_cell(run, check_matrix_cell(matrix, s, t));
-		puts("</tr>");
-	}
+	     "<caption>Will the state load into the target, and run there?</caption>");
+	put_heads(matrix);
+	puts("<tbody>");
+	for (size_t row = 0; row < matrix->rows; row++)
+		put_row(matrix, row);
 	puts("</tbody>\n</table>\n</div>");
 }
 
-static void put_finding(const struct check_finding *finding)
+static void put_finding(FILE *stream, const struct check_finding *finding)
 {
 	static const char *const classes[] = {[GIM_NOTE] = "note", [GIM_WARNING] = "warned", [GIM_ERROR] = "refused"};
 	const bool is_note = finding->severity == GIM_NOTE;
 	char *text = check_finding_text(finding);
-	printf("<li%s><span class=\"tag %s\">%s</span> <a href=\"#rule-%s\"><code>%s</code></a>", is_note ? " class=\"is-note\"" : "",
-	       finding->accepted ? "note" : classes[finding->severity], severity_name(finding->severity), finding->rule->id,
-	       finding->rule->id);
+	fprintf(stream, "<li%s><span class=\"tag %s\">%s</span> <a href=\"#rule-%s\"><code>%s</code></a>",
+	        is_note ? " class=\"is-note\"" : "", finding->accepted ? "note" : classes[finding->severity],
+	        severity_name(finding->severity), finding->rule->id, finding->rule->id);
 	if (finding->rule->status_name)
-		printf(" <code>%s</code>", finding->rule->status_name);
-	fputs(finding->accepted ? " (accepted)\n<p>" : "\n<p>", stdout);
-	put(text);
-	fputs("</p>\n<p class=\"mend\">Mend: ", stdout);
-	put(finding->rule->mend);
-	puts("</p></li>");
+		fprintf(stream, " <code>%s</code>", finding->rule->status_name);
+	fputs(finding->accepted ? " (accepted)\n<p>" : "\n<p>", stream);
+	put(stream, text);
+	fputs("</p>\n<p class=\"mend\">Mend: ", stream);
+	put(stream, finding->rule->mend);
+	fputs("</p></li>\n", stream);
 	free(text);
 }
 
-static void put_section(const struct check_run *run, const struct check_result *result, size_t row)
+static void put_section(FILE *stream, const struct check_result *result, size_t number, size_t row)
 {
-	const size_t number = (size_t)(result - run->results);
-	printf("<section class=\"cell\" id=\"r%zu\" data-row=\"%zu\" data-verdict=\"%s\"%s aria-labelledby=\"h%zu\">\n<h3 id=\"h%zu\">",
-	       number, row, class_of(result), has_only_notes(result) ? " data-only=\"notes\"" : "", number, number);
-	put_state(result);
-	fputs(result->target ? " on " : "", stdout);
-	put(result->target);
-	printf(": <span class=\"tag %s\">%s</span></h3>\n", class_of(result), check_verdict_text(result->verdict));
+	const char *class = class_of(result->verdict, result->counts[GIM_WARNING]);
+	char *name = check_state_text(result);
+	fprintf(stream,
+	        "<section class=\"cell\" id=\"r%zu\" data-row=\"%zu\" data-verdict=\"%s\"%s aria-labelledby=\"h%zu\">\n<h3 id=\"h%zu\">",
+	        number, row, class, has_only_notes(result) ? " data-only=\"notes\"" : "", number, number);
+	put(stream, name);
+	free(name);
+	fputs(result->target ? " on " : "", stream);
+	put(stream, result->target);
+	fprintf(stream, ": <span class=\"tag %s\">%s</span></h3>\n", class, check_verdict_text(result->verdict));
 	if (result->verdict == CHECK_UNKNOWN) {
-		fputs("<p>", stdout);
-		put(result->error.text);
-		puts("</p>");
+		fputs("<p>", stream);
+		put(stream, result->error.text);
+		fputs("</p>\n", stream);
 	} else {
-		puts("<ul class=\"findings\">");
+		fputs("<ul class=\"findings\">\n", stream);
 		for (int severity = GIM_ERROR; severity >= GIM_NOTE; severity--)
 			for (size_t i = 0; i < result->count; i++)
 				if ((int)result->findings[i].severity == severity)
-					put_finding(&result->findings[i]);
-		puts("</ul>");
+					put_finding(stream, &result->findings[i]);
+		fputs("</ul>\n", stream);
 	}
-	puts("<p class=\"back\"><a href=\"#top\">to the matrix</a></p>\n</section>");
+	fputs("<p class=\"back\"><a href=\"#top\">to the matrix</a></p>\n</section>\n", stream);
 }
 
-/* Cells row by row; a state that failed for all targets once. */
-static void put_sections(const struct check_run *run, const struct check_matrix *matrix)
+static void put_rule(FILE *stream, const struct gim_rule *rule)
 {
-	puts("<h2 id=\"findings\">Findings</h2>");
-	for (size_t s = 0; s < matrix->state_count; s++) {
-		const struct check_result *last = NULL;
-		for (size_t t = 0; t < matrix->target_count; t++) {
-			const struct check_result *cell = check_matrix_cell(matrix, s, t);
-			if (cell && cell != last && has_section(cell))
-				put_section(run, cell, s);
-			last = cell;
-		}
-	}
-}
-
-static void put_rule(const struct gim_rule *rule)
-{
-	printf("<dt id=\"rule-%s\"><code>%s</code>", rule->id, rule->id);
+	fprintf(stream, "<dt id=\"rule-%s\"><code>%s</code>", rule->id, rule->id);
 	if (rule->status_name)
-		printf(" <code>%s</code>", rule->status_name);
-	fputs("</dt>\n<dd>", stdout);
-	put(rule->help);
-	fputs(".</dd>\n<dd>Why: ", stdout);
-	put(rule->why);
-	fputs(".</dd>\n<dd>Mend: ", stdout);
-	put(rule->mend);
-	puts(".</dd>");
+		fprintf(stream, " <code>%s</code>", rule->status_name);
+	fputs("</dt>\n<dd>", stream);
+	put(stream, rule->help);
+	fputs(".</dd>\n<dd>Why: ", stream);
+	put(stream, rule->why);
+	fputs(".</dd>\n<dd>Mend: ", stream);
+	put(stream, rule->mend);
+	fputs(".</dd>\n", stream);
 }
 
-/* Each rule that found something, once. */
-static void put_rules(const struct check_run *run)
-{
-	json_t *met = json_object();
-	puts("<h2>Rules</h2>\n<dl class=\"rules\">");
-	for (size_t i = 0; i < run->result_count; i++)
-		for (size_t f = 0; f < run->results[i].count; f++) {
-			const struct gim_rule *rule = run->results[i].findings[f].rule;
-			if (json_object_get(met, rule->id))
-				continue;
-			(void)json_object_set_new(met, rule->id, json_true());
-			put_rule(rule);
-		}
-	puts("</dl>");
-	json_decref(met);
-}
-
-static void html_report(struct check_run *run)
-{
+/*
+ * The report: sections and rules are set aside, since the matrix stands before them.
+ */
+struct html_report {
 	struct check_matrix matrix;
-	if (!check_matrix_make(&matrix, run)) {
+	FILE *sections, *rules;
+	struct check_names met; /* rules that were told */
+};
+
+static void html_begin(struct check_run *run)
+{
+	struct html_report *report = calloc(1, sizeof(*report));
+	if (!(run->report = report)) {
 		check_run_no_memory(run);
 		return;
 	}
-	put_head(run, &matrix);
-	put_filter();
-	put_matrix(run, &matrix);
-	put_sections(run, &matrix);
-	put_rules(run);
-	puts("</main>\n<script>");
-	fputs(page_script, stdout);
-	puts("</script>\n</body>\n</html>");
-	check_matrix_free(&matrix);
+	report->sections = spool_open(&run->failure);
+	report->rules = spool_open(&run->failure);
 }
 
-const struct check_form check_form_html = {.option = offsetof(struct options, html), .end = html_report};
+static void html_result(struct check_run *run, const struct check_result *result)
+{
+	struct html_report *report = run->report;
+	const size_t number = check_matrix_add(&report->matrix, result);
+	if (number == CHECK_NO_NAME) {
+		check_run_no_memory(run);
+		return;
+	}
+	if (has_section(result->verdict, result->count))
+		put_section(report->sections, result, number, report->matrix.cells[number].state);
+	for (size_t f = 0; f < result->count; f++) {
+		const size_t known = report->met.count;
+		if (check_names_number(&report->met, result->findings[f].rule->id) == known)
+			put_rule(report->rules, result->findings[f].rule);
+	}
+}
+
+static void put_page(struct check_run *run, struct html_report *report)
+{
+	put_head(run, &report->matrix);
+	put_filter();
+	put_matrix(&report->matrix);
+	puts("<h2 id=\"findings\">Findings</h2>");
+	(void)spool_print(report->sections, stdout, &run->failure);
+	puts("<h2>Rules</h2>\n<dl class=\"rules\">");
+	(void)spool_print(report->rules, stdout, &run->failure);
+	puts("</dl>\n</main>");
+	page_end(page_script);
+}
+
+static void html_end(struct check_run *run)
+{
+	struct html_report *report = run->report;
+	if (!report)
+		return;
+	if (report->rules && check_matrix_lay_out(&report->matrix))
+		put_page(run, report);
+	else
+		check_run_no_memory(run);
+	if (report->sections)
+		(void)fclose(report->sections);
+	if (report->rules)
+		(void)fclose(report->rules);
+	check_matrix_free(&report->matrix);
+	check_names_free(&report->met);
+	free(report);
+}
+
+const struct check_form check_form_html = {.option = offsetof(struct options, html), .begin = html_begin, .result = html_result, .end = html_end};

@@ -5,12 +5,15 @@
 
 #include "check_report.h"
 
+enum { CHECK_SMALL_BYTES = 1 << 20 };
+
 /* One state to be judged. */
 struct check_job {
 	char *state, *snapshot; /* snapshot: NULL when no settings file led to it */
 	char *path;             /* where it is read, when that is not its name; NULL */
 	char *settings;         /* the target where the run has none; NULL: the settings beside the state */
 	bool found;             /* in a folder: it may be no state at all */
+	bool small;             /* less than CHECK_SMALL_BYTES: to read it all costs no more than to look what it is */
 	bool alone;             /* it may use all processors, and show how far it is */
 	bool done;
 	struct gim_error error;       /* why it cannot even be looked at */
@@ -43,7 +46,7 @@ size_t check_pool_states(const struct check_pool *pool);
  * The walk through a folder: every file that may be a state, in the order of names, symbolic links followed.
  */
 /* error (may have no code): why there is nothing to be looked at. Non-zero stops. */
-typedef int check_walk_fn(void *user, const char *path, const struct gim_error *error);
+typedef int check_walk_fn(void *user, const char *path, uint64_t size, const struct gim_error *error);
 int check_walk(const char *folder, check_walk_fn *visit, void *user);
 
 /*
@@ -55,6 +58,7 @@ void check_cache_free(struct check_cache **cache);
 void check_cache_key(const struct gim_target *target, char key[CHECK_KEY]);
 /* NULL: there is no cache, or the state cannot be read; the others take that. */
 struct check_entry *check_entry_open(struct check_cache *cache, const char *state);
+bool check_entry_is_known(const struct check_entry *entry); /* the same bytes were judged before, for whatever target */
 bool check_entry_find(const struct check_entry *entry, const struct check_goal *goal, struct check_result *result);
 void check_entry_add(struct check_entry *entry, const struct check_goal *goal, const struct check_result *result);
 void check_entry_close(struct check_entry **entry);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Results of check as JSON, one document or one a line, and back. */
 #include "check_report.h"
+#include "json_put.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *result_finding_json(const struct check_finding *finding)
+static void put_finding(struct json_put *put, const struct check_finding *finding)
 {
 	const struct gim_finding own = {.rule = finding->rule,
 	                                .severity = finding->severity,
@@ -13,67 +14,133 @@ static json_t *result_finding_json(const struct check_finding *finding)
 	                                .unit = finding->unit,
 	                                .path = finding->path,
 	                                .text = finding->text};
-	json_t *json = finding_json(&own);
-	(void)json_object_set_new(json, "fingerprint", json_string(finding->fingerprint));
+	json_put_begin(put, NULL, '{');
+	finding_members(&own, &put->members);
+	json_put_text(put, "fingerprint", finding->fingerprint);
 	if (finding->accepted)
-		(void)json_object_set_new(json, "accepted", json_true());
-	return json;
+		json_put_true(put, "accepted");
+	json_put_end(put, '{');
 }
 
-static void set(json_t *json, const char *key, const char *text)
+static void put_error(struct json_put *put, const char *file, const struct gim_error *error)
 {
-	if (text)
-		(void)json_object_set_new(json, key, json_text(text));
+	json_put_begin(put, "error", '{');
+	error_members(file, error, &put->members);
+	json_put_end(put, '{');
 }
 
-static const char *const counted[] = {[GIM_NOTE] = "notes", [GIM_WARNING] = "warnings", [GIM_ERROR] = "errors"};
-
-json_t *check_result_json(const struct check_result *result)
+/* What the error is about. */
+static const char *culprit(const struct check_result *result)
 {
-	json_t *json = json_object(), *findings = json_array();
-	set(json, "state", result->state);
-	set(json, "snapshot", result->snapshot);
-	set(json, "target", result->target);
-	set(json, "verdict", check_verdict_name(result->verdict));
+	return result->target_failed ? result->target : result->state;
+}
+
+static void put_members(struct json_put *put, const struct check_result *result)
+{
+	static const char *const counted[] = {[GIM_NOTE] = "notes", [GIM_WARNING] = "warnings", [GIM_ERROR] = "errors"};
+	const char *const texts[][2] = {{"state", result->state}, {"snapshot", result->snapshot}, {"target", result->target}};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i][1])
+			json_put_text(put, texts[i][0], texts[i][1]);
+	json_put_text(put, "verdict", check_verdict_name(result->verdict));
 	for (int severity = GIM_ERROR; severity >= GIM_NOTE; severity--)
-		(void)json_object_set_new(json, counted[severity], json_integer(result->counts[severity]));
-	(void)json_object_set_new(json, "accepted", json_integer(result->accepted));
+		json_put_number(put, counted[severity], result->counts[severity]);
+	json_put_number(put, "accepted", result->accepted);
+	json_put_begin(put, "findings", '[');
 	for (size_t i = 0; i < result->count; i++)
-		(void)json_array_append_new(findings, result_finding_json(&result->findings[i]));
-	(void)json_object_set_new(json, "findings", findings);
+		put_finding(put, &result->findings[i]);
+	json_put_end(put, '[');
 	if (result->verdict == CHECK_UNKNOWN)
-		(void)json_object_set_new(json, "error",
-		                          error_json(result->target_failed ? result->target : result->state, &result->error));
-	return json;
+		put_error(put, culprit(result), &result->error);
 }
 
-/* The first error is the document's too, so that a failure is found at one place in every document. */
+/*
+ * One document. The first error is the document's too, so that a failure is found at one place in every document.
+ */
+struct json_report {
+	struct json_put put;
+	struct gim_error first; /* without a code: there was none */
+	char *file;             /* what it is about */
+};
+
+static void json_begin(struct check_run *run)
+{
+	struct json_report *report = calloc(1, sizeof(*report));
+	if (!(run->report = report)) {
+		check_run_no_memory(run);
+		return;
+	}
+	json_put_start(&report->put, stdout, false);
+	json_put_begin(&report->put, NULL, '{');
+	json_put_number(&report->put, "gimstate", 1);
+	json_put_begin(&report->put, "results", '[');
+}
+
+static void json_result(struct check_run *run, const struct check_result *result)
+{
+	struct json_report *report = run->report;
+	json_put_begin(&report->put, NULL, '{');
+	put_members(&report->put, result);
+	json_put_end(&report->put, '{');
+	if (result->verdict != CHECK_UNKNOWN || report->first.code)
+		return;
+	report->first = result->error;
+	report->file = culprit(result) ? strdup(culprit(result)) : NULL;
+}
+
 static void json_end(struct check_run *run)
 {
-	json_t *results = json_array(), *body = json_pack("{s:o}", "results", results);
-	for (size_t i = 0; i < run->result_count; i++) {
-		json_t *json = check_result_json(&run->results[i]), *error = json_object_get(json, "error");
-		if (error && !json_object_get(body, "error"))
-			(void)json_object_set(body, "error", error);
-		(void)json_array_append_new(results, json);
-	}
-	output_document(body, false);
+	struct json_report *report = run->report;
+	if (!report)
+		return;
+	json_put_end(&report->put, '[');
+	if (run->failure.code)
+		put_error(&report->put, NULL, &run->failure);
+	else if (report->first.code)
+		put_error(&report->put, report->file, &report->first);
+	json_put_end(&report->put, '{');
+	putchar('\n');
+	free(report->file);
+	free(report);
 }
 
-const struct check_form check_form_json = {.option = offsetof(struct options, json), .end = json_end};
+const struct check_form check_form_json = {
+    .option = offsetof(struct options, json), .begin = json_begin, .result = json_result, .end = json_end};
+
+/*
+ * One document a line.
+ */
+static void begin_line(struct json_put *put)
+{
+	json_put_start(put, stdout, true);
+	json_put_begin(put, NULL, '{');
+	json_put_number(put, "gimstate", 1);
+}
+
+static void end_line(struct json_put *put)
+{
+	json_put_end(put, '{');
+	putchar('\n');
+}
 
 static void ndjson_result(struct check_run *run, const struct check_result *result)
 {
+	struct json_put put;
 	(void)run;
-	output_document(check_result_json(result), true);
+	begin_line(&put);
+	put_members(&put, result);
+	end_line(&put);
 }
 
 static void ndjson_end(struct check_run *run)
 {
-	json_t *summary = json_object();
+	struct json_put put;
+	begin_line(&put);
+	json_put_begin(&put, "summary", '{');
 	for (enum check_verdict verdict = CHECK_FITS; verdict <= CHECK_UNKNOWN; verdict++)
-		(void)json_object_set_new(summary, check_verdict_name(verdict), json_integer(run->verdicts[verdict]));
-	output_document(json_pack("{s:o}", "summary", summary), true);
+		json_put_number(&put, check_verdict_name(verdict), run->verdicts[verdict]);
+	json_put_end(&put, '{');
+	end_line(&put);
 }
 
 const struct check_form check_form_ndjson = {.option = offsetof(struct options, ndjson), .result = ndjson_result, .end = ndjson_end};

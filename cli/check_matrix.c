@@ -5,93 +5,71 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The number of a name, given in the order of first use; jansson's objects are the dictionary. SIZE_MAX: out of memory. */
-static size_t number_of(json_t *numbers, const char *name, bool *is_new)
+size_t check_matrix_add(struct check_matrix *matrix, const struct check_result *result)
 {
-	json_t *key = json_text(name);
-	const char *text = json_string_value(key);
-	json_t *number = text ? json_object_get(numbers, text) : NULL;
-	size_t found = number ? (size_t)json_integer_value(number) : json_object_size(numbers);
-	*is_new = !number;
-	if (!text || (!number && json_object_set_new(numbers, text, json_integer((json_int_t)found))))
-		found = SIZE_MAX;
-	json_decref(key);
-	return found;
+	struct check_cell *cells = check_array_grow(matrix->cells, matrix->count, sizeof(*cells));
+	char *name = check_state_text(result);
+	matrix->cells = cells ? cells : matrix->cells;
+	const size_t state = cells && name ? check_names_number(&matrix->states, name) : CHECK_NO_NAME;
+	const size_t target =
+	    state != CHECK_NO_NAME && result->target ? check_names_number(&matrix->targets, result->target) : CHECK_ALL_TARGETS;
+	free(name);
+	if (state == CHECK_NO_NAME || target == CHECK_NO_NAME || matrix->count == UINT32_MAX - 1)
+		return CHECK_NO_NAME;
+	struct check_cell *cell = &matrix->cells[matrix->count];
+	*cell = (struct check_cell){.state = (uint32_t)state,
+	                            .target = (uint32_t)target,
+	                            .verdict = result->verdict,
+	                            .accepted = result->accepted,
+	                            .findings = (unsigned)result->count};
+	memcpy(cell->counts, result->counts, sizeof(cell->counts));
+	return matrix->count++;
 }
 
-/* Which row and column a result is in; no target: the column is SIZE_MAX - 1. */
-struct place {
-	size_t row, column;
-};
-
-static bool find_places(struct check_matrix *matrix, const struct check_run *run, struct place *places)
+static void fill(struct check_matrix *matrix, uint32_t number)
 {
-	json_t *rows = json_object(), *columns = json_object();
-	bool whole = true, is_new;
-	for (size_t i = 0; whole && i < run->result_count; i++) {
-		const struct check_result *result = &run->results[i];
-		char *name = check_state_text(result);
-		places[i].row = name ? number_of(rows, name, &is_new) : SIZE_MAX;
-		free(name);
-		whole = places[i].row != SIZE_MAX;
-		if (whole && is_new)
-			matrix->states[matrix->state_count++] = result;
-		places[i].column = SIZE_MAX - 1;
-		if (!result->target || !whole)
-			continue;
-		places[i].column = number_of(columns, result->target, &is_new);
-		whole = places[i].column != SIZE_MAX;
-		if (whole && is_new)
-			matrix->targets[matrix->target_count++] = result->target;
+	const struct check_cell *cell = &matrix->cells[number];
+	const bool all = cell->target == CHECK_ALL_TARGETS;
+	for (size_t t = all ? 0 : cell->target; t < (all ? matrix->columns : cell->target + 1); t++) {
+		uint32_t *place = &matrix->grid[cell->state * matrix->columns + t];
+		if (!*place || matrix->cells[*place - 1].verdict < cell->verdict)
+			*place = number + 1;
 	}
+}
+
+bool check_matrix_lay_out(struct check_matrix *matrix)
+{
+	if (matrix->targets.count > CHECK_COLUMNS) {
+		matrix->rows = matrix->count;
+		return true;
+	}
+	matrix->rows = matrix->states.count;
 	/* Without any target there is one column all the same. */
-	matrix->target_count += run->result_count && !matrix->target_count;
-	json_decref(rows);
-	json_decref(columns);
-	return whole;
+	matrix->columns = matrix->targets.count ? matrix->targets.count : 1;
+	matrix->grid = calloc(matrix->rows * matrix->columns + 1, sizeof(*matrix->grid));
+	for (size_t i = 0; matrix->grid && i < matrix->count; i++)
+		fill(matrix, (uint32_t)i);
+	return matrix->grid;
 }
 
-static void fill(struct check_matrix *matrix, const struct check_run *run, const struct place *places)
+const struct check_cell *check_matrix_cell(const struct check_matrix *matrix, size_t row, size_t column)
 {
-	for (size_t i = 0; i < run->result_count; i++) {
-		const struct check_result *result = &run->results[i];
-		const bool all = places[i].column == SIZE_MAX - 1;
-		for (size_t t = all ? 0 : places[i].column; t < (all ? matrix->target_count : places[i].column + 1); t++) {
-			const struct check_result **cell = &matrix->cells[places[i].row * matrix->target_count + t];
-			if (!*cell || (*cell)->verdict < result->verdict)
-				*cell = result;
-		}
-	}
+	if (!matrix->columns)
+		return &matrix->cells[row];
+	const uint32_t number = matrix->grid[row * matrix->columns + column];
+	return number ? &matrix->cells[number - 1] : NULL;
 }
 
-bool check_matrix_make(struct check_matrix *matrix, const struct check_run *run)
+const char *check_matrix_target(const struct check_matrix *matrix, size_t target)
 {
-	const size_t count = run->result_count + 1;
-	struct place *places = calloc(count, sizeof(*places));
-	*matrix =
-	    (struct check_matrix){.states = calloc(count, sizeof(*matrix->states)), .targets = calloc(count, sizeof(*matrix->targets))};
-	bool whole = places && matrix->states && matrix->targets && find_places(matrix, run, places);
-	if (whole) {
-		matrix->cells = calloc(matrix->state_count * matrix->target_count + 1, sizeof(*matrix->cells));
-		whole = matrix->cells;
-	}
-	if (whole)
-		fill(matrix, run, places);
-	else
-		check_matrix_free(matrix);
-	free(places);
-	return whole;
-}
-
-const struct check_result *check_matrix_cell(const struct check_matrix *matrix, size_t state, size_t target)
-{
-	return matrix->cells[state * matrix->target_count + target];
+	return target < matrix->targets.count ? matrix->targets.texts[target] : "any target";
 }
 
 void check_matrix_free(struct check_matrix *matrix)
 {
-	free(matrix->states);
-	free(matrix->targets);
+	check_names_free(&matrix->states);
+	check_names_free(&matrix->targets);
 	free(matrix->cells);
-	*matrix = (struct check_matrix){.state_count = 0};
+	free(matrix->grid);
+	*matrix = (struct check_matrix){.count = 0};
 }

@@ -73,18 +73,22 @@ struct check_run {
 	struct check_goal goals[WORDS_MAX];
 	unsigned goal_count;
 	unsigned verdicts[CHECK_UNKNOWN + 1];
-	struct check_result *results; /* all of them, for a form that prints at the end; the others keep none */
-	size_t result_count, told_count;
+	size_t told_count;
 	struct check_cache *cache; /* or NULL */
 	json_t *baseline;          /* all that was found, for --write-baseline; NULL: it is not asked for */
+	void *report;              /* what the form keeps, from begin to end */
+	struct gim_error failure;  /* why the report is not whole; the first */
 };
 
-/* A form in which results are told: a row of check_forms[]. It prints each result when it is there, or all of them at the end. */
+/*
+ * A form in which results are told: a row of check_forms[]. No result is kept: what must wait for the end is set aside in a file without a name, so that memory does not grow with
+ * what is found. A function that fails says so in the run's failure, which ends the run.
+ */
 struct check_form {
 	size_t option;                        /* where in struct options it is chosen; 0: it is the one when none is */
 	void (*begin)(struct check_run *run); /* may be NULL */
-	void (*result)(struct check_run *run, const struct check_result *result); /* NULL: the run keeps all results for end */
-	void (*end)(struct check_run *run);                                       /* may be NULL */
+	void (*result)(struct check_run *run, const struct check_result *result);
+	void (*end)(struct check_run *run); /* frees the report; may be NULL */
 };
 extern const struct check_form check_form_text, check_form_json, check_form_ndjson, check_form_junit, check_form_sarif, check_form_tap,
     check_form_markdown, check_form_html;
@@ -92,9 +96,11 @@ extern const struct check_form check_form_text, check_form_json, check_form_ndjs
 /* The form that the options choose; NULL when they choose several. */
 const struct check_form *check_form_find(const struct options *options);
 
-/* Take a result, which is the run's from now on: count it, tell it, or keep it. */
+/* Begin to tell; before any result. */
+void check_run_begin(struct check_run *run);
+/* Take a result, which is the run's from now on: count it and tell it. */
 void check_run_take(struct check_run *run, struct check_result *result);
-/* Say that a report could not be made for lack of memory, which the exit status tells. */
+/* The report is not whole for lack of memory. */
 void check_run_no_memory(struct check_run *run);
 /* Tell what is told at the end, free, and say with which status to exit. */
 int check_run_end(struct check_run *run);
@@ -116,8 +122,7 @@ void check_result_free(struct check_result *result);
 const char *check_verdict_name(enum check_verdict verdict); /* "does-not-fit" */
 const char *check_verdict_text(enum check_verdict verdict); /* "does not fit" */
 
-/* A result as JSON, and back; rules that are not known are made up, and kept in *unknown. */
-json_t *check_result_json(const struct check_result *result);
+/* A result from JSON; rules that are not known are made up, and kept in *unknown. */
 struct check_rules;
 int check_result_parse(const json_t *json, struct check_rules **unknown, struct check_result *result, struct gim_error *error);
 void check_rules_free(struct check_rules **unknown);

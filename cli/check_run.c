@@ -38,25 +38,15 @@ static void add_to_baseline(struct check_run *run, const struct check_result *re
 	}
 }
 
-/* The capacity is a power of two. */
-static bool keep(struct check_run *run, struct check_result *result)
-{
-	if (!(run->result_count & (run->result_count - 1))) {
-		struct check_result *results = realloc(run->results, (run->result_count ? 2 * run->result_count : 1) * sizeof(*results));
-		if (!results)
-			return false;
-		run->results = results;
-	}
-	run->results[run->result_count++] = *result;
-	return true;
-}
-
 void check_run_no_memory(struct check_run *run)
 {
-	struct gim_error error = GIM_ERROR_INIT;
-	(void)error_set(&error, GIM_E_MEMORY, "out of memory: the report is not whole");
-	(void)output_error(NULL, &error, false);
-	run->verdicts[CHECK_UNKNOWN]++;
+	(void)error_set(&run->failure, GIM_E_MEMORY, "out of memory: the report is not whole");
+}
+
+void check_run_begin(struct check_run *run)
+{
+	if (run->form->begin)
+		run->form->begin(run);
 }
 
 void check_run_take(struct check_run *run, struct check_result *result)
@@ -64,21 +54,16 @@ void check_run_take(struct check_run *run, struct check_result *result)
 	run->verdicts[result->verdict]++;
 	run->told_count++;
 	add_to_baseline(run, result);
-	if (run->form->result) {
+	if (!run->failure.code)
 		run->form->result(run, result);
-		check_result_free(result);
-	} else if (!keep(run, result)) {
-		check_run_no_memory(run);
-		check_result_free(result);
-	}
+	check_result_free(result);
 }
 
 int check_run_end(struct check_run *run)
 {
 	if (run->form->end)
 		run->form->end(run);
-	for (size_t i = 0; i < run->result_count; i++)
-		check_result_free(&run->results[i]);
-	free(run->results);
-	return run->verdicts[CHECK_UNKNOWN] ? EXIT_NO_ANSWER : run->verdicts[CHECK_DOES_NOT] ? EXIT_NO : EXIT_YES;
+	if (run->failure.code)
+		(void)output_error(NULL, &run->failure, false);
+	return run->failure.code || run->verdicts[CHECK_UNKNOWN] ? EXIT_NO_ANSWER : run->verdicts[CHECK_DOES_NOT] ? EXIT_NO : EXIT_YES;
 }

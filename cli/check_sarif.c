@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Results of check as a SARIF 2.1.0 log, which code hosts show: a run with the rules that found something, and a result for each finding. */
 #include "check_report.h"
+#include "json_put.h"
+#include "spool.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SCHEMA "https://json.schemastore.org/sarif-2.1.0.json"
+
+/* Of a notification: log, runs, run, invocations, invocation, notifications. */
+enum { FAILURE_DEPTH = 6 };
 
 static void set(json_t *json, const char *key, json_t *value)
 {
@@ -18,37 +23,67 @@ static json_t *message(const char *text)
 }
 
 /* A path as a URI reference: relative ones stay so, since hosts look for them in the repository. */
-static json_t *uri(const char *path)
+static void put_uri(struct json_put *put, const char *path)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/";
 	char *text = malloc(3 * strlen(path) + sizeof("file://"));
-	if (!text)
-		return NULL;
 	while (path[0] == '.' && path[1] == '/')
 		path += 2 + strspn(path + 2, "/");
-	char *end = text + sprintf(text, "%s", *path == '/' ? "file://" : "");
-	for (; *path; path++)
-		end += strchr(plain, *path) ? sprintf(end, "%c", *path) : sprintf(end, "%%%02X", (unsigned char)*path);
-	json_t *json = json_string(text);
+	char *end = text ? stpcpy(text, *path == '/' ? "file://" : "") : NULL;
+	for (; text && *path; path++) {
+		if (strchr(plain, *path))
+			*end++ = *path;
+		else
+			end += sprintf(end, "%%%02X", (unsigned char)*path);
+	}
+	if (text)
+		*end = '\0';
+	json_put_text(put, "uri", text ? text : "");
 	free(text);
-	return json;
+}
+
+static void put_logical(struct json_put *put, const char *name, const char *kind, bool *begun)
+{
+	if (!name || !*name)
+		return;
+	if (!*begun)
+		json_put_begin(put, "logicalLocations", '[');
+	*begun = true;
+	json_put_begin(put, NULL, '{');
+	json_put_text(put, "fullyQualifiedName", name);
+	json_put_text(put, "kind", kind);
+	json_put_end(put, '{');
 }
 
 /* A state has no lines; hosts that show only lines show it at the first. */
-static json_t *location(const char *state, uint64_t offset, const char *unit, const char *path)
+static void put_location(struct json_put *put, const char *state, uint64_t offset, const char *unit, const char *path)
 {
-	json_t *region = json_pack("{s:i}", "startLine", 1), *logical = json_array();
+	bool logical = false;
+	json_put_begin(put, "locations", '[');
+	json_put_begin(put, NULL, '{');
+	json_put_begin(put, "physicalLocation", '{');
+	json_put_begin(put, "artifactLocation", '{');
+	put_uri(put, state);
+	json_put_end(put, '{');
+	json_put_begin(put, "region", '{');
+	json_put_number(put, "startLine", 1);
 	if (offset != GIM_UNKNOWN)
-		set(region, "byteOffset", size_json(offset));
-	json_t *location = json_pack("{s:{s:{s:o}, s:o}}", "physicalLocation", "artifactLocation", "uri", uri(state), "region", region);
-	if (unit && *unit)
-		(void)json_array_append_new(logical, json_pack("{s:o, s:s}", "fullyQualifiedName", json_text(unit), "kind", "module"));
-	if (path && *path)
-		(void)json_array_append_new(logical, json_pack("{s:o, s:s}", "fullyQualifiedName", json_text(path), "kind", "member"));
-	if (json_array_size(logical))
-		(void)json_object_set(location, "logicalLocations", logical);
-	json_decref(logical);
-	return json_pack("[o]", location);
+		json_put_number(put, "byteOffset", (int64_t)offset);
+	json_put_end(put, '{');
+	json_put_end(put, '{');
+	put_logical(put, unit, "module", &logical);
+	put_logical(put, path, "member", &logical);
+	if (logical)
+		json_put_end(put, '[');
+	json_put_end(put, '{');
+	json_put_end(put, '[');
+}
+
+static void put_message(struct json_put *put, const char *text)
+{
+	json_put_begin(put, "message", '{');
+	json_put_text(put, "text", text);
+	json_put_end(put, '{');
 }
 
 static json_t *help_of(const struct gim_rule *rule)
@@ -77,86 +112,171 @@ static json_t *sarif_rule(const struct gim_rule *rule)
 	return json;
 }
 
-/* The rule's place in the list, where it is put at its first use; numbers holds places by id. */
-static json_int_t rule_index(json_t *rules, json_t *numbers, const struct gim_rule *rule)
+/*
+ * The log: results come first in their run, so that they need not wait; the rules that they name are gathered, and what failed is set aside.
+ */
+struct sarif_report {
+	struct json_put put, failed;
+	json_t *rules, *numbers; /* numbers: the rules' places by id */
+	json_t *seen;            /* targets that failed and were told */
+	FILE *failures;          /* NULL: there are none */
+};
+
+/* The rule's place in the list, where it is put at its first use. */
+static json_int_t rule_index(struct sarif_report *report, const struct gim_rule *rule)
 {
-	const json_t *number = json_object_get(numbers, rule->id);
+	const json_t *number = json_object_get(report->numbers, rule->id);
 	if (number)
 		return json_integer_value(number);
-	(void)json_array_append_new(rules, sarif_rule(rule));
-	(void)json_object_set_new(numbers, rule->id, json_integer((json_int_t)json_array_size(rules) - 1));
-	return (json_int_t)json_array_size(rules) - 1;
+	(void)json_array_append_new(report->rules, sarif_rule(rule));
+	(void)json_object_set_new(report->numbers, rule->id, json_integer((json_int_t)json_array_size(report->rules) - 1));
+	return (json_int_t)json_array_size(report->rules) - 1;
 }
 
-static json_t *sarif_result(const struct check_result *result, const struct check_finding *finding, json_int_t index)
+/* "snapshot X: on vbox:7.2: gim.provider: sentence (at byte 0x1f0)". The caller's; NULL: out of memory. */
+static char *message_of(const struct check_result *result, const struct check_finding *finding)
 {
-	char *about = check_finding_text(finding), *text = NULL;
-	if (asprintf(&text, "%s%s%s%s%s%s", result->snapshot ? "snapshot " : "", result->snapshot ? result->snapshot : "",
-	             result->snapshot ? ": " : "", result->target ? "on " : "", result->target ? result->target : "",
-	             result->target ? ": " : "") < 0)
+	const bool snapshot = result->snapshot, target = result->target;
+	char *about = check_finding_text(finding), *text;
+	if (asprintf(&text, "%s%s%s%s%s%s%s", snapshot ? "snapshot " : "", snapshot ? result->snapshot : "", snapshot ? ": " : "",
+	             target ? "on " : "", target ? result->target : "", target ? ": " : "", about ? about : finding->text) < 0)
 		text = NULL;
-	char *whole = NULL;
-	if (asprintf(&whole, "%s%s", text ? text : "", about ? about : finding->text) < 0)
-		whole = NULL;
-	json_t *json = json_pack("{s:s, s:I, s:s, s:o, s:o, s:{s:s}, s:{}}", "ruleId", finding->rule->id, "ruleIndex", index, "level",
-	                         severity_name(finding->severity), "message", message(whole ? whole : finding->text), "locations",
-	                         location(result->state, finding->offset, finding->unit, finding->path), "partialFingerprints",
-	                         "gimstateFinding/v1", finding->fingerprint, "properties");
-	if (result->target)
-		set(json_object_get(json, "properties"), "target", json_text(result->target));
-	if (result->snapshot)
-		set(json_object_get(json, "properties"), "snapshot", json_text(result->snapshot));
-	if (finding->accepted)
-		set(json, "suppressions", json_pack("[{s:s, s:s}]", "kind", "external", "status", "accepted"));
 	free(about);
-	free(text);
-	free(whole);
-	return json;
+	return text;
 }
 
-/* What could not be judged is the tool's failure, not a finding. A target's is told once; seen holds those that were. */
-static void notify(json_t *failures, json_t *seen, const struct check_result *result)
+static void put_properties(struct json_put *put, const struct check_result *result)
+{
+	json_put_begin(put, "properties", '{');
+	if (result->target)
+		json_put_text(put, "target", result->target);
+	if (result->snapshot)
+		json_put_text(put, "snapshot", result->snapshot);
+	json_put_end(put, '{');
+}
+
+static void put_result(struct sarif_report *report, const struct check_result *result, const struct check_finding *finding)
+{
+	struct json_put *put = &report->put;
+	char *text = message_of(result, finding);
+	json_put_begin(put, NULL, '{');
+	json_put_text(put, "ruleId", finding->rule->id);
+	json_put_number(put, "ruleIndex", rule_index(report, finding->rule));
+	json_put_text(put, "level", severity_name(finding->severity));
+	put_message(put, text ? text : finding->text);
+	put_location(put, result->state, finding->offset, finding->unit, finding->path);
+	json_put_begin(put, "partialFingerprints", '{');
+	json_put_text(put, "gimstateFinding/v1", finding->fingerprint);
+	json_put_end(put, '{');
+	put_properties(put, result);
+	if (finding->accepted)
+		json_put_value(put, "suppressions", json_pack("[{s:s, s:s}]", "kind", "external", "status", "accepted"));
+	json_put_end(put, '{');
+	free(text);
+}
+
+static void set_failures_aside(struct sarif_report *report, struct gim_error *error)
+{
+	if (report->failures || !(report->failures = spool_open(error)))
+		return;
+	json_put_start(&report->failed, report->failures, false);
+	report->failed.depth = FAILURE_DEPTH;
+}
+
+/* What could not be judged is the tool's failure, not a finding. A target's is told once. */
+static void notify(struct sarif_report *report, const struct check_result *result, struct gim_error *failure)
 {
 	const struct gim_error *error = &result->error;
 	char *text = NULL;
-	if (result->target_failed && json_object_get(seen, result->target))
+	if (result->target_failed && json_object_get(report->seen, result->target))
+		return;
+	set_failures_aside(report, failure);
+	if (!report->failures)
 		return;
 	if (asprintf(&text, "%s%s%s", result->target_failed ? result->target : "", result->target_failed ? ": " : "", error->text) < 0)
 		text = NULL;
-	json_t *json = json_pack("{s:s, s:o}", "level", "error", "message", message(text ? text : error->text));
+	struct json_put *put = &report->failed;
+	json_put_begin(put, NULL, '{');
+	json_put_text(put, "level", "error");
+	put_message(put, text ? text : error->text);
 	if (result->target_failed)
-		(void)json_object_set_new(seen, result->target, json_true());
+		(void)json_object_set_new(report->seen, result->target, json_true());
 	else
-		set(json, "locations", location(result->state, error->unit[0] ? GIM_UNKNOWN : error->offset, error->unit, error->path));
-	(void)json_array_append_new(failures, json);
+		put_location(put, result->state, error->unit[0] ? GIM_UNKNOWN : error->offset, error->unit, error->path);
+	json_put_end(put, '{');
 	free(text);
 }
 
-static void sarif_report(struct check_run *run)
+static void sarif_begin(struct check_run *run)
 {
-	json_t *rules = json_array(), *numbers = json_object(), *results = json_array(), *failures = json_array(), *seen = json_object();
-	for (size_t i = 0; i < run->result_count; i++) {
-		const struct check_result *result = &run->results[i];
-		if (result->verdict == CHECK_UNKNOWN)
-			notify(failures, seen, result);
-		for (size_t f = 0; result->verdict != CHECK_UNKNOWN && f < result->count; f++) {
-			const json_int_t index = rule_index(rules, numbers, result->findings[f].rule);
-			(void)json_array_append_new(results, sarif_result(result, &result->findings[f], index));
-		}
-	}
-	const bool whole = !json_array_size(failures);
-	json_t *invocation = json_pack("{s:b, s:o}", "executionSuccessful", whole, "toolExecutionNotifications", failures);
-	json_t *driver =
-	    json_pack("{s:s, s:s, s:s, s:o}", "name", "gimstate", "version", GIM_VERSION, "semanticVersion", GIM_VERSION, "rules", rules);
-	json_t *log = json_pack("{s:s, s:s, s:[{s:{s:o}, s:[o], s:s, s:o}]}", "$schema", SCHEMA, "version", "2.1.0", "runs", "tool",
-	                        "driver", driver, "invocations", invocation, "columnKind", "unicodeCodePoints", "results", results);
-	if (!log)
+	struct sarif_report *report = calloc(1, sizeof(*report));
+	if (!(run->report = report)) {
 		check_run_no_memory(run);
-	else if (!json_dumpf(log, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII))
-		putchar('\n');
-	json_decref(log);
-	json_decref(numbers);
-	json_decref(seen);
+		return;
+	}
+	report->rules = json_array();
+	report->numbers = json_object();
+	report->seen = json_object();
+	struct json_put *put = &report->put;
+	json_put_start(put, stdout, false);
+	json_put_begin(put, NULL, '{');
+	json_put_text(put, "$schema", SCHEMA);
+	json_put_text(put, "version", "2.1.0");
+	json_put_begin(put, "runs", '[');
+	json_put_begin(put, NULL, '{');
+	json_put_text(put, "columnKind", "unicodeCodePoints");
+	json_put_begin(put, "results", '[');
 }
 
-const struct check_form check_form_sarif = {.option = offsetof(struct options, sarif), .end = sarif_report};
+static void sarif_take(struct check_run *run, const struct check_result *result)
+{
+	struct sarif_report *report = run->report;
+	if (result->verdict == CHECK_UNKNOWN)
+		notify(report, result, &run->failure);
+	for (size_t f = 0; result->verdict != CHECK_UNKNOWN && f < result->count; f++)
+		put_result(report, result, &result->findings[f]);
+}
+
+static void put_invocation(struct check_run *run, struct sarif_report *report)
+{
+	struct json_put *put = &report->put;
+	json_put_begin(put, "invocations", '[');
+	json_put_begin(put, NULL, '{');
+	json_put_value(put, "executionSuccessful", json_boolean(!report->failures && !run->failure.code));
+	json_put_begin(put, "toolExecutionNotifications", '[');
+	if (report->failures && !spool_print(report->failures, stdout, &run->failure))
+		put->filled |= 1U << FAILURE_DEPTH;
+	if (run->failure.code)
+		json_put_value(put, NULL, json_pack("{s:s, s:o}", "level", "error", "message", message(run->failure.text)));
+	json_put_end(put, '[');
+	json_put_end(put, '{');
+	json_put_end(put, '[');
+}
+
+static void sarif_end(struct check_run *run)
+{
+	struct sarif_report *report = run->report;
+	if (!report)
+		return;
+	struct json_put *put = &report->put;
+	json_put_end(put, '[');
+	json_put_begin(put, "tool", '{');
+	json_put_value(put, "driver",
+	               json_pack("{s:s, s:s, s:s, s:O}", "name", "gimstate", "version", GIM_VERSION, "semanticVersion", GIM_VERSION,
+	                         "rules", report->rules));
+	json_put_end(put, '{');
+	put_invocation(run, report);
+	json_put_end(put, '{');
+	json_put_end(put, '[');
+	json_put_end(put, '{');
+	putchar('\n');
+	if (report->failures)
+		(void)fclose(report->failures);
+	json_decref(report->rules);
+	json_decref(report->numbers);
+	json_decref(report->seen);
+	free(report);
+}
+
+const struct check_form check_form_sarif = {
+    .option = offsetof(struct options, sarif), .begin = sarif_begin, .result = sarif_take, .end = sarif_end};

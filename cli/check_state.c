@@ -163,20 +163,19 @@ static int judge_goal(struct judging *judging, const struct check_goal *goal, st
 	return failed;
 }
 
-static void judge_goals(struct check_job *job, const struct check_goal *goals, unsigned count, struct check_cache *cache)
+static void judge_goals(struct check_job *job, const struct check_goal *goals, unsigned count, struct check_entry *entry)
 {
-	struct judging judging = {.job = job, .entry = check_entry_open(cache, path_of(job))};
+	struct judging judging = {.job = job, .entry = entry};
 	struct gim_error error = GIM_ERROR_INIT;
 	for (unsigned i = 0; i < count && !error.code; i++)
 		(void)judge_goal(&judging, &goals[i], &error);
 	if (error.code)
 		fail(job, &error);
-	check_entry_close(&judging.entry);
 	gim_check_free(&judging.check);
 }
 
 /* For the settings that the state itself leads to. */
-static void judge_beside(struct check_job *job, struct check_cache *cache)
+static void judge_beside(struct check_job *job, struct check_entry *entry)
 {
 	struct beside beside = {.state = job->state};
 	struct check_goal goal;
@@ -189,8 +188,8 @@ static void judge_beside(struct check_job *job, struct check_cache *cache)
 		fail(job, &error);
 		return;
 	}
-	check_goal_open(&goal, job->settings ? job->settings : beside.found, job->state, cache);
-	judge_goals(job, &goal, 1, cache);
+	check_goal_open(&goal, job->settings ? job->settings : beside.found, job->state, entry);
+	judge_goals(job, &goal, 1, entry);
 	gim_target_free(&goal.target);
 }
 
@@ -207,17 +206,32 @@ static void join_failures(struct check_job *job)
 	fail(job, &error);
 }
 
+/* Is there anything to judge? What the cache knows needs no look; what is large is looked at before it is all read for the cache. */
+static bool is_state(struct check_job *job, struct check_cache *cache, struct check_entry **entry)
+{
+	if (job->error.code)
+		return false;
+	if (!job->found || job->small)
+		*entry = check_entry_open(cache, path_of(job));
+	if (!job->found || check_entry_is_known(*entry))
+		return true;
+	const int begins = gim_state_probe(path_of(job), &job->error);
+	if (begins > 0 && !*entry)
+		*entry = check_entry_open(cache, path_of(job));
+	return begins > 0;
+}
+
 void check_job_judge(struct check_job *job, const struct check_run *run)
 {
-	int begins = 1;
-	if (job->found && !job->error.code)
-		begins = gim_state_probe(path_of(job), &job->error);
+	struct check_entry *entry = NULL;
+	const bool begins = is_state(job, run->cache, &entry);
 	if (job->error.code)
 		fail(job, &job->error);
 	else if (begins && run->goal_count)
-		judge_goals(job, run->goals, run->goal_count, run->cache);
+		judge_goals(job, run->goals, run->goal_count, entry);
 	else if (begins)
-		judge_beside(job, run->cache);
+		judge_beside(job, entry);
+	check_entry_close(&entry);
 	for (size_t i = 0; i < job->count; i++)
 		check_result_weigh(&job->results[i], run->wishes);
 	join_failures(job);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Results of check as tests: JUnit, a suite for each target, and TAP. */
-#include "check_matrix.h"
+#include "check_names.h"
+#include "check_report.h"
+#include "spool.h"
 #include "test_report.h"
 
 #include <stdlib.h>
@@ -46,27 +48,34 @@ static const struct check_finding *worst_of(const struct check_result *result)
 	return NULL;
 }
 
-static void put_result(const struct check_result *result, unsigned number, void (*put)(unsigned number, const struct test_case *test))
+/* A result as a test, whose texts the caller frees. */
+static struct test_case make_case(const struct check_result *result)
 {
 	const struct check_finding *worst = worst_of(result);
-	char *name = check_state_text(result), *details = details_of(result);
-	char *message = result->verdict == CHECK_UNKNOWN ? strdup(result->error.text) : worst ? check_finding_text(worst) : NULL;
-	put(number, &(struct test_case){.suite = suite_of(result),
-	                                .name = name ? name : result->state,
-	                                .outcome = outcomes[result->verdict],
-	                                .type = result->verdict == CHECK_UNKNOWN ? gim_code_name(result->error.code)
-	                                        : worst                          ? worst->rule->id
-	                                                                         : NULL,
-	                                .message = message,
-	                                .details = details});
-	free(name);
-	free(details);
-	free(message);
+	const bool unknown = result->verdict == CHECK_UNKNOWN;
+	return (struct test_case){.suite = suite_of(result),
+	                          .name = check_state_text(result),
+	                          .outcome = outcomes[result->verdict],
+	                          .type = unknown ? gim_code_name(result->error.code) : worst ? worst->rule->id : NULL,
+	                          .message = unknown ? strdup(result->error.text) : worst ? check_finding_text(worst) : NULL,
+	                          .details = details_of(result)};
+}
+
+static void free_case(struct test_case *test)
+{
+	free((char *)(uintptr_t)test->name);
+	free((char *)(uintptr_t)test->message);
+	free((char *)(uintptr_t)test->details);
 }
 
 static void tap_result(struct check_run *run, const struct check_result *result)
 {
-	put_result(result, (unsigned)run->told_count, tap_case);
+	struct test_case test = make_case(result);
+	if (test.name)
+		tap_case((unsigned)run->told_count, &test);
+	else
+		check_run_no_memory(run);
+	free_case(&test);
 }
 
 static void begin_tap(struct check_run *run)
@@ -83,53 +92,107 @@ static void end_tap(struct check_run *run)
 const struct check_form check_form_tap = {
     .option = offsetof(struct options, tap), .begin = begin_tap, .result = tap_result, .end = end_tap};
 
-static void put_junit(unsigned number, const struct test_case *test)
+/*
+ * JUnit: what a suite holds stands behind its counts, so the tests are set aside, and their places kept.
+ */
+struct junit_test {
+	uint64_t from;
+	uint32_t size, next; /* next: of the same suite, a number plus 1; 0: it is the last */
+};
+
+struct junit_suite {
+	struct test_counts counts;
+	uint32_t first, last; /* numbers plus 1 */
+};
+
+struct junit_report {
+	struct check_names names; /* of the suites */
+	struct junit_suite *suites;
+	struct junit_test *tests;
+	size_t count;
+	FILE *spool;
+};
+
+static void begin_junit(struct check_run *run)
 {
-	(void)number;
-	junit_case(test);
+	struct junit_report *report = calloc(1, sizeof(*report));
+	if (!(run->report = report))
+		check_run_no_memory(run);
+	else
+		report->spool = spool_open(&run->failure);
 }
 
-static bool is_of(const struct check_result *result, const char *target)
+/* The suite of that name; NULL: out of memory. */
+static struct junit_suite *find_suite(struct junit_report *report, const char *name)
 {
-	return target ? result->target && !strcmp(result->target, target) : !result->target;
+	const size_t known = report->names.count, number = check_names_number(&report->names, name);
+	if (number == CHECK_NO_NAME)
+		return NULL;
+	if (number == known) {
+		struct junit_suite *suites = check_array_grow(report->suites, known, sizeof(*suites));
+		if (!suites)
+			return NULL;
+		report->suites = suites;
+		report->suites[number] = (struct junit_suite){.first = 0};
+	}
+	return &report->suites[number];
 }
 
-/* The results for one target (NULL: for none), in one suite. */
-static void put_suite(const struct check_run *run, const char *target)
+static bool add_test(struct junit_report *report, const struct test_case *test)
 {
-	struct test_counts counts = {.of = {0}};
-	const struct check_result *first = NULL;
-	for (size_t i = 0; i < run->result_count; i++)
-		if (is_of(&run->results[i], target)) {
-			first = first ? first : &run->results[i];
-			counts.of[outcomes[run->results[i].verdict]]++;
-		}
-	if (!first)
-		return;
-	junit_suite_begin(suite_of(first), &counts);
-	for (size_t i = 0; i < run->result_count; i++)
-		if (is_of(&run->results[i], target))
-			put_result(&run->results[i], 0, put_junit);
+	struct junit_suite *suite = test->name ? find_suite(report, test->suite) : NULL;
+	struct junit_test *tests = suite ? check_array_grow(report->tests, report->count, sizeof(*tests)) : NULL;
+	if (!tests)
+		return false;
+	report->tests = tests;
+	const off_t from = ftello(report->spool);
+	junit_case(report->spool, test);
+	tests[report->count++] = (struct junit_test){.from = (uint64_t)from, .size = (uint32_t)(ftello(report->spool) - from)};
+	if (suite->last)
+		tests[suite->last - 1].next = (uint32_t)report->count;
+	else
+		suite->first = (uint32_t)report->count;
+	suite->last = (uint32_t)report->count;
+	suite->counts.of[test->outcome]++;
+	return true;
+}
+
+static void junit_result(struct check_run *run, const struct check_result *result)
+{
+	struct test_case test = make_case(result);
+	if (!add_test(run->report, &test))
+		check_run_no_memory(run);
+	free_case(&test);
+}
+
+static void put_suite(struct junit_report *report, size_t number, struct gim_error *failure)
+{
+	junit_suite_begin(report->names.texts[number], &report->suites[number].counts);
+	for (uint32_t i = report->suites[number].first; i; i = report->tests[i - 1].next)
+		(void)spool_print_part(report->spool, report->tests[i - 1].from, report->tests[i - 1].size, stdout, failure);
 	junit_suite_end();
 }
 
-static void junit_report(struct check_run *run)
+static void end_junit(struct check_run *run)
 {
-	struct check_matrix matrix;
+	struct junit_report *report = run->report;
 	struct test_counts counts = {.of = {0}};
-	if (!check_matrix_make(&matrix, run)) {
-		check_run_no_memory(run);
+	if (!report)
 		return;
-	}
 	for (int verdict = CHECK_FITS; verdict <= CHECK_UNKNOWN; verdict++)
 		counts.of[outcomes[verdict]] = run->verdicts[verdict];
-	junit_begin("gimstate check", &counts);
-	put_suite(run, NULL);
-	for (size_t t = 0; t < matrix.target_count; t++)
-		if (matrix.targets[t])
-			put_suite(run, matrix.targets[t]);
-	junit_end();
-	check_matrix_free(&matrix);
+	if (report->spool) {
+		junit_begin("gimstate check", &counts);
+		for (size_t s = 0; s < report->names.count; s++)
+			put_suite(report, s, &run->failure);
+		junit_end();
+		(void)fclose(report->spool);
+	}
+	check_names_free(&report->names);
+	free(report->suites);
+	free(report->tests);
+	free(report);
 }
 
-const struct check_form check_form_junit = {.option = offsetof(struct options, junit), .end = junit_report};
+const struct check_form check_form_junit = {
+    .option = offsetof(struct options, junit), .begin = begin_junit, .result = junit_result, .end = end_junit};

@@ -44,7 +44,7 @@ static void tell(struct walk *walk, const char *path, const char *what, const ch
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	(void)error_set(&error, GIM_E_IO, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
-	walk->stopped = walk->visit(walk->user, path, &error);
+	walk->stopped = walk->visit(walk->user, path, 0, &error);
 }
 
 /* The names in a folder, sorted; NULL at the end. NULL: it was told why not. */
@@ -87,7 +87,7 @@ static void walk_file(struct walk *walk, const char *path, const char *name, con
 	if (!status->st_size)
 		tell(walk, path, "the file is empty", NULL);
 	else
-		walk->stopped = walk->visit(walk->user, path, &none);
+		walk->stopped = walk->visit(walk->user, path, (uint64_t)status->st_size, &none);
 }
 
 /* One name of a folder; links: only if it is one, or only if it is none. */

@@ -37,7 +37,7 @@ static bool is_ours(const struct round *round, const struct check_job *job)
 
 static bool is_over(const struct round *round)
 {
-	return round->error.code || ferror(stdout) || stop_wanted;
+	return round->error.code || round->run.failure.code || ferror(stdout) || stop_wanted;
 }
 
 static int add(struct round *round, const struct check_job *job)
@@ -51,12 +51,15 @@ static int add(struct round *round, const struct check_job *job)
 /*
  * Operands: a folder, a settings file, a state.
  */
-static int add_found(void *user, const char *path, const struct gim_error *error)
+static int add_found(void *user, const char *path, uint64_t size, const struct gim_error *error)
 {
 	const size_t length = strlen(path);
 	/* What is called a state is not passed over, whatever it begins with. */
 	const bool called = length > 4 && !strcmp(path + length - 4, ".sav");
-	return add((struct round *)user, &(struct check_job){.state = (char *)(uintptr_t)path, .found = !called, .error = *error});
+	return add((struct round *)user, &(struct check_job){.state = (char *)(uintptr_t)path,
+	                                                     .found = !called,
+	                                                     .small = size < CHECK_SMALL_BYTES,
+	                                                     .error = *error});
 }
 
 static int add_failed(struct round *round, const char *operand, const struct gim_error *error)
@@ -186,22 +189,25 @@ static unsigned default_threads(const struct options *options, int count)
 	return (count < 2 && !options->recursive) || processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (unsigned)processors;
 }
 
-/* Everything between the options and the verdict; what fails here keeps anything from being judged. */
+/* Everything between the options and the verdict: the exit status. What fails before the report begins keeps anything from being judged. */
 static int check_all(struct round *round, unsigned threads, int count, char **operands)
 {
 	struct check_run *run = &round->run;
 	if (run->options->cache && check_cache_new(run->options->cache, &run->cache, &round->error))
-		return round->error.code;
+		return EXIT_NO_ANSWER;
 	for (; run->goal_count < run->wishes->target_count; run->goal_count++)
 		check_goal_open(&run->goals[run->goal_count], run->wishes->targets[run->goal_count], NULL, run->cache);
 	if (check_pool_new(run, threads, &round->pool, &round->error))
-		return round->error.code;
-	if (run->form->begin)
-		run->form->begin(run);
+		return EXIT_NO_ANSWER;
+	check_run_begin(run);
 	for (int i = 0; i < count && !is_over(round); i++)
 		add_operand(round, operands[i]);
 	check_pool_free(&round->pool);
-	return round->error.code;
+	/* From now on a failure belongs to the report. */
+	if (round->error.code && !run->failure.code)
+		run->failure = round->error;
+	round->error = (struct gim_error)GIM_ERROR_INIT;
+	return check_run_end(run);
 }
 
 int run_check(const struct options *options, int count, char **operands)
@@ -212,15 +218,18 @@ int run_check(const struct options *options, int count, char **operands)
 	const char *wrong = !round.run.form ? "one form of the report can be chosen" : read_numbers(&round, &threads);
 	if (wrong)
 		return usage_error(command_find("check"), options->json, "%s", wrong);
+	bool begun = false;
 	int status = EXIT_NO_ANSWER;
 	round.alone = count == 1 && threads == 1;
 	round.run.baseline = options->write_baseline ? json_array() : NULL;
-	if (!read_wishes(options, &wishes, &round.error) && !check_all(&round, (unsigned)threads, count, operands))
-		status = check_run_end(&round.run);
-	if (!round.error.code && round.run.baseline)
+	if (!read_wishes(options, &wishes, &round.error)) {
+		status = check_all(&round, (unsigned)threads, count, operands);
+		begun = !round.error.code;
+	}
+	if (begun && !round.run.failure.code && round.run.baseline)
 		(void)check_config_write(options->write_baseline, options->force, &wishes, round.run.baseline, &round.error);
 	if (round.error.code) {
-		(void)output_error(NULL, &round.error, options->json && status == EXIT_NO_ANSWER);
+		(void)output_error(NULL, &round.error, options->json && !begun);
 		status = EXIT_NO_ANSWER;
 	}
 	for (unsigned i = 0; i < round.run.goal_count; i++)

@@ -109,9 +109,8 @@ int run_merge(const struct options *options, int count, char **operands)
 	int failed = 0;
 	if (!merge.run.form)
 		return usage_error(command_find("merge"), options->json, "one form of the report can be chosen");
-	if (merge.run.form->begin)
-		merge.run.form->begin(&merge.run);
-	for (int i = 0; i < count && !ferror(stdout); i++) {
+	check_run_begin(&merge.run);
+	for (int i = 0; i < count && !ferror(stdout) && !merge.run.failure.code; i++) {
 		struct gim_error error = GIM_ERROR_INIT;
 		struct check_result lost;
 		if (!merge_report(&merge, operands[i], &error))

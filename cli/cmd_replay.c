@@ -166,7 +166,7 @@ typedef void put_test_fn(unsigned number, const struct test_case *test);
 static void put_junit_case(unsigned number, const struct test_case *test)
 {
 	(void)number;
-	junit_case(test);
+	junit_case(stdout, test);
 }
 
 /* Every expectation of a probe as a test; number counts them. */
@@ -214,7 +214,7 @@ static void put_ended(const struct gim_error *error)
 {
 	const struct test_counts one = {.of = {[TEST_ERROR] = 1}};
 	junit_suite_begin("replay", &one);
-	junit_case(&(struct test_case){.suite = "replay", .name = "ran to its end", .outcome = TEST_ERROR, .message = error->text});
+	junit_case(stdout, &(struct test_case){.suite = "replay", .name = "ran to its end", .outcome = TEST_ERROR, .message = error->text});
 	junit_suite_end();
 }
 

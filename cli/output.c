@@ -190,17 +190,43 @@ static void set_text(json_t *json, const char *key, const char *text)
 		(void)json_object_set_new(json, key, json_text(text));
 }
 
+struct json_members {
+	struct members members;
+	json_t *json;
+};
+
+static void member_text(struct members *to, const char *key, const char *text)
+{
+	set_text(((struct json_members *)to)->json, key, text);
+}
+
+static void member_number(struct members *to, const char *key, int64_t number)
+{
+	(void)json_object_set_new(((struct json_members *)to)->json, key, json_integer(number));
+}
+
+static void put_member(struct members *to, const char *key, const char *text)
+{
+	if (text && *text)
+		to->text(to, key, text);
+}
+
+void error_members(const char *file, const struct gim_error *error, struct members *to)
+{
+	put_member(to, "code", gim_code_name(error->code));
+	put_member(to, "text", error->text);
+	put_member(to, "file", file);
+	put_member(to, "unit", error->unit);
+	put_member(to, "path", error->path);
+	if (error->offset != GIM_UNKNOWN)
+		to->number(to, "offset", (int64_t)error->offset);
+}
+
 json_t *error_json(const char *file, const struct gim_error *error)
 {
-	json_t *json = json_object();
-	set_text(json, "code", gim_code_name(error->code));
-	set_text(json, "text", error->text);
-	set_text(json, "file", file);
-	set_text(json, "unit", error->unit);
-	set_text(json, "path", error->path);
-	if (error->offset != GIM_UNKNOWN)
-		(void)json_object_set_new(json, "offset", size_json(error->offset));
-	return json;
+	struct json_members to = {{member_text, member_number}, json_object()};
+	error_members(file, error, &to.members);
+	return to.json;
 }
 
 const char *severity_name(enum gim_severity severity)
@@ -230,20 +256,25 @@ json_t *rule_json(const struct gim_rule *rule)
 	return json;
 }
 
+void finding_members(const struct gim_finding *finding, struct members *to)
+{
+	put_member(to, "rule", finding->rule->id);
+	put_member(to, "severity", severity_name(finding->severity));
+	if (finding->rule->status)
+		to->number(to, "status", finding->rule->status);
+	put_member(to, "status_name", finding->rule->status_name);
+	if (finding->offset != GIM_UNKNOWN)
+		to->number(to, "offset", (int64_t)finding->offset);
+	put_member(to, "unit", finding->unit);
+	put_member(to, "path", finding->path);
+	put_member(to, "text", finding->text);
+}
+
 json_t *finding_json(const struct gim_finding *finding)
 {
-	json_t *json = json_object();
-	set_text(json, "rule", finding->rule->id);
-	set_text(json, "severity", severity_name(finding->severity));
-	if (finding->rule->status)
-		(void)json_object_set_new(json, "status", json_integer(finding->rule->status));
-	set_text(json, "status_name", finding->rule->status_name);
-	if (finding->offset != GIM_UNKNOWN)
-		(void)json_object_set_new(json, "offset", size_json(finding->offset));
-	set_text(json, "unit", finding->unit);
-	set_text(json, "path", finding->path);
-	set_text(json, "text", finding->text);
-	return json;
+	struct json_members to = {{member_text, member_number}, json_object()};
+	finding_members(finding, &to.members);
+	return to.json;
 }
 
 json_t *unit_json(const struct gim_unit *unit)

@@ -44,6 +44,14 @@ int output_error(const char *file, const struct gim_error *error, bool json);
  * JSON. Texts of the input are made valid first: bytes that are not UTF-8 become U+00nn.
  */
 json_t *json_text(const char *text);
+/* Takes the members of an object one after another: a jansson object does, and a stream (json_put.h). */
+struct members {
+	void (*text)(struct members *to, const char *key, const char *text);
+	void (*number)(struct members *to, const char *key, int64_t number);
+};
+/* What is printed of them everywhere. file may be NULL. */
+void finding_members(const struct gim_finding *finding, struct members *to);
+void error_members(const char *file, const struct gim_error *error, struct members *to);
 json_t *error_json(const char *file, const struct gim_error *error);
 json_t *rule_json(const struct gim_rule *rule);
 json_t *finding_json(const struct gim_finding *finding);

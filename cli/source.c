@@ -3,6 +3,7 @@
 #include "source.h"
 
 #include "output.h"
+#include "spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -221,10 +222,8 @@ static int write_fd(void *user, const void *bytes, size_t size)
 
 static int new_copy(struct gim_error *error)
 {
-	const char *folder = getenv("TMPDIR");
-	folder = folder && *folder ? folder : "/var/tmp";
-	held.copy_fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return held.copy_fd >= 0 ? 0 : error_set(error, GIM_E_IO, "no file without a name in %s: %s", folder, strerror(errno));
+	held.copy_fd = spool_fd(error);
+	return held.copy_fd >= 0 ? 0 : error->code;
 }
 
 static int make_copy(struct gim_error *error)

@@ -40,51 +40,51 @@ void junit_suite_begin(const char *name, const struct test_counts *counts)
 	put_counts(counts);
 }
 
-/* Each line of text between two texts. */
-static void put_lines(const char *text, const char *before, void (*put)(FILE *stream, const char *text))
+/* Each line of text behind another. */
+static void put_lines(FILE *stream, const char *text, const char *before, void (*put)(FILE *stream, const char *text))
 {
 	char *lines = strdup(text), *rest = lines;
 	for (const char *line; lines && (line = strsep(&rest, "\n"));) {
 		if (!*line)
 			continue;
-		fputs(before, stdout);
-		put(stdout, line);
-		putchar('\n');
+		fputs(before, stream);
+		put(stream, line);
+		fputc('\n', stream);
 	}
 	free(lines);
 }
 
-void junit_case(const struct test_case *test)
+void junit_case(FILE *stream, const struct test_case *test)
 {
 	static const char *const elements[] = {"system-out", "failure", "skipped", "error"};
 	const char *element = elements[test->outcome];
 	const bool speaks = test->outcome != TEST_PASSED || test->details;
-	fputs("    <testcase classname=\"", stdout);
-	put_xml(stdout, test->suite);
-	fputs("\" name=\"", stdout);
-	put_xml(stdout, test->name);
-	puts(speaks ? "\">" : "\"/>");
+	fputs("    <testcase classname=\"", stream);
+	put_xml(stream, test->suite);
+	fputs("\" name=\"", stream);
+	put_xml(stream, test->name);
+	fputs(speaks ? "\">\n" : "\"/>\n", stream);
 	if (!speaks)
 		return;
-	printf("      <%s", element);
+	fprintf(stream, "      <%s", element);
 	if (test->outcome != TEST_PASSED && test->type) {
-		fputs(" type=\"", stdout);
-		put_xml(stdout, test->type);
-		putchar('"');
+		fputs(" type=\"", stream);
+		put_xml(stream, test->type);
+		fputc('"', stream);
 	}
 	if (test->outcome != TEST_PASSED && test->message) {
-		fputs(" message=\"", stdout);
-		put_xml(stdout, test->message);
-		putchar('"');
+		fputs(" message=\"", stream);
+		put_xml(stream, test->message);
+		fputc('"', stream);
 	}
 	if (test->details) {
-		puts(">");
-		put_lines(test->details, "", put_xml);
-		printf("      </%s>\n", element);
+		fputs(">\n", stream);
+		put_lines(stream, test->details, "", put_xml);
+		fprintf(stream, "      </%s>\n", element);
 	} else {
-		puts("/>");
+		fputs("/>\n", stream);
 	}
-	puts("    </testcase>");
+	fputs("    </testcase>\n", stream);
 }
 
 void junit_suite_end(void)
@@ -131,9 +131,9 @@ void tap_case(unsigned number, const struct test_case *test)
 		fputs(" # SKIP ", stdout), put_safe(stdout, test->message);
 	putchar('\n');
 	if (test->outcome != TEST_SKIPPED && test->outcome != TEST_PASSED && test->message && !test->details)
-		put_lines(test->message, "# ", put_safe);
+		put_lines(stdout, test->message, "# ", put_safe);
 	if (test->details)
-		put_lines(test->details, "# ", put_safe);
+		put_lines(stdout, test->details, "# ", put_safe);
 }
 
 void tap_bail_out(const char *reason)

@@ -22,7 +22,7 @@ struct test_counts {
 
 void junit_begin(const char *name, const struct test_counts *counts);
 void junit_suite_begin(const char *name, const struct test_counts *counts);
-void junit_case(const struct test_case *test);
+void junit_case(FILE *stream, const struct test_case *test);
 void junit_suite_end(void);
 void junit_end(void);
 

@@ -88,35 +88,48 @@ static struct cost cheapest(const char *line, const char *before)
 	return best;
 }
 
+/* The command over a folder in a form; cache NULL: without one. */
+static void write_line(char line[4096], const char *folder, const char *form, const char *cache)
+{
+	(void)snprintf(line, 4096, "exec %s check -r %s -j1 -t vbox:7.2 -t vbox:6.1 -t samples/hyperv-4.sav %s%s%s >/dev/null",
+	               getenv("GIMSTATE"), folder, form, cache ? " --cache " : "", cache ? cache : "");
+}
+
+static void measure_cache(const char *folder, const char *form, const char *name, const char *cache)
+{
+	char line[4096], clear[2048];
+	(void)snprintf(clear, sizeof(clear), "rm -rf %s", cache);
+	write_line(line, folder, form, NULL);
+	const struct cost without = cheapest(line, NULL);
+	write_line(line, folder, form, cache);
+	const struct cost first = cheapest(line, clear), second = cheapest(line, NULL);
+	printf("check  with a cache, %s: second run %.1f ms, %.1f x faster than the first, %.1f x than a run without one (limit 5)\n", name,
+	       second.wall_s * 1e3, first.wall_s / second.wall_s, without.wall_s / second.wall_s);
+}
+
 int main(void)
 {
 	const char *many = bench_path("bench-many"), *few = bench_path("bench-few"), *cache = bench_path("bench-cache");
-	const char *gimstate = getenv("GIMSTATE");
-	char check[4096], check_few[4096], cached[4096], sums[2048], clear[2048];
+	char line[4096], sums[2048], clear[4096];
 	cpu_set_t one;
-	must(gimstate, "GIMSTATE names the command to measure");
+	must(getenv("GIMSTATE"), "GIMSTATE names the command to measure");
 	CPU_ZERO(&one);
 	CPU_SET((unsigned)sched_getcpu(), &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);
-	(void)snprintf(clear, sizeof(clear), "rm -rf %s", cache);
-	(void)snprintf(check, sizeof(check), "exec %s check -r %s -j1 -t vbox:7.2 -t vbox:6.1 -t samples/hyperv-4.sav >/dev/null", gimstate,
-	               many);
-	(void)snprintf(check_few, sizeof(check_few), "exec %s check -r %s -j1 -t vbox:7.2 -t vbox:6.1 -t samples/hyperv-4.sav >/dev/null",
-	               gimstate, few);
-	(void)snprintf(cached, sizeof(cached),
-	               "exec %s check -r %s -j1 -t vbox:7.2 -t vbox:6.1 -t samples/hyperv-4.sav --cache %s >/dev/null", gimstate, many,
-	               cache);
 	(void)snprintf(sums, sizeof(sums), "exec sha256sum %s/*.sav >/dev/null", many);
 	make_states(many, STATES);
 	make_states(few, STATES / 10);
-	const struct cost sha = cheapest(sums, NULL), all = cheapest(check, NULL), part = cheapest(check_few, NULL);
-	const struct cost first = cheapest(cached, clear), second = cheapest(cached, NULL);
+	write_line(line, many, "", NULL);
+	const struct cost sha = cheapest(sums, NULL), all = cheapest(line, NULL);
+	write_line(line, few, "", NULL);
+	const struct cost part = cheapest(line, NULL);
 	printf("check  %d states, 3 targets, one core: %.0f states/s (limit 1000); %.1f x sha256sum of the same files (%.1f ms, %.1f ms)\n",
 	       STATES, STATES / all.wall_s, all.wall_s / sha.wall_s, all.wall_s * 1e3, sha.wall_s * 1e3);
 	printf("check  memory: %.1f MiB for %d states, %.1f MiB for %d\n", (double)part.resident_kib / 1024, STATES / 10,
 	       (double)all.resident_kib / 1024, STATES);
-	printf("check  with a cache: first run %.1f ms, second %.1f ms: %.1f x faster (limit 5; against a run without one %.1f x)\n",
-	       first.wall_s * 1e3, second.wall_s * 1e3, first.wall_s / second.wall_s, all.wall_s / second.wall_s);
+	measure_cache(many, "", "text", cache);
+	measure_cache(many, "--ndjson", "NDJSON", cache);
+	measure_cache(many, "--sarif", "SARIF", cache);
 	(void)snprintf(clear, sizeof(clear), "rm -rf %s %s %s", cache, many, few);
 	(void)run(clear);
 	return 0;
