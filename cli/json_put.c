@@ -67,8 +67,10 @@ static void put_quoted(FILE *stream, const char *text)
 
 static void put_break(const struct json_put *put)
 {
+	static const char line[] = "\n                                                                ";
+	const size_t size = 1 + 2 * (size_t)put->depth;
 	if (!put->one_line && put->depth)
-		fprintf(put->stream, "\n%*s", (int)(2 * put->depth), "");
+		(void)fwrite_unlocked(line, 1, size < sizeof(line) ? size : sizeof(line) - 1, put->stream);
 }
 
 /* All that stands before a value. */
