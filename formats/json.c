@@ -54,6 +54,26 @@ static int read_container(struct gim_input *input, struct gim_arena *arena, stru
 	              : gim_json_read(arena, NULL, (const char *)container->text.bytes, container->text.size, &container->document, error);
 }
 
+/* Our documents begin with their version. There are others than states: reports, profiles. */
+static int json_probe(struct gim_input *input, struct gim_error *error)
+{
+	uint8_t head[GIM_BID_BYTES + 1];
+	struct gim_arena arena = {.blocks = NULL};
+	struct json_container container = {.text = {.bytes = NULL}};
+	size_t size;
+	int result = gim_input_peek(input, head, GIM_BID_BYTES, &size, error);
+	if (result)
+		return result;
+	head[size] = '\0';
+	const char *at = (const char *)head + strspn((const char *)head, "{ \t\r\n");
+	if (strncmp(at, "\"gimstate\"", strlen("\"gimstate\"")) != 0)
+		return 0;
+	result = read_container(input, &arena, &container, error);
+	gim_arena_free(&arena);
+	gim_buffer_free(&container.text);
+	return result ? result : 1;
+}
+
 static int store_source(struct gim_state *state, struct gim_error *error)
 {
 	struct gim_object *object = gim_state_object(state, &source_record, error);
@@ -194,7 +214,7 @@ const struct gim_format gim_format_json = {
     .name = "json",
     .title = "gimstate JSON",
     .bid = json_bid,
-    .text = true,
+    .probe = json_probe,
     .open = json_open,
     .close = json_close,
     .unit_next = json_unit_next,

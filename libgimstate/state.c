@@ -55,7 +55,6 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 	}
 }
 
-/* Text in which a state may be written is not told from other text by its beginning. */
 int gim_state_probe(const char *path, struct gim_error *error)
 {
 	struct gim_input input = {.fd = -1};
@@ -64,10 +63,12 @@ int gim_state_probe(const char *path, struct gim_error *error)
 	int result = gim_input_open(&input, path, &own);
 	if (!result)
 		result = gim_format_find(&input, &format, &own);
+	if (!result)
+		result = format->probe ? format->probe(&input, &own) : 1;
 	gim_input_close(&input);
 	if (result == GIM_E_IO || result == GIM_E_MEMORY)
 		return gim_fail(error, result, own.offset, "%s", own.text);
-	return !result && !format->text;
+	return result > 0;
 }
 
 static int open_state(struct gim_state *state, struct gim_error *error)

@@ -138,7 +138,8 @@ struct gim_format {
 	const char *title; /* for people: "VirtualBox saved state" */
 	/* How sure are we (0 to 100), from the first bytes of the input (at most GIM_BID_BYTES, fewer when it is shorter)? */
 	int (*bid)(const uint8_t *head, size_t size);
-	bool text; /* it has no magic of its own: what it bids for may be any text */
+	/* Without a magic of its own, is it one all the same? 1: yes; 0: no, or it may be anything else. NULL: what it bids for is one. */
+	int (*probe)(struct gim_input *input, struct gim_error *error);
 	/* Read the header; store the record `source`, state->codec and state->container. */
 	int (*open)(struct gim_state *state, struct gim_error *error);
 	void (*close)(struct gim_state *state); /* may be called after a failed open */

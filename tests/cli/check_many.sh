@@ -5,9 +5,13 @@ cp "$SAMPLES/hyperv-4.sav" tree/a/one.sav
 cp "$SAMPLES/kvm.sav" tree/a/deep/no-ending
 gzip -c "$SAMPLES/kvm.sav" >tree/b/packed.gz
 cp "$SAMPLES/minimal.sav" tree/.hidden/
+"$GIMSTATE" dump "$SAMPLES/hyperv-1.sav" --json >tree/b/state.json
 # No states, and not said to be any.
 echo text >tree/b/notes.txt
-echo '{"gimstate": 1, "gim": {"provider": "none"}}' >tree/b/state.json
+"$GIMSTATE" units "$SAMPLES/hyperv-1.sav" --json >tree/b/units.json
+"$GIMSTATE" profile vbox:7.2 >tree/b/profile.json
+echo '{"gim": {"provider": "none"}}' >tree/b/any.json
+echo '{"gimstate": 1, "gim": {"provider": "none"' >tree/b/cut.json
 gzip -c tree/b/notes.txt >tree/b/notes.gz
 : >tree/.keep
 mkfifo tree/b/pipe
