@@ -27,7 +27,7 @@ struct check_cache {
 
 struct check_entry {
 	struct check_cache *cache;
-	char *file;         /* what was summed up, and how it was then */
+	char *file; /* what was summed up, and how it was then */
 	struct stat status;
 	char path[4096];
 	char *known; /* what the file says: a block for each target */
@@ -249,8 +249,8 @@ static bool sum_file(struct check_cache *cache, const char *file, struct stat *s
 	const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	bool whole = fd >= 0 && !fstat(fd, status) && S_ISREG(status->st_mode);
 	if (whole)
-		whole = status->st_size < REMEMBERED_BYTES ? sum_small(fd, (size_t)status->st_size, key)
-		                                           : sum_large(cache, file, status, key);
+		whole =
+		    status->st_size < REMEMBERED_BYTES ? sum_small(fd, (size_t)status->st_size, key) : sum_large(cache, file, status, key);
 	if (fd >= 0)
 		(void)close(fd);
 	return whole;
@@ -314,8 +314,8 @@ static bool take_finding(const struct check_cache *cache, char *line, struct che
 	for (char *part; count < PARTS && (part = strsep(&line, "\t"));)
 		parts[count++] = part;
 	const unsigned long rule = count == PARTS && !line ? strtoul(parts[PART_RULE], &end, 10) : 0;
-	if (!end || *end || end == parts[PART_RULE] || rule >= cache->rule_count || strlen(parts[PART_SEVERITY]) != 1 || parts[PART_SEVERITY][0] < '0' + GIM_NOTE ||
-	    parts[PART_SEVERITY][0] > '0' + GIM_ERROR)
+	if (!end || *end || end == parts[PART_RULE] || rule >= cache->rule_count || strlen(parts[PART_SEVERITY]) != 1 ||
+	    parts[PART_SEVERITY][0] < '0' + GIM_NOTE || parts[PART_SEVERITY][0] > '0' + GIM_ERROR)
 		return false;
 	const struct gim_finding finding = {.rule = cache->rules[rule],
 	                                    .severity = (enum gim_severity)(parts[PART_SEVERITY][0] - '0'),

@@ -251,4 +251,5 @@ static void html_end(struct check_run *run)
 	free(report);
 }
 
-const struct check_form check_form_html = {.option = offsetof(struct options, html), .begin = html_begin, .result = html_result, .end = html_end};
+const struct check_form check_form_html = {
+    .option = offsetof(struct options, html), .begin = html_begin, .result = html_result, .end = html_end};

@@ -56,8 +56,12 @@ static struct test_case make_case(const struct check_result *result)
 	return (struct test_case){.suite = suite_of(result),
 	                          .name = check_state_text(result),
 	                          .outcome = outcomes[result->verdict],
-	                          .type = unknown ? gim_code_name(result->error.code) : worst ? worst->rule->id : NULL,
-	                          .message = unknown ? strdup(result->error.text) : worst ? check_finding_text(worst) : NULL,
+	                          .type = unknown ? gim_code_name(result->error.code)
+	                                  : worst ? worst->rule->id
+	                                          : NULL,
+	                          .message = unknown ? strdup(result->error.text)
+	                                     : worst ? check_finding_text(worst)
+	                                             : NULL,
 	                          .details = details_of(result)};
 }
 

@@ -56,10 +56,9 @@ static int add_found(void *user, const char *path, uint64_t size, const struct g
 	const size_t length = strlen(path);
 	/* What is called a state is not passed over, whatever it begins with. */
 	const bool called = length > 4 && !strcmp(path + length - 4, ".sav");
-	return add((struct round *)user, &(struct check_job){.state = (char *)(uintptr_t)path,
-	                                                     .found = !called,
-	                                                     .small = size < CHECK_SMALL_BYTES,
-	                                                     .error = *error});
+	return add(
+	    (struct round *)user,
+	    &(struct check_job){.state = (char *)(uintptr_t)path, .found = !called, .small = size < CHECK_SMALL_BYTES, .error = *error});
 }
 
 static int add_failed(struct round *round, const char *operand, const struct gim_error *error)
@@ -112,7 +111,7 @@ static void add_operand(struct round *round, const char *operand)
 	struct gim_error error = GIM_ERROR_INIT;
 	struct tour tour = {round, operand, 0};
 	struct stat status;
-	const bool is_stream = !strcmp(operand, "-");
+	const bool is_stream = *operand == '-' && gim_path_file(operand) == 1;
 	if (!is_stream && !stat(operand, &status) && S_ISDIR(status.st_mode)) {
 		if (round->run.options->recursive) {
 			add_folder(round, operand);

@@ -31,8 +31,8 @@ int spool_fd(struct gim_error *error)
 		free(path);
 	}
 	if (fd < 0)
-		(void)error_set(error, GIM_E_IO, "cannot make a file in %s for what is set aside: %s (TMPDIR may name another folder)", folder,
-		                strerror(errno));
+		(void)error_set(error, GIM_E_IO, "cannot make a file in %s for what is set aside: %s (TMPDIR may name another folder)",
+		                folder, strerror(errno));
 	return fd;
 }
 

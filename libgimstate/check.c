@@ -200,19 +200,44 @@ static int finish_open(struct gim_check *made, int result, struct gim_check **ch
 	return result;
 }
 
-int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error)
+/* A state is read twice, so what comes through a pipe is copied to a file without a name: *copy, which can be opened as *settled, the caller's. */
+static int settle(const char *path, char **settled, struct gim_input *copy, struct gim_error *error)
 {
-	if (!strncmp(path, "-", gim_path_file(path)) && lseek(STDIN_FILENO, 0, SEEK_CUR) < 0)
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
-		                "a pipe can be read only once, and check reads a state twice: give it a file");
-	struct gim_check *made = new_check(error);
-	if (!made)
-		return GIM_E_MEMORY;
+	const size_t length = gim_path_file(path);
+	if (length != 1 || *path != '-' || lseek(STDIN_FILENO, 0, SEEK_CUR) >= 0)
+		return 0;
+	int result = gim_input_open(copy, "-", error);
+	if (!result)
+		result = gim_input_settle(copy, error);
+	if (!result && asprintf(settled, "/proc/self/fd/%d%s", copy->fd, path + length) < 0) {
+		*settled = NULL;
+		result = no_memory(error);
+	}
+	return result;
+}
+
+static int open_check(const char *path, const struct gim_verify_options *options, struct gim_check *made, struct gim_error *error)
+{
 	const struct gim_verify_hooks hooks = {made, hear_begin, hear_unit, hear_interface};
 	const struct gim_verify_options own = listening(options, &hooks);
 	const int verified = gim_verify(path, &own, hear_finding, made, error);
 	const int opened = verified < 0 ? verified : gim_state_open(path, &made->state, NULL);
-	return finish_open(made, read_check(made, verified, opened, error), check);
+	return read_check(made, verified, opened, error);
+}
+
+int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error)
+{
+	char *settled = NULL;
+	struct gim_input copy = {.fd = -1};
+	struct gim_check *made = new_check(error);
+	if (!made)
+		return GIM_E_MEMORY;
+	int result = settle(path, &settled, &copy, error);
+	if (!result)
+		result = open_check(settled ? settled : path, options, made, error);
+	gim_input_close(&copy);
+	free(settled);
+	return finish_open(made, result, check);
 }
 
 int gim_check_open_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, struct gim_check **check,

@@ -734,7 +734,7 @@ int gim_settings_visit(const char *path, gim_setup_fn *visit, void *user, struct
 /* A state that was read once, to be judged for any number of targets. */
 struct gim_check;
 
-/* Read the state at path, which must be a file; options may be NULL. A damaged state is no failure, since it can be judged. *check is
+/* Read the state at path ("-": standard input, of which a pipe is copied to a file without a name); options may be NULL. A damaged state is no failure, since it can be judged. *check is
  * the caller's: gim_check_free. */
 int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error);
 int gim_check_open_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, struct gim_check **check,

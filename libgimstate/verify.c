@@ -3,18 +3,28 @@
 #include "error.h"
 #include "state.h"
 
+#include <stdio.h>
+
 struct tally {
 	gim_report_fn *report;
 	void *user;
 	bool errors;
+	const char *guess; /* what an input without a known magic looks like; NULL: it has one */
 };
 
 static void count(void *user, const struct gim_finding *finding)
 {
 	struct tally *tally = (struct tally *)user;
+	struct gim_finding own = *finding;
+	char text[2 * sizeof(((struct gim_error *)NULL)->text)];
+	/* The format that stands in for none says that its magic is missing. */
+	if (tally->guess && !tally->errors && finding->rule->code == GIM_E_FORMAT) {
+		(void)snprintf(text, sizeof(text), "%s; %s", finding->text, tally->guess);
+		own.text = text;
+	}
 	tally->errors |= finding->severity == GIM_ERROR;
 	if (tally->report)
-		tally->report(tally->user, finding);
+		tally->report(tally->user, &own);
 }
 
 /* What keeps the input from being read may be its own fault. */
@@ -35,6 +45,7 @@ static int verify(struct gim_input *input, const struct gim_verify_options *opti
 	if (result == GIM_E_FORMAT) {
 		/* A missing magic is a finding, not a refusal to answer: the first format says so in its own terms. */
 		format = gim_formats[0];
+		tally->guess = unknown.text;
 		result = 0;
 	}
 	if (!result && options && options->hooks)
@@ -48,7 +59,7 @@ static int verify(struct gim_input *input, const struct gim_verify_options *opti
 
 int gim_verify(const char *path, const struct gim_verify_options *options, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	struct tally tally = {report, user, false};
+	struct tally tally = {.report = report, .user = user};
 	struct gim_error own = GIM_ERROR_INIT;
 	struct gim_input input;
 	if (gim_input_open(&input, path, &own)) {
@@ -63,7 +74,7 @@ int gim_verify(const char *path, const struct gim_verify_options *options, gim_r
 int gim_verify_memory(const void *bytes, size_t size_bytes, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                       struct gim_error *error)
 {
-	struct tally tally = {report, user, false};
+	struct tally tally = {.report = report, .user = user};
 	struct gim_input input;
 	gim_input_open_memory(&input, bytes, size_bytes);
 	int result = verify(&input, options, &tally, error);

@@ -38,7 +38,11 @@ try check "$kvm" -t -
 try check "$kvm" -t qemu:7.2
 echo '{"gimstate": 1, "profile": {"vcpus": 2}}' >bad.json
 try check "$kvm" -t bad.json
-cat "$kvm" | "$GIMSTATE" check - -t vbox:7.2
+for what in "cat $kvm" "gzip -c $kvm" "tar cf - -C $SAMPLES kvm.sav" "echo text"; do
+	$what | "$GIMSTATE" check - -t vbox:7.2
+	echo "[$?]"
+done
+tar cf - -C "$SAMPLES" kvm.sav | "$GIMSTATE" check -//kvm.sav -t vbox:7.2
 echo "[$?]"
 "$GIMSTATE" check - -t vbox:7.2 <"$kvm"
 echo "[$?]"
