@@ -309,7 +309,7 @@ enum part { PART_RULE, PART_SEVERITY, PART_OFFSET, PART_UNIT, PART_PATH, PART_TE
 
 static bool take_finding(const struct check_cache *cache, char *line, struct check_result *result)
 {
-	char *parts[PARTS], *end = NULL;
+	char *parts[PARTS] = {NULL}, *end = NULL;
 	size_t count = 0;
 	for (char *part; count < PARTS && (part = strsep(&line, "\t"));)
 		parts[count++] = part;

@@ -195,7 +195,8 @@ struct html_report {
 static void html_begin(struct check_run *run)
 {
 	struct html_report *report = calloc(1, sizeof(*report));
-	if (!(run->report = report)) {
+	run->report = report;
+	if (!report) {
 		check_run_no_memory(run);
 		return;
 	}

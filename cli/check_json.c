@@ -66,7 +66,8 @@ struct json_report {
 static void json_begin(struct check_run *run)
 {
 	struct json_report *report = calloc(1, sizeof(*report));
-	if (!(run->report = report)) {
+	run->report = report;
+	if (!report) {
 		check_run_no_memory(run);
 		return;
 	}

@@ -126,7 +126,8 @@ struct markdown_report {
 static void markdown_begin(struct check_run *run)
 {
 	struct markdown_report *report = calloc(1, sizeof(*report));
-	if (!(run->report = report))
+	run->report = report;
+	if (!report)
 		check_run_no_memory(run);
 	else
 		report->sections = spool_open(&run->failure);

@@ -210,7 +210,8 @@ static void notify(struct sarif_report *report, const struct check_result *resul
 static void sarif_begin(struct check_run *run)
 {
 	struct sarif_report *report = calloc(1, sizeof(*report));
-	if (!(run->report = report)) {
+	run->report = report;
+	if (!report) {
 		check_run_no_memory(run);
 		return;
 	}

@@ -120,7 +120,8 @@ struct junit_report {
 static void begin_junit(struct check_run *run)
 {
 	struct junit_report *report = calloc(1, sizeof(*report));
-	if (!(run->report = report))
+	run->report = report;
+	if (!report)
 		check_run_no_memory(run);
 	else
 		report->spool = spool_open(&run->failure);

@@ -49,6 +49,8 @@ open("array-recipe", "w").write(shell[1])
 open("array-end", "w").write(shell[2])
 END
 $python ci.py "$TOP" || exit
+# The npm package @action-validator/cli has the published schema.
+! command -v action-validator >/dev/null || action-validator "$TOP/docs/ci/action.yml"
 echo "== the Action's step"
 STATES=vms TARGETS=$'vbox:7.2\nvbox:5.2' ARGUMENTS="--ignore
 GIM-VER-001" REPORTS=action GITHUB_ACTION_PATH=$TOP/docs/ci GITHUB_OUTPUT=action-output bash -e action-check | tail -n 1
