@@ -35,7 +35,7 @@ static void help_command(const struct command *command)
 static void list(bool of_shell)
 {
 	for (const struct command *command = commands; command->name; command++)
-		if ((command->needs > NEEDS_NOTHING) == of_shell)
+		if (!command->hidden && (command->needs > NEEDS_NOTHING) == of_shell)
 			printf("  %-8s %-13s %s\n", command->name, command->arguments, command->help);
 }
 

@@ -46,6 +46,7 @@ struct command {
 	int implied; /* how many operands the state stands for that the shell holds */
 	enum needs needs;
 	bool informs; /* its "no" is an answer that a script goes on after */
+	bool hidden;  /* for other programs of ours: no help names it */
 };
 
 extern const struct command commands[];
@@ -82,6 +83,7 @@ int run_rules(const struct options *options, int count, char **operands);
 int run_replay_guest(const struct options *options, int count, char **operands); /* replay --kernel, --resume */
 int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
+int run_complete(const struct options *options, int count, char **operands);
 int run_help(const struct options *options, int count, char **operands);
 
 #endif

@@ -103,7 +103,7 @@ static const struct option_row unpack_options[] = {
 };
 
 static const struct option_row replay_options[] = {
-    {"engine", 'e', AT(engine), "NAME",
+    {"engine", 'e', AT(engine), "ENGINE",
      "kvm: a VM of /dev/kvm; core: the runtime core alone; auto (the default): kvm where it can be used"},
     {"probe", 'p', AT(probe), "FILE...", "run this probe (gimstate help probe) instead of the built-in ones; may be given several times"},
     {"clock", 0, AT(clock), "kernel|core", "who serves KVM's clock to the guest: the host's kernel, or (the default) the core"},
@@ -206,6 +206,8 @@ const struct command commands[] = {
     {"fields", "[PATH]", "list the fields that exist, and the names of their bits and values", fields_options, 0, 1, run_fields,
      .needs = NEEDS_NOTHING},
     {"help", "[COMMAND]", "explain a command, or the language of probes (help probe)", no_options, 0, 1, run_help, .needs = NEEDS_NOTHING},
+    {"complete", "LINE", "print what can stand at the end of a command line, for completions of shells", no_options, 1, 1, run_complete,
+     .needs = NEEDS_NOTHING, .hidden = true},
     {"open", "FILE", "hold this state", open_options, 1, 1, run_open, .needs = NEEDS_SHELL},
     {"save", "[OUT]", "write the state as it is now, to its file or to another one, which it is from then on", save_options, 0, 1, run_save,
      .needs = NEEDS_STATE},

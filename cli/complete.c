@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Where it stands. */
 struct place {
@@ -19,6 +20,8 @@ struct place {
 	const char *text;
 	const char *within; /* what of its word is before it: "hyperv.hypercall=", "--engine=" */
 	const char *path;   /* of the field whose value it is */
+	const char *state;  /* whose fields are meant: the one that is held, or of the operand before; NULL */
+	const char *help;   /* of what is added next */
 	bool assigned;      /* = comes after a path */
 };
 
@@ -39,14 +42,18 @@ static void add_part(struct place *place, const char *item, size_t length)
 	if (found->count == found->room) {
 		const size_t room = found->room ? 2 * found->room : 64;
 		char **items = reallocarray(found->items, room, sizeof(*items));
-		if (!items)
+		found->items = items ? items : found->items;
+		const char **helps = items ? reallocarray(found->helps, room, sizeof(*helps)) : NULL;
+		if (!helps)
 			return;
-		found->items = items;
+		found->helps = helps;
 		found->room = room;
 	}
 	char *copy = strndup(item, length);
-	if (copy)
-		found->items[found->count++] = copy;
+	if (!copy)
+		return;
+	found->helps[found->count] = place->help;
+	found->items[found->count++] = copy;
 }
 
 static void add(struct place *place, const char *item)
@@ -54,16 +61,24 @@ static void add(struct place *place, const char *item)
 	add_part(place, item, strlen(item));
 }
 
+static void add_helped_item(struct place *place, const char *item, const char *help)
+{
+	place->help = help;
+	add(place, item);
+	place->help = NULL;
+}
+
 void completions_free(struct completions *found)
 {
 	for (size_t i = 0; i < found->count; i++)
 		free(found->items[i]);
 	free(found->items);
+	free(found->helps);
 	memset(found, 0, sizeof(*found));
 }
 
 /*
- * Paths, one component after the other: those of the state that is held, with as many items as its lists have; else those of the tables.
+ * Paths, one component after the other: those of the state that is meant, with as many items as its lists have; else those of the tables.
  */
 static void add_path(struct place *place, const char *path)
 {
@@ -90,7 +105,7 @@ static int add_field(void *user, const struct gim_field_info *info)
 static void add_paths(struct place *place)
 {
 	struct gim_state *state = NULL;
-	if (source_held() && !source_open(source_held(), SOURCE_FIELDS, false, &state, NULL)) {
+	if (place->state && !source_open(place->state, SOURCE_FIELDS, false, &state, NULL)) {
 		(void)gim_state_decode(state, GIM_PART_GIM | GIM_PART_INFO, NULL, NULL, NULL);
 		(void)gim_state_visit(state, NULL, add_leaf, place, NULL);
 	}
@@ -132,13 +147,14 @@ static int add_names(void *user, const struct gim_field_info *info)
 static void add_commands(struct place *place)
 {
 	for (const struct command *command = commands; command->name; command++)
-		add(place, command->name);
+		if (!command->hidden && (command->needs == NEEDS_NOTHING || shell_is_running()))
+			add_helped_item(place, command->name, command->help);
 }
 
 static int add_operation(void *user, const char *name, const char *arguments, const char *help)
 {
-	(void)arguments, (void)help;
-	add((struct place *)user, name);
+	(void)arguments;
+	add_helped_item((struct place *)user, name, help);
 	return 0;
 }
 
@@ -150,7 +166,7 @@ static void add_helped(struct place *place)
 
 static int add_rule(void *user, const struct gim_rule *rule)
 {
-	add((struct place *)user, rule->id);
+	add_helped_item((struct place *)user, rule->id, rule->help);
 	return 0;
 }
 
@@ -263,8 +279,15 @@ static void add_options(struct place *place, const struct command *command)
 	char item[64];
 	for (const struct option_row *row = command->options; row->name; row++) {
 		(void)snprintf(item, sizeof(item), "--%s", row->name);
-		add(place, item);
+		add_helped_item(place, item, row->help);
 	}
+}
+
+/* A pipe is read once, and not for this. */
+static bool is_regular(const char *path)
+{
+	struct stat seen;
+	return !stat(path, &seen) && S_ISREG(seen.st_mode);
 }
 
 /* words[1] to words[count - 1] stand before it. */
@@ -278,8 +301,8 @@ static void complete_call(struct place *place, const struct command *command, ch
 			waiting = NULL;
 		else if (row && row->argument && !strchr(words[i], '='))
 			waiting = row;
-		else if (!row)
-			operands++;
+		else if (!row && !operands++ && command->implied && !place->state && is_regular(words[i]))
+			place->state = words[i];
 	}
 	if (!waiting && !strncmp(place->within, "--", 2))
 		waiting = option_named(command, place->within);
@@ -342,7 +365,7 @@ void complete(const char *before, const char *text, struct completions *found)
 	struct line_end end;
 	struct gim_error error = GIM_ERROR_INIT;
 	*found = (struct completions){.append = ' '};
-	struct place place = {.found = found, .text = text, .within = ""};
+	struct place place = {.found = found, .text = text, .within = "", .state = source_held()};
 	/* A quote that is still open belongs to the word that is completed. */
 	char *line = strdup(before);
 	if (line && words_split(line, &words, &end, &error)) {

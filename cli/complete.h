@@ -7,6 +7,7 @@
 
 struct completions {
 	char **items;
+	const char **helps; /* what each is, or NULL; of the tables */
 	size_t count, room;
 	bool files;  /* names of files, too */
 	char append; /* after the only one: a blank, or = */
