@@ -13,14 +13,18 @@
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS; tests/fuzz/campaign goes round them all
 #   make interop     have the real VirtualBox and QEMU load what we write, and what check judges, where they are set up
 #   make bench       measure, as ratios of one run
-#   make install uninstall dist clean
+#   make abi         keep the library's binary interface as it is now: what CI compares with, renewed at a release
+#   make install uninstall clean
+#   make dist        a tarball of the last commit, the same bytes each time
 #
-# Variables: V=1 shows the commands; O=build; SAN=address,undefined; W=error; CC=clang; PREFIX=/usr/local; DESTDIR=
+# Variables: V=1 shows the commands; O=build; SAN=address,undefined; W=error; CC=clang; PREFIX=/usr/local; LIBDIR=$(PREFIX)/lib; DESTDIR=
 # A change of CC, CFLAGS, SAN or W builds everything in $(O) again. CPPFLAGS, CFLAGS and LDFLAGS are the user's and come last.
 
 VERSION := $(shell sed -n 's/.define GIM_VERSION "\(.*\)"/\1/p' libgimstate/gimstate.h)
 O ?= build
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+DATADIR ?= $(PREFIX)/share
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -63,10 +67,11 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o $(O)/cli/p
 # What tests of the command's own parts are linked with.
 HARNESS_OBJECTS := $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o
 STATIC := $(O)/libgimstate.a
-SHARED := $(O)/libgimstate.so.0
+SONAME := libgimstate.so.0
+SHARED := $(O)/libgimstate.so.$(VERSION)
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz fuzzers samples install uninstall dist clean
+.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz fuzzers samples abi check-abi install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -108,8 +113,9 @@ $(STATIC): $(LIBRARY_OBJECTS)
 
 $(SHARED): $(LIBRARY_OBJECTS) libgimstate/libgimstate.map
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -Wl,-soname,libgimstate.so.0 $(if $(SAN),,-Wl,-z$(comma)defs) \
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -shared -Wl,-soname,$(SONAME) $(if $(SAN),,-Wl,-z$(comma)defs) \
 		-Wl,--version-script=libgimstate/libgimstate.map -o $@ $(LIBRARY_OBJECTS) $(LIBS)
+	$(Q)ln -sf $(@F) $(O)/$(SONAME) && ln -sf $(SONAME) $(O)/libgimstate.so
 comma := ,
 
 $(BINARY): $(CLI_OBJECTS) $(STATIC)
@@ -213,23 +219,48 @@ fuzz:
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
 	$(Q)tests/fuzz/run $(O)/fuzz/build/tests/fuzz/fuzz_$(T) $(T) $(FUZZ_SECONDS) $(O)/fuzz
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 libgimstate/gimstate.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(PAGES) $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
-	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/
-	ln -sf libgimstate.so.0 $(DESTDIR)$(PREFIX)/lib/libgimstate.so
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' libgimstate/libgimstate.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc
+# All that is installed, a word each: mode, file, place; or what a link says, "link", its place.
+INSTALLED = 755:$(BINARY):$(PREFIX)/bin/gimstate 644:libgimstate/gimstate.h:$(PREFIX)/include/gimstate.h 644:$(STATIC):$(LIBDIR)/libgimstate.a \
+	644:$(SHARED):$(LIBDIR)/$(notdir $(SHARED)) $(notdir $(SHARED)):link:$(LIBDIR)/$(SONAME) $(SONAME):link:$(LIBDIR)/libgimstate.so \
+	644:$(O)/libgimstate.pc:$(LIBDIR)/pkgconfig/libgimstate.pc \
+	$(foreach page,$(PAGES),644:$(page):$(DATADIR)/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	644:cli/completions/gimstate.bash:$(DATADIR)/bash-completion/completions/gimstate \
+	644:cli/completions/_gimstate:$(DATADIR)/zsh/site-functions/_gimstate \
+	644:cli/completions/gimstate.fish:$(DATADIR)/fish/vendor_completions.d/gimstate.fish \
+	$(foreach schema,$(wildcard docs/*.schema.json),644:$(schema):$(DATADIR)/gimstate/$(notdir $(schema))) \
+	644:cli/harness/70-kvm-uaccess.rules:$(DATADIR)/gimstate/70-kvm-uaccess.rules
+
+install: all $(PAGES) $(O)/libgimstate.pc
+	@for entry in $(INSTALLED); do \
+		file=$${entry#*:} file=$${file%%:*} place=$(DESTDIR)$${entry##*:}; \
+		$(if $(V),echo "$$place" &&) mkdir -p "$${place%/*}" && \
+		if [ "$$file" = link ]; then ln -sf "$${entry%%:*}" "$$place"; else install -m "$${entry%%:*}" "$$file" "$$place"; fi || exit; \
+	done
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/gimstate $(DESTDIR)$(PREFIX)/include/gimstate.h $(DESTDIR)$(PREFIX)/lib/libgimstate.a \
-		$(DESTDIR)$(PREFIX)/lib/libgimstate.so $(DESTDIR)$(PREFIX)/lib/libgimstate.so.0 \
-		$(DESTDIR)$(PREFIX)/lib/pkgconfig/libgimstate.pc $(PAGES:docs/%=$(DESTDIR)$(PREFIX)/share/man/man5/%)
+	@for entry in $(INSTALLED); do rm -f "$(DESTDIR)$${entry##*:}" || exit; done
+	@rmdir "$(DESTDIR)$(DATADIR)/gimstate" 2>/dev/null || true
 
+# Anew each time: the folders are no file that it could depend on.
+$(O)/libgimstate.pc: libgimstate/libgimstate.pc.in always
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< > $@
+
+# Time, owner and order are the commit's.
 dist:
-	git archive --format=tar --prefix=gimstate-$(VERSION)/ HEAD | xz > gimstate-$(VERSION).tar.xz
+	git -c tar.umask=0022 archive --format=tar --prefix=gimstate-$(VERSION)/ HEAD | xz -T1 > gimstate-$(VERSION).tar.xz
+
+# Of public types only: what is opaque may change.
+ABI := tests/abi/libgimstate.abi
+$(O)/libgimstate.abi: $(SHARED)
+	$(Q)abidw --header-file libgimstate/gimstate.h --drop-private-types --exported-interfaces-only --drop-undefined-syms --no-elf-needed --no-corpus-path \
+		--no-comp-dir-path --no-show-locs --type-id-style hash --out-file $@ $(SHARED)
+
+abi: $(O)/libgimstate.abi
+	cp $< $(ABI)
+
+# A function may come; none may change or go.
+check-abi: $(O)/libgimstate.abi
+	$(Q)abidiff --no-added-syms $(ABI) $<
 
 clean:
 	rm -rf $(O)
