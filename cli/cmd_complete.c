@@ -33,9 +33,11 @@ int run_complete(const struct options *options, int count, char **operands)
 	struct completions found = {.count = 0};
 	if (before)
 		complete(before, text, &found);
-	for (size_t i = 0; i < found.count; i++)
-		printf("%s%s\t%s\n", found.items[i], found.append == '=' && !complete_is_open(found.items[i]) ? "=" : "",
-		       found.helps[i] ? found.helps[i] : "");
+	for (size_t i = 0; i < found.count; i++) {
+		const struct completion *item = &found.items[i];
+		printf("%s%s\t%s\n", item->text, found.append == '=' && !complete_is_open(item->text) ? "=" : "",
+		       item->help ? item->help : "");
+	}
 	if (found.files)
 		puts("/\tfiles, too");
 	completions_free(&found);

@@ -37,23 +37,20 @@ static void add_part(struct place *place, const char *item, size_t length)
 	const size_t typed = strlen(place->text);
 	if (strncmp(item, place->text, typed < length ? typed : length) != 0 || typed > length)
 		return;
-	if (found->count && strlen(found->items[found->count - 1]) == length && !memcmp(found->items[found->count - 1], item, length))
+	if (found->count && strlen(found->items[found->count - 1].text) == length &&
+	    !memcmp(found->items[found->count - 1].text, item, length))
 		return;
 	if (found->count == found->room) {
 		const size_t room = found->room ? 2 * found->room : 64;
-		char **items = reallocarray(found->items, room, sizeof(*items));
-		found->items = items ? items : found->items;
-		const char **helps = items ? reallocarray(found->helps, room, sizeof(*helps)) : NULL;
-		if (!helps)
+		struct completion *items = reallocarray(found->items, room, sizeof(*items));
+		if (!items)
 			return;
-		found->helps = helps;
+		found->items = items;
 		found->room = room;
 	}
 	char *copy = strndup(item, length);
-	if (!copy)
-		return;
-	found->helps[found->count] = place->help;
-	found->items[found->count++] = copy;
+	if (copy)
+		found->items[found->count++] = (struct completion){copy, place->help};
 }
 
 static void add(struct place *place, const char *item)
@@ -71,9 +68,8 @@ static void add_helped_item(struct place *place, const char *item, const char *h
 void completions_free(struct completions *found)
 {
 	for (size_t i = 0; i < found->count; i++)
-		free(found->items[i]);
+		free(found->items[i].text);
 	free(found->items);
-	free(found->helps);
 	memset(found, 0, sizeof(*found));
 }
 

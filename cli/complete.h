@@ -5,9 +5,13 @@
 
 #include "gimstate.h"
 
+struct completion {
+	char *text;
+	const char *help; /* of the tables, or NULL */
+};
+
 struct completions {
-	char **items;
-	const char **helps; /* what each is, or NULL; of the tables */
+	struct completion *items;
 	size_t count, room;
 	bool files;  /* names of files, too */
 	char append; /* after the only one: a blank, or = */

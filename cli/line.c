@@ -107,7 +107,7 @@ static char *next_match(const char *text, int state)
 	(void)text;
 	if (!state)
 		at = 0;
-	return at < found.count ? strdup(found.items[at++]) : NULL;
+	return at < found.count ? strdup(found.items[at++].text) : NULL;
 }
 
 static char **complete_at(const char *text, int start, int end)
