@@ -34,7 +34,8 @@ static int change(struct gim_state *state, char *assignment, json_t *changes, st
 	int result = gim_state_set(state, assignment, equals + 1, error);
 	if (!result) {
 		char *after = text_of(state, assignment);
-		(void)json_array_append_new(changes, json_pack("{s:s, s:s*, s:s*}", "path", assignment, "from", before, "to", after));
+		(void)json_array_append_new(
+		    changes, json_pack("{s:s, s:s, s:s*}", "path", assignment, "from", before ? before : "absent", "to", after));
 		free(after);
 	}
 	free(before);

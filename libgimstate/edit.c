@@ -144,6 +144,18 @@ int gim_object_set(struct gim_arena *arena, const struct gim_object *object, con
 	return result;
 }
 
+/* An interface of which a container holds nothing yet may have its place in it all the same. */
+static int show_interface(struct gim_state *state, const char *path, size_t length, struct gim_error *error)
+{
+	int result = 0;
+	for (const struct gim_provider *const *each = gim_providers; !result && state->format->interface && *each; each++) {
+		const struct gim_record *record = (*each)->record;
+		if (record && strlen(record->name) == length && !memcmp(record->name, path, length) && !gim_state_find(state, record))
+			result = state->format->interface(state, *each, error);
+	}
+	return result;
+}
+
 int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error)
 {
 	const size_t length = strcspn(path, ".[");
@@ -155,12 +167,15 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	if (state->format->write && !state->gim_whole)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
 		                "the unit GIM could not be decoded to its end, so that nothing in it can be changed");
+	int result = show_interface(state, path, length, error);
+	if (result)
+		return result;
 	for (size_t i = 0; i < state->object_count; i++)
 		if (strlen(state->objects[i].record->name) == length && !memcmp(state->objects[i].record->name, path, length))
 			object = &state->objects[i];
 	if (!object)
 		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "the state does not hold %.*s", (int)length, path);
-	int result = find_place(object, path + length, &place, error);
+	result = find_place(object, path + length, &place, error);
 	if (result)
 		return result;
 	/* Without a layout there is none that could not hold it. */

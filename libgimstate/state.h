@@ -158,6 +158,9 @@ struct gim_format {
 	/* Add what must change so that the saved CPUID leaves show these words, and report it; fail when that cannot be told. NULL: it saves no leaves. */
 	int (*change_cpuid)(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
 	                    gim_report_fn *report, void *user, struct gim_error *error);
+	/* Show a provider's record at what the container stands for where it holds nothing of that interface; its write then looks at the objects. NULL:
+	 * it has a unit GIM, or none. */
+	int (*interface)(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error);
 	/* Report what else of the state is another provider's than this. NULL: nothing can be. */
 	int (*check_provider)(struct gim_state *state, const struct gim_provider *provider, gim_report_fn *report, void *user,
 	                      struct gim_error *error);

@@ -195,7 +195,7 @@ static uint32_t instance_of(const struct scope *scope)
 {
 	while (scope && !scope->owner)
 		scope = scope->outer;
-	return scope ? scope->index : 0;
+	return scope ? scope->index : GIM_ITEM_ALL;
 }
 
 static int walk_element(struct walk *walk, const struct gim_row *row, const struct scope *scope, uint32_t element, uint8_t *data,

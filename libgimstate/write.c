@@ -170,7 +170,7 @@ void gim_changes_free(struct gim_changes *changes)
 int gim_state_changes(struct gim_state *state, const struct gim_write_options *options, struct gim_changes *changes,
                       struct gim_error *error)
 {
-	if (!state->gim_whole || state->fields_only)
+	if (!state->gim_whole || state->fields_only || state->format->interface)
 		return 0;
 	struct gim_buffer before = {.bytes = NULL}, after = {.bytes = NULL};
 	struct gim_unit unit;

@@ -173,10 +173,14 @@ static int store_enlightenments(struct decoding *decoding, struct gim_object *ob
 {
 	const bool kvm = qemu_items_count(&decoding->items, "kvmclock");
 	char text[512] = "";
+	const char *last = "";
 	size_t used = 0;
-	for (const struct qemu_enlightenment *each = qemu_enlightenments; each->property; each++)
-		if ((kvm || !each->kvm_only) && qemu_in_use(&decoding->items, each))
-			used = append(text, sizeof(text), used, each->property);
+	for (const struct qemu_enlightenment *each = qemu_enlightenments; each->property; each++) {
+		if ((!kvm && each->kvm_only) || !strcmp(each->property, last) || !qemu_in_use(&decoding->items, each))
+			continue;
+		last = each->property;
+		used = append(text, sizeof(text), used, last);
+	}
 	return gim_store_text(decoding->state, object, offsetof(struct qemu_info, enlightenments), text, error);
 }
 
@@ -394,4 +398,16 @@ int qemu_decode_section(struct gim_state *state, const struct qemu_section *sect
 {
 	struct decoding decoding = {.state = state, .stream = state->container, .report = report, .user = user};
 	return decode_device(&decoding, section, error);
+}
+
+int qemu_interface(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error)
+{
+	struct decoding decoding = {.state = state, .stream = state->container};
+	const struct gim_layout *layout = gim_layout_of(provider, "qemu");
+	int result = layout ? open_decoding(&decoding, error) : 0;
+	if (!result && layout) {
+		result = decode_layout(&decoding, layout, provider->record, error);
+		qemu_items_close(&decoding.items);
+	}
+	return result;
 }

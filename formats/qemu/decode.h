@@ -11,6 +11,9 @@ int qemu_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, 
 int qemu_decode_section(struct gim_state *state, const struct qemu_section *section, gim_report_fn *report, void *user,
                         struct gim_error *error);
 
+/* As the format's interface. */
+int qemu_interface(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error);
+
 /* Does a description or a table say what is in it? */
 bool qemu_decodable(const struct qemu_section *section);
 
@@ -24,8 +27,10 @@ uint32_t qemu_order(const struct qemu_stream *stream, const struct qemu_section 
 struct qemu_loaded {
 	const struct qemu_section *section;
 	uint8_t *bytes;
+	size_t size;
 	struct qemu_part *parts;
-	size_t part_count;
+	size_t part_count, used; /* the parts end there */
+	bool changed;
 };
 
 struct qemu_items {
@@ -50,6 +55,16 @@ int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t insta
 
 /* The same as gim_items.get. */
 int qemu_items_get(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error);
+
+/* The same as gim_items.put: subsections are added where QEMU would write them, and taken out where it would not. */
+int qemu_items_put(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error);
+
+/* The instance-th section of that name, read if need be; NULL: there is none. */
+int qemu_items_load(struct qemu_items *items, const char *name, size_t name_length, uint32_t instance, struct qemu_loaded **loaded,
+                    struct gim_error *error);
+
+/* Cut a section that was changed into its parts again. */
+int qemu_loaded_split(struct qemu_loaded *loaded, struct gim_error *error);
 
 /* How many sections of that name there are. */
 uint32_t qemu_items_count(const struct qemu_items *items, const char *section);

@@ -285,7 +285,11 @@ static int subsections_member(struct scanner *scanner, const char *key, void *us
 	struct qemu_vmsd vmsd = {.name = NULL};
 	(void)key;
 	(void)user;
+	(void)peek(scanner);
+	const size_t from = scanner->at;
 	int result = take_members(scanner, '{', '}', struct_member, &vmsd);
+	vmsd.text = (uint32_t)from;
+	vmsd.text_end = (uint32_t)scanner->at;
 	if (!result && !vmsd.name)
 		result = gim_fail(scanner->error, GIM_E_CORRUPT, scanner->at, "a subsection in the description has no name");
 	return result ? result : push(scanner, &vmsd, sizeof(vmsd));
@@ -308,7 +312,10 @@ static int take_vmsd_key(struct scanner *scanner, const char *key, struct qemu_v
 		return result;
 	}
 	if (!strcmp(key, "subsections")) {
+		(void)peek(scanner);
+		vmsd->subsections_text = (uint32_t)scanner->at;
 		int result = take_members(scanner, '[', ']', subsections_member, NULL);
+		vmsd->subsections_end = (uint32_t)scanner->at;
 		if (!result)
 			result = pop(scanner, base, sizeof(struct qemu_vmsd), &items, &vmsd->subsection_count);
 		vmsd->subsections = items;
@@ -334,6 +341,7 @@ static int devices_member(struct scanner *scanner, const char *key, void *user)
 	(void)key;
 	(void)user;
 	int result = take_members(scanner, '{', '}', device_member, &device);
+	device.text_end = (uint32_t)scanner->at;
 	if (!result && !device.name)
 		result = gim_fail(scanner->error, GIM_E_CORRUPT, scanner->at, "a device in the description has no name");
 	return result ? result : push(scanner, &device, sizeof(device));

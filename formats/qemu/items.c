@@ -38,40 +38,43 @@ uint32_t qemu_items_count(const struct qemu_items *items, const char *section)
 	return count;
 }
 
-static int load(struct qemu_items *items, size_t at, struct gim_error *error)
+int qemu_loaded_split(struct qemu_loaded *loaded, struct gim_error *error)
 {
-	struct qemu_loaded *loaded = &items->loaded[at];
-	const struct qemu_section *section = &items->stream->devices.items[at];
 	struct qemu_part *parts = calloc(QEMU_PARTS_MAX, sizeof(*parts));
-	size_t used;
-	int result = parts ? qemu_read_payload(items->stream, section, &loaded->bytes, error)
-	                   : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	if (result) {
-		free(parts);
-		return result;
-	}
-	loaded->section = section;
+	if (!parts)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	/* What could be cut off before something unknown is what there is. */
-	(void)qemu_split(section->name, section->version, section->device, false, loaded->bytes, (size_t)section->size_bytes, parts,
-	                 &loaded->part_count, &used, NULL);
+	(void)qemu_split(loaded->section->name, loaded->section->version, loaded->section->device, false, loaded->bytes, loaded->size,
+	                 parts, &loaded->part_count, &loaded->used, NULL);
 	struct qemu_part *fitting = loaded->part_count ? realloc(parts, loaded->part_count * sizeof(*parts)) : NULL;
+	free(loaded->parts);
 	loaded->parts = fitting ? fitting : parts;
 	return 0;
 }
 
-/* The instance-th section of that name, in the order of the stream: that of vCPUs. *loaded NULL: there is none. */
-static int find(struct qemu_items *items, const char *name, size_t length, uint32_t instance, struct qemu_loaded **loaded,
-                struct gim_error *error)
+/* The sections of vCPUs are in the order of the stream. */
+int qemu_items_load(struct qemu_items *items, const char *name, size_t name_length, uint32_t instance, struct qemu_loaded **loaded,
+                    struct gim_error *error)
 {
 	const struct qemu_sections *devices = &items->stream->devices;
+	size_t at = 0;
 	*loaded = NULL;
-	for (size_t i = 0; i < devices->count; i++) {
-		if (!is_named(&devices->items[i], name, length) || instance--)
-			continue;
-		int result = items->loaded[i].section ? 0 : load(items, i, error);
-		*loaded = result ? NULL : &items->loaded[i];
-		return result;
+	while (at < devices->count && (!is_named(&devices->items[at], name, name_length) || instance--))
+		at++;
+	if (at == devices->count)
+		return 0;
+	struct qemu_loaded *found = &items->loaded[at];
+	if (!found->section) {
+		int result = qemu_read_payload(items->stream, &devices->items[at], &found->bytes, error);
+		if (result)
+			return result;
+		found->section = &devices->items[at];
+		found->size = (size_t)found->section->size_bytes;
+		result = qemu_loaded_split(found, error);
+		if (result)
+			return result;
 	}
+	*loaded = found;
 	return 0;
 }
 
@@ -95,7 +98,7 @@ int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t insta
 	const char *field = name + length + 1;
 	struct qemu_loaded *loaded;
 	*place = (struct qemu_place){.presence = GIM_ABSENT, .offset = GIM_UNKNOWN};
-	int result = find(items, name, length, instance, &loaded, error);
+	int result = qemu_items_load(items, name, length, instance, &loaded, error);
 	if (result || !loaded)
 		return result;
 	for (size_t i = 0; i < loaded->part_count; i++) {
@@ -115,7 +118,8 @@ int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t insta
 int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)
 {
 	struct qemu_place place;
-	int result = qemu_items_locate(user, name, instance, index, &place, error);
+	/* What is the VM's is in the section of every vCPU; the first one's is taken. */
+	int result = qemu_items_locate(user, name, instance == GIM_ITEM_ALL ? 0 : instance, index, &place, error);
 	if (!result && place.presence)
 		*number = place.number;
 	return result ? result : (int)place.presence;

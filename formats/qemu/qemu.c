@@ -4,6 +4,7 @@
 #include "qemu/decode.h"
 #include "qemu/schema.h"
 #include "qemu/verify.h"
+#include "qemu/write.h"
 #include "state.h"
 
 #include <stdio.h>
@@ -211,6 +212,8 @@ const struct gim_format gim_format_qemu = {
     .decodable = qemu_unit_decodable,
     .layouts = layouts,
     .records = records,
+    .write = qemu_write,
+    .interface = qemu_interface,
     .verify = qemu_verify,
     .rules = qemu_rules,
     .rule_count = QEMU_RULES,

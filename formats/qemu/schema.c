@@ -297,6 +297,7 @@ const struct qemu_enlightenment qemu_enlightenments[] = {
     {"kvm-pv-eoi", "kvm", "cpu", "env.pv_eoi_en_msr", 1, 0, ALL, false},
     {"kvm-steal-time", "kvm", "cpu", "env.steal_time_msr", 1, 0, ALL, false},
     {"kvm-poll-control", "kvm", "cpu", "env.poll_control_msr", 1, 1, ALL, true},
+    {"hv-relaxed", "hyperv", "cpu", "env.msr_hv_guest_os_id", 1, 0, ALL, false},
     {"hv-relaxed", "hyperv", "cpu", "env.msr_hv_hypercall", 1, 0, ALL, false},
     {"hv-vapic", "hyperv", "cpu", "env.msr_hv_vapic", 1, 0, ALL, false},
     {"hv-time", "hyperv", "cpu", "env.msr_hv_tsc", 1, 0, ALL, false},

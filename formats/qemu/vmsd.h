@@ -25,12 +25,15 @@ struct qemu_vmsd {
 	uint32_t field_count;
 	const struct qemu_vmsd *subsections; /* in the order of the stream */
 	uint32_t subsection_count;
+	uint32_t text, text_end;                    /* of a subsection: where it is in the description */
+	uint32_t subsections_text, subsections_end; /* and where all its subsections are, brackets included; 0: nowhere */
 };
 
 /* A section by its description. */
 struct qemu_device {
 	const char *name;
 	uint32_t instance;
+	uint32_t text_end; /* behind its last brace in the description */
 	struct qemu_vmsd vmsd;
 };
 

@@ -409,6 +409,98 @@ static void test_hyperv(void **unused)
 }
 
 /*
+ * Writing.
+ */
+static int collect(void *user, const void *bytes, size_t size)
+{
+	gim_buffer_bytes(user, bytes, size);
+	return 0;
+}
+
+static struct gim_buffer written(struct gim_state *state, const char *name)
+{
+	struct gim_buffer out = {.bytes = NULL};
+	struct gim_error error = GIM_ERROR_INIT;
+	if (gim_state_write(state, NULL, collect, &out, &error))
+		fail_msg("%s: %s: %s", name, error.path, error.text);
+	return out;
+}
+
+static void same_bytes(const char *name, const struct gim_buffer *one, const struct gim_buffer *other)
+{
+	size_t at = 0;
+	while (at < one->size && at < other->size && one->bytes[at] == other->bytes[at])
+		at++;
+	if (one->size != other->size || at < one->size)
+		fail_msg("%s: %zu bytes became %zu, others from 0x%zx on", name, one->size, other->size, at);
+}
+
+static struct gim_state *open_bytes(const struct gim_buffer *bytes)
+{
+	struct gim_state *state = NULL;
+	assert_int_equal(gim_state_open_memory(bytes->bytes, bytes->size, &state, NULL), 0);
+	assert_int_equal(gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL), 0);
+	return state;
+}
+
+static void set(struct gim_state *state, const char *name, const char *path, uint64_t value)
+{
+	char text[32];
+	struct gim_error error = GIM_ERROR_INIT;
+	(void)snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
+	if (gim_state_set(state, path, text, &error))
+		fail_msg("%s: %s: %s", name, path, error.text);
+}
+
+/* Subsections come where there were none, and go; the description goes with them, so that all is found by it; and putting it back gives the same bytes. */
+static void check_writing(const char *name)
+{
+	static const struct {
+		const char *path;
+		uint64_t value;
+	} changes[] = {{"hyperv.guest_os_id", 0x1040a00004f7c}, {"hyperv.vp[1].sint[2]", 0x35},     {"hyperv.vp[1].stimer[3].count", 77},
+	               {"kvm.vcpu[0].steal_time", 0},           {"kvm.vcpu[1].steal_time", 0x5001}, {"hyperv.vp[0].vp_assist", 0x6001}};
+	enum { CHANGES = sizeof(changes) / sizeof(changes[0]) };
+	uint64_t before[CHANGES] = {0};
+	struct gim_buffer file = load(name);
+	size_t count;
+	struct gim_state *state = open_bytes(&file);
+	struct gim_buffer same = written(state, name);
+	same_bytes(name, &file, &same);
+	for (size_t i = 0; i < CHANGES; i++) {
+		before[i] = gim_state_value(state, changes[i].path).number;
+		set(state, name, changes[i].path, changes[i].value);
+	}
+	struct gim_buffer changed = written(state, name);
+	gim_state_free(&state);
+
+	state = open_bytes(&changed);
+	const struct qemu_stream *stream = state->container;
+	free(list(state, name, &count));
+	assert_true(stream->fits == stream->described);
+	for (size_t i = 0; i < CHANGES; i++)
+		assert_int_equal(gim_state_value(state, changes[i].path).number, changes[i].value);
+	assert_int_equal(gim_verify_memory(changed.bytes, changed.size, NULL, NULL, NULL, NULL), 0);
+	for (size_t i = 0; i < CHANGES; i++)
+		set(state, name, changes[i].path, before[i]);
+	struct gim_buffer back = written(state, name);
+	same_bytes(name, &file, &back);
+	gim_state_free(&state);
+	gim_buffer_free(&file);
+	gim_buffer_free(&same);
+	gim_buffer_free(&changed);
+	gim_buffer_free(&back);
+}
+
+static void test_writing(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < WHOLE; i++)
+		if (is_plain(whole[i]) && !strstr(whole[i], "-hv_"))
+			check_writing(whole[i]);
+}
+
+/*
  * Verdicts.
  */
 /* What is found in a damaged stream, the first finding first; and whether QEMU ends the load, which verdicts.txt says, too. */
@@ -501,8 +593,8 @@ static void test_verdicts(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sections), cmocka_unit_test(test_tree),     cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_hyperv),   cmocka_unit_test(test_verdicts),
+	    cmocka_unit_test(test_sections), cmocka_unit_test(test_tree),    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_hyperv),   cmocka_unit_test(test_writing), cmocka_unit_test(test_verdicts),
 	};
 	corpus_require();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Changes numbers in sections, adding subsections where QEMU would write them and taking them out where it would not. */
+#include "error.h"
+#include "qemu/decode.h"
+#include "qemu/schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_number(uint8_t *bytes, unsigned width, uint64_t number)
+{
+	for (unsigned i = width; i-- > 0; number >>= 8)
+		bytes[i] = (uint8_t)number;
+}
+
+/* Let size bytes at a place of the payload become other bytes; NULL: zeros. */
+static int splice(struct qemu_loaded *loaded, size_t at, size_t size, const uint8_t *bytes, size_t new_size, struct gim_error *error)
+{
+	uint8_t *made = malloc(loaded->size - size + new_size + 1);
+	if (!made)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	memcpy(made, loaded->bytes, at);
+	if (new_size)
+		memcpy(made + at, bytes, new_size);
+	memcpy(made + at + new_size, loaded->bytes + at + size, loaded->size - at - size);
+	free(loaded->bytes);
+	loaded->bytes = made;
+	loaded->size += new_size - size;
+	loaded->changed = true;
+	return qemu_loaded_split(loaded, error);
+}
+
+/* Where QEMU would write this subsection: before the first of those that follow it in its table. */
+static size_t place_for(const struct qemu_loaded *loaded, const struct qemu_vmsd *table, uint32_t index)
+{
+	for (size_t i = 1; i < loaded->part_count; i++) {
+		uint32_t other;
+		if (qemu_subsection_find(table, loaded->parts[i].vmsd->name, &other) && other > index)
+			return (size_t)loaded->parts[i].head;
+	}
+	return loaded->used;
+}
+
+static void put_default(struct gim_buffer *buffer, const struct qemu_vmsd *subsection)
+{
+	for (uint32_t f = 0; f < subsection->field_count; f++)
+		for (uint32_t i = 0; i < subsection->fields[f].count; i++)
+			gim_buffer_number(buffer, qemu_schema_default(subsection->name), (unsigned)subsection->fields[f].size);
+}
+
+static int add_subsection(struct qemu_loaded *loaded, const struct qemu_vmsd *table, uint32_t index, struct gim_error *error)
+{
+	const struct qemu_vmsd *subsection = &table->subsections[index];
+	struct gim_buffer made = {.big = true};
+	if (loaded->used != loaded->size)
+		return gim_fail(error, GIM_E_UNSUPPORTED, loaded->section->offset,
+		                "section %s/%u holds something that is not known, so that nothing can be added to it",
+		                loaded->section->name, loaded->section->instance);
+	gim_buffer_number(&made, QEMU_SUBSECTION_MARK, 1);
+	gim_buffer_number(&made, strlen(subsection->name), 1);
+	gim_buffer_bytes(&made, subsection->name, strlen(subsection->name));
+	gim_buffer_number(&made, subsection->version, 4);
+	put_default(&made, subsection);
+	int result = made.failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory")
+	                         : splice(loaded, place_for(loaded, table, index), 0, made.bytes, made.size, error);
+	gim_buffer_free(&made);
+	return result;
+}
+
+/* QEMU leaves a subsection out that says nothing. */
+static int drop_default(struct qemu_loaded *loaded, uint64_t offset, struct gim_error *error)
+{
+	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
+	for (size_t i = 1; table && i < loaded->part_count; i++) {
+		const struct qemu_part *part = &loaded->parts[i];
+		uint32_t index;
+		if (offset < part->offset || offset >= part->offset + part->size || !qemu_subsection_find(table, part->vmsd->name, &index))
+			continue;
+		struct gim_buffer plain = {.big = true};
+		put_default(&plain, part->vmsd);
+		const bool says_nothing =
+		    !plain.failed && plain.size == part->size && !memcmp(plain.bytes, loaded->bytes + part->offset, plain.size);
+		gim_buffer_free(&plain);
+		return says_nothing ? splice(loaded, (size_t)part->head, (size_t)(part->offset + part->size - part->head), NULL, 0, error)
+		                    : 0;
+	}
+	return 0;
+}
+
+static int patch(struct qemu_loaded *loaded, const struct qemu_place *place, const char *name, uint64_t number, struct gim_error *error)
+{
+	const uint64_t offset = place->offset - loaded->section->payload;
+	if (place->width < 8 && number >> (8 * place->width))
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "0x%llx does not fit into the %u bytes of %s", (unsigned long long)number,
+		                place->width, name);
+	put_number(loaded->bytes + offset, place->width, number);
+	loaded->changed = true;
+	return drop_default(loaded, offset, error);
+}
+
+static int put_one(struct qemu_items *items, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error)
+{
+	const size_t length = strcspn(name, ":");
+	struct qemu_loaded *loaded = NULL;
+	struct qemu_place place;
+	int result = qemu_items_locate(items, name, instance, index, &place, error);
+	if (!result)
+		result = qemu_items_load(items, name, length, instance, &loaded, error);
+	if (!result && place.presence == GIM_ABSENT)
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the stream has no place for %s", name);
+	if (result || number == place.number)
+		return result;
+	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
+	for (uint32_t i = 0; place.presence == GIM_IMPLIED && i < table->subsection_count; i++) {
+		uint64_t offset;
+		if (!qemu_find_leaf(&table->subsections[i], name + length + 1, index, &offset))
+			continue;
+		result = add_subsection(loaded, table, i, error);
+		if (!result)
+			result = qemu_items_locate(items, name, instance, index, &place, error);
+		break;
+	}
+	return result ? result : patch(loaded, &place, name, number, error);
+}
+
+int qemu_items_put(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error)
+{
+	struct qemu_items *items = user;
+	struct qemu_place first;
+	if (instance != GIM_ITEM_ALL)
+		return put_one(items, name, instance, index, number, error);
+	int result = qemu_items_locate(items, name, 0, index, &first, error);
+	if (result || (first.presence && first.number == number))
+		return result; /* where vCPUs differ and nothing is changed, they go on differing */
+	char section[64];
+	(void)snprintf(section, sizeof(section), "%.*s", (int)strcspn(name, ":"), name);
+	const uint32_t count = qemu_items_count(items, section);
+	if (!count)
+		return put_one(items, name, 0, index, number, error);
+	for (uint32_t i = 0; !result && i < count; i++)
+		result = put_one(items, name, i, index, number, error);
+	return result;
+}

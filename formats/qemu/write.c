@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writes a stream: all bytes are copied, but for sections in which something is changed, and for the description of those that have other subsections then. */
+#include "qemu/write.h"
+
+#include "error.h"
+#include "qemu/decode.h"
+#include "qemu/schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_BYTES = 256 << 10 };
+
+struct writing {
+	struct qemu_stream *stream;
+	struct qemu_items items;
+	gim_sink_fn *sink;
+	void *user;
+	uint64_t copied; /* of the input */
+	struct gim_error *error;
+};
+
+static int put(struct writing *writing, const void *bytes, size_t size)
+{
+	return writing->sink(writing->user, bytes, size) ? gim_fail(writing->error, GIM_E_STOPPED, GIM_UNKNOWN, "the stream was not taken")
+	                                                 : 0;
+}
+
+/* Copy up to a place of the input. */
+static int copy(struct writing *writing, uint64_t end)
+{
+	uint8_t *piece = malloc(PIECE_BYTES);
+	int result = piece ? 0 : gim_fail(writing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	while (!result && writing->copied < end) {
+		const uint64_t left = end - writing->copied;
+		size_t got = 0;
+		result = gim_input_read(writing->stream->input, writing->copied, piece, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES,
+		                        &got, writing->error);
+		if (!result && !got)
+			result = gim_fail(writing->error, GIM_E_IO, writing->copied, "the input ends here now, and did not before");
+		if (!result)
+			result = put(writing, piece, got);
+		writing->copied += got;
+	}
+	free(piece);
+	return result;
+}
+
+/*
+ * The description.
+ */
+struct text {
+	struct gim_buffer made;
+	char *was;
+	size_t copied;
+};
+
+static void append(struct gim_buffer *buffer, const char *text)
+{
+	gim_buffer_bytes(buffer, text, strlen(text));
+}
+
+/* As QEMU describes a subsection: names have nothing in them that would have to be escaped, as they are ours. */
+static void describe_subsection(struct gim_buffer *made, const struct qemu_vmsd *vmsd)
+{
+	char text[256];
+	(void)snprintf(text, sizeof(text), "{\"vmsd_name\": \"%s\", \"version\": %u, \"fields\": [", vmsd->name, vmsd->version);
+	append(made, text);
+	for (uint32_t i = 0; i < vmsd->field_count; i++) {
+		const struct qemu_field *field = &vmsd->fields[i];
+		char elements[32] = "";
+		if (field->count > 1)
+			(void)snprintf(elements, sizeof(elements), "\"array_len\": %u, ", field->count);
+		(void)snprintf(text, sizeof(text), "%s{\"name\": \"%s\", %s\"type\": \"%s\", \"size\": %u}", i ? ", " : "", field->name,
+		               elements, field->type, (unsigned)field->size);
+		append(made, text);
+	}
+	append(made, "]}");
+}
+
+/* Does a section have the subsections that its description says? */
+static bool as_described(const struct qemu_loaded *loaded)
+{
+	const struct qemu_vmsd *described = &loaded->section->device->vmsd;
+	uint32_t found = 0;
+	for (size_t i = 1; i < loaded->part_count; i++) {
+		uint32_t index;
+		if (!loaded->parts[i].described &&
+		    qemu_subsection_find(qemu_schema_newest(loaded->section->name), loaded->parts[i].vmsd->name, &index))
+			return false;
+		found += qemu_subsection_find(described, loaded->parts[i].vmsd->name, &index) != NULL;
+	}
+	return found == described->subsection_count;
+}
+
+/* Is it a subsection of the section itself? Those inside others are in their description. */
+static bool is_own(const struct qemu_loaded *loaded, const struct qemu_part *part)
+{
+	uint32_t index;
+	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
+	return qemu_subsection_find(&loaded->section->device->vmsd, part->vmsd->name, &index) ||
+	       (table && qemu_subsection_find(table, part->vmsd->name, &index));
+}
+
+static void describe_section(struct text *text, const struct qemu_loaded *loaded)
+{
+	const struct qemu_vmsd *vmsd = &loaded->section->device->vmsd;
+	const bool none = !vmsd->subsections_end;
+	const size_t from = none ? loaded->section->device->text_end - 1 : vmsd->subsections_text;
+	gim_buffer_bytes(&text->made, text->was + text->copied, from - text->copied);
+	append(&text->made, none ? ", \"subsections\": [" : "[");
+	bool first = true;
+	for (size_t i = 1; i < loaded->part_count; i++) {
+		const struct qemu_part *part = &loaded->parts[i];
+		if (!is_own(loaded, part))
+			continue;
+		append(&text->made, first ? "" : ", ");
+		first = false;
+		if (part->described)
+			gim_buffer_bytes(&text->made, text->was + part->vmsd->text, part->vmsd->text_end - part->vmsd->text);
+		else
+			describe_subsection(&text->made, part->vmsd);
+	}
+	append(&text->made, "]");
+	text->copied = none ? from : vmsd->subsections_end;
+}
+
+static int put_description(struct writing *writing)
+{
+	struct qemu_stream *stream = writing->stream;
+	const uint64_t at = stream->described_at + 5;
+	struct text text = {.was = malloc((size_t)stream->description_bytes)};
+	size_t got = 0;
+	int result = text.was ? gim_input_read(stream->input, at, text.was, (size_t)stream->description_bytes, &got, writing->error)
+	                      : gim_fail(writing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	if (!result && got < stream->description_bytes)
+		result = qemu_fail(writing->error, QEMU_END_OF_FILE, at + got, "the stream ends within its description");
+	for (size_t i = 0; !result && i < stream->devices.count; i++) {
+		const struct qemu_loaded *loaded = &writing->items.loaded[i];
+		if (loaded->changed && loaded->section->device && !as_described(loaded))
+			describe_section(&text, loaded);
+	}
+	if (!result) {
+		uint8_t head[5] = {QEMU_VMDESCRIPTION};
+		gim_buffer_bytes(&text.made, text.was + text.copied, (size_t)stream->description_bytes - text.copied);
+		for (unsigned i = 0; i < 4; i++)
+			head[4 - i] = (uint8_t)(text.made.size >> 8 * i);
+		result = text.made.failed ? gim_fail(writing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory")
+		                          : put(writing, head, sizeof(head));
+	}
+	if (!result)
+		result = put(writing, text.made.bytes, text.made.size);
+	free(text.was);
+	gim_buffer_free(&text.made);
+	writing->copied = at + stream->description_bytes;
+	return result;
+}
+
+/*
+ * The stream.
+ */
+static int put_sections(struct writing *writing)
+{
+	const struct qemu_stream *stream = writing->stream;
+	bool other_subsections = false;
+	int result = 0;
+	for (size_t i = 0; !result && i < stream->devices.count; i++) {
+		const struct qemu_loaded *loaded = &writing->items.loaded[i];
+		if (!loaded->changed)
+			continue;
+		other_subsections |= loaded->section->device && !as_described(loaded);
+		result = copy(writing, loaded->section->payload);
+		if (!result)
+			result = put(writing, loaded->bytes, loaded->size);
+		writing->copied = loaded->section->payload + loaded->section->size_bytes;
+	}
+	if (!result && other_subsections && stream->described) {
+		result = copy(writing, stream->described_at);
+		if (!result)
+			result = put_description(writing);
+	}
+	return result ? result : copy(writing, stream->size);
+}
+
+/* What the state holds, into the sections that hold it. */
+static int change_items(struct writing *writing, const struct gim_state *state)
+{
+	const struct gim_items items = {.put = qemu_items_put, .user = &writing->items};
+	struct gim_codec codec = state->codec;
+	int result = 0;
+	codec.items = &items;
+	for (const struct gim_provider *const *each = gim_providers; !result && *each; each++) {
+		const struct gim_layout *layout = gim_layout_of(*each, "qemu");
+		const struct gim_object *object = layout ? gim_state_find(state, (*each)->record) : NULL;
+		struct gim_buffer nothing = {.bytes = NULL};
+		codec.version = layout ? layout->last : 0;
+		if (object)
+			result = gim_encode(layout->frames[0].rows, &codec, object, 1, &nothing, writing->error);
+		gim_buffer_free(&nothing);
+	}
+	return result;
+}
+
+int qemu_write(struct gim_state *state, const struct gim_changes *changes, const struct gim_write_options *options, gim_sink_fn *sink,
+               void *user, struct gim_error *error)
+{
+	struct writing writing = {.stream = state->container, .sink = sink, .user = user, .error = error};
+	(void)changes;
+	if (options->container || options->release)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                "a migration stream has one container, and the machine that it was saved of says what is in it");
+	if (writing.stream->settled)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "a stream cannot be written again; give a file");
+	int result = state->gim_whole ? qemu_find_devices(writing.stream, error) : 0;
+	if (!result)
+		result = qemu_items_open(&writing.items, writing.stream, error);
+	if (!result && state->gim_whole)
+		result = change_items(&writing, state);
+	if (!result && sink)
+		result = put_sections(&writing);
+	qemu_items_close(&writing.items);
+	return result;
+}
