@@ -338,8 +338,10 @@ static const char *mistake(const struct options *options, const char *file, unsi
 		return "--clock takes kernel or core";
 	if (options->layout && !options->output)
 		return "--layout says how --save-after writes, which is missing";
-	if (options->append || options->smp || options->mem || options->for_time || options->provider || options->save_at[0])
-		return "--append, --smp, --mem, --for, --provider and --save-at are for a kernel: --kernel or --resume is missing";
+	if (options->append || options->smp || options->mem || options->for_time || options->symbols || options->gdb || options->provider ||
+	    options->save_at[0])
+		return "--append, --smp, --mem, --for, --provider, --save-at, --symbols and --gdb are for a kernel: --kernel or --resume "
+		       "is missing";
 	if (options->json + options->junit + options->tap > 1)
 		return "one of --json, --junit and --tap can be printed, not several";
 	return NULL;

@@ -21,7 +21,7 @@ struct options {
 	    strict, notes, resume, keep_going, sarif, markdown, html, recursive, origin;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache;
-	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2];
+	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	struct words target, with, probe, error, ignore, command;
 };
 

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "harness/guest_vm.h"
 #include "output.h"
+#include "replay_report.h"
 #include "source.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_S 60
+#define NOTES_MAX 100
 #define SERIAL_KEPT_BYTES (UINT64_C(1) << 20) /* for a document; what is more is cut */
 
 /* What the kernel says: at once, or kept for the document. */
@@ -19,6 +21,10 @@ struct console {
 	size_t used;
 	bool cut;
 	json_t *notes;
+	/* Of a guest that another hypervisor saved. */
+	const struct gim_state *state;
+	const struct symbols *symbols;
+	json_t *report;
 };
 
 static void put_char(void *user, char c)
@@ -37,7 +43,15 @@ static void put_char(void *user, char c)
 
 static void take_note(void *user, const char *text)
 {
-	(void)json_array_append_new(((struct console *)user)->notes, json_text(text));
+	json_t *notes = ((struct console *)user)->notes;
+	if (json_array_size(notes) < NOTES_MAX)
+		(void)json_array_append_new(notes, json_text(text));
+}
+
+static void take_report(void *user, const struct guest_report *report)
+{
+	struct console *console = (struct console *)user;
+	console->report = report_json(report, console->state, console->symbols);
 }
 
 /*
@@ -82,8 +96,15 @@ static int check_options(const struct options *options, int count)
 		text = "--resume takes FILE, which says all of the machine, without --provider, --append, --smp and --mem";
 	else if (!count == !options->provider)
 		text = "--kernel needs either FILE, whose guest interface it gets, or --provider";
-	else if (options->probe.count || options->output || options->layout || options->tap || options->junit || options->repeat)
-		text = "--probe, --save-after, --layout, --repeat, --tap and --junit are for probes, not for a kernel";
+	else if (options->output && !options->resume)
+		text = "--save-after is for probes and for --resume; a kernel that boots is saved by --save-at";
+	else if (options->output && !gim_bundle_is_name(options->output))
+		text = "--save-after writes a bundle with memory, so that the name must end in .gimb, .zip, .tar, or .tar.gz, .bz2, .xz or "
+		       ".zst";
+	else if (options->symbols && !options->resume)
+		text = "--symbols names where a guest came to that --resume goes on with";
+	else if (options->probe.count || options->layout || options->tap || options->junit || options->repeat)
+		text = "--probe, --layout, --repeat, --tap and --junit are for probes, not for a kernel";
 	else if (options->engine && strcmp(options->engine, "auto") != 0 && strcmp(options->engine, "kvm") != 0)
 		text = "a kernel runs on the engine kvm alone";
 	else if (options->save_at[1] && !gim_bundle_is_name(options->save_at[1]))
@@ -124,20 +145,16 @@ static int take_options(const struct options *options, struct guest_options *how
 /*
  * The end.
  */
-static const char *end_name(enum guest_end end)
-{
-	static const char *const names[] = {[GUEST_EXITED] = "exited", [GUEST_STOPPED] = "stopped", [GUEST_SAVED] = "saved"};
-	return names[end];
-}
-
 /* What a test's runner makes of the value at the exit port. */
 static unsigned status_of(uint32_t value)
 {
 	return (value << 1 | 1) & 0xff;
 }
 
-static void put_end(const struct guest_options *how, const struct guest_result *result)
+static void put_end(const struct guest_options *how, const struct guest_result *result, const json_t *report)
 {
+	if (report)
+		report_put(report);
 	output_flush();
 	switch (result->end) {
 	case GUEST_EXITED:
@@ -151,6 +168,11 @@ static void put_end(const struct guest_options *how, const struct guest_result *
 		fprintf(stderr, "gimstate: the guest was saved after %.3g s to ", (double)result->ran_ns / 1e9);
 		put_safe(stderr, how->save);
 		fputs(", and ended\n", stderr);
+		break;
+	default:
+		fprintf(stderr, "gimstate: after %.3g s: ", (double)result->ran_ns / 1e9);
+		put_safe(stderr, json_string_value(json_object_get(report, "why")));
+		fputc('\n', stderr);
 	}
 }
 
@@ -181,10 +203,13 @@ static void put_document(const char *file, const struct options *options, const 
 	                         options->kernel ? json_text(options->kernel) : json_null(), "vcpus", (int)result->vcpus, "ram_bytes",
 	                         size_json(result->ram_bytes), "tsc_hz", size_json(result->tsc_hz), "serial", serial_json(console),
 	                         "serial_cut", console->cut, "notes", console->notes);
+	if (console->report)
+		(void)json_object_set(body, "resumed", console->report);
 	if (error->code) {
 		(void)json_object_set_new(body, "error", error_json(file, error));
 	} else {
-		(void)json_object_set_new(body, "end", json_string(end_name(result->end)));
+		(void)json_object_set_new(body, "end", json_string(guest_end_name(result->end)));
+		(void)json_object_set_new(body, "ran_ns", json_integer((json_int_t)result->ran_ns));
 		(void)json_object_set_new(body, "value", result->end == GUEST_EXITED ? json_integer(result->value) : json_null());
 		(void)json_object_set_new(body, "status",
 		                          result->end == GUEST_EXITED ? json_integer(status_of(result->value)) : json_null());
@@ -192,12 +217,20 @@ static void put_document(const char *file, const struct options *options, const 
 	output_document(body, false);
 }
 
-static int run_it(const char *file, struct guest_options *how, struct guest_result *result, struct gim_error *error)
+static int run_it(const char *file, const struct options *options, struct guest_options *how, struct guest_result *result,
+                  struct gim_error *error)
 {
-	int status = file ? source_open(file, SOURCE_FIELDS, false, &how->state, error) : 0;
+	struct console *console = (struct console *)how->user;
+	struct symbols *symbols = NULL;
+	int status = options->symbols ? symbols_open(options->symbols, &symbols, error) : 0;
+	if (!status && file)
+		status = source_open(file, SOURCE_FIELDS, how->resume, &how->state, error);
+	console->state = how->state;
+	console->symbols = symbols;
 	if (!status)
 		status = guest_run(how, result, error);
 	gim_state_free(&how->state);
+	symbols_free(&symbols);
 	return status;
 }
 
@@ -217,6 +250,8 @@ int run_replay_guest(const struct options *options, int count, char **operands)
 	    .replace = options->force,
 	    .serial = put_char,
 	    .note = take_note,
+	    .report = take_report,
+	    .save_after = options->output,
 	    .user = &console,
 	};
 	int status = check_options(options, count);
@@ -226,7 +261,7 @@ int run_replay_guest(const struct options *options, int count, char **operands)
 		return status;
 	console.notes = json_array();
 	console.text = malloc(console.keep ? SERIAL_KEPT_BYTES + 1 : 1);
-	status = console.text ? run_it(file, &how, &result, &error) : error_set(&error, GIM_E_MEMORY, "out of memory");
+	status = console.text ? run_it(file, options, &how, &result, &error) : error_set(&error, GIM_E_MEMORY, "out of memory");
 	if (options->json && console.text)
 		put_document(file, options, &result, &console, &error);
 	else
@@ -234,10 +269,13 @@ int run_replay_guest(const struct options *options, int count, char **operands)
 	if (status && !options->json)
 		(void)output_error(file, &error, false);
 	else if (!options->json)
-		put_end(&how, &result);
+		put_end(&how, &result, console.report);
 	free(console.text);
 	json_decref(console.notes);
-	if (status)
+	json_decref(console.report);
+	if (status || result.end == GUEST_UNRUNNABLE)
 		return EXIT_NO_ANSWER;
+	if (result.end == GUEST_SHUT_DOWN || result.end == GUEST_CRASHED)
+		return EXIT_NO;
 	return result.end == GUEST_EXITED && result.value ? EXIT_NO : EXIT_YES;
 }

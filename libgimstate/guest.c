@@ -425,6 +425,7 @@ static const struct gim_field guest_apic_fields[] = {
     FIELD(guest_apic, timer_state, .show = GIM_ENUM, .names = names_timer_state, .help = "whether the timer is armed"),
     FIELD(guest_apic, timer_next, .show = GIM_NS, .help = "virtual-sync time when it fires next, whether it is armed or not"),
     FIELD(guest_apic, timer_expiry, .show = GIM_NS, .help = "virtual-sync time when it fires"),
+    FIELD(guest_apic, wait_for_sipi, .show = GIM_BOOL, .max = 1, .help = "the vCPU waits for its start-up interrupt"),
     FIELD(guest_apic, lint0, .show = GIM_BOOL, .max = 1, .help = "the LINT0 line is active"),
     FIELD(guest_apic, lint1, .show = GIM_BOOL, .max = 1, .help = "the LINT1 line is active"),
 };

@@ -69,7 +69,7 @@ struct guest_apic {
 	uint32_t esr, icr_low, icr_high;
 	uint32_t lvt_timer, lvt_thermal, lvt_performance, lvt_lint0, lvt_lint1, lvt_error;
 	uint32_t timer_initial_count, timer_current_count, timer_divide;
-	uint32_t timer_shift;
+	uint32_t timer_shift, wait_for_sipi;
 	uint64_t timer_start, timer_next, timer_expiry;
 	uint8_t timer_state, lint0, lint1;
 };

@@ -33,6 +33,7 @@ enum {
 #define SVR_ENABLED 0x100u
 #define LVT_MASKED 0x10000u
 #define LVT_PERIODIC 0x20000u
+#define LVT_DEADLINE 0x40000u
 #define VERSION_VALUE (0x14u | (APIC_LVTS - 1) << 16)
 #define FIRST_VECTOR 16
 #define BROADCAST_X2 UINT32_MAX
@@ -244,6 +245,23 @@ static void start_timer(struct apics *apics, struct apic *apic, uint64_t tsc)
 	apic->timer_due_tsc = apic->initial_count ? tsc + period_tsc(apics, apic) : 0;
 }
 
+static bool by_deadline(const struct apic *apic)
+{
+	return (apic->lvt[APIC_LVT_TIMER] & (LVT_DEADLINE | LVT_PERIODIC)) == LVT_DEADLINE;
+}
+
+uint64_t apic_read_deadline(const struct apic *apic)
+{
+	return by_deadline(apic) ? apic->timer_due_tsc : 0;
+}
+
+/* In the other modes it is ignored. */
+void apic_write_deadline(struct apics *apics, uint32_t vcpu, uint64_t tsc)
+{
+	if (by_deadline(&apics->items[vcpu]))
+		apics->items[vcpu].timer_due_tsc = tsc;
+}
+
 uint64_t apics_deadline(const struct apics *apics)
 {
 	uint64_t deadline = UINT64_MAX;
@@ -338,10 +356,19 @@ static bool write_icr(struct apics *apics, uint32_t vcpu, uint64_t value)
 /* A software-disabled APIC masks its local vectors. */
 static void follow(struct apics *apics, struct apic *apic, uint32_t offset, uint64_t tsc)
 {
-	if (offset == INITIAL_COUNT || (offset == DIVIDE && apic->timer_due_tsc))
+	if (!by_deadline(apic) && (offset == INITIAL_COUNT || (offset == DIVIDE && apic->timer_due_tsc)))
 		start_timer(apics, apic, tsc);
 	for (unsigned i = 0; offset == SVR && !(apic->svr & SVR_ENABLED) && i < APIC_LVTS; i++)
 		apic->lvt[i] |= LVT_MASKED;
+}
+
+/* A timer that changes between counting and waiting for a deadline stands. */
+static void write_lvt(struct apic *apic, unsigned lvt, uint32_t value)
+{
+	const bool deadline = by_deadline(apic);
+	apic->lvt[lvt] = value | (apic->svr & SVR_ENABLED ? 0 : LVT_MASKED);
+	if (by_deadline(apic) != deadline)
+		apic->timer_due_tsc = 0;
 }
 
 bool apic_write(struct apics *apics, uint32_t vcpu, uint32_t offset, uint64_t tsc, uint64_t value)
@@ -361,7 +388,7 @@ bool apic_write(struct apics *apics, uint32_t vcpu, uint32_t offset, uint64_t ts
 			return true;
 		}
 	if (offset >= LVT_FIRST && offset <= LVT_LAST)
-		return apic->lvt[(offset - LVT_FIRST) / 16] = (uint32_t)value | (apic->svr & SVR_ENABLED ? 0 : LVT_MASKED), true;
+		return write_lvt(apic, (offset - LVT_FIRST) / 16, (uint32_t)value), true;
 	switch (offset) {
 	case ID:
 		return !x2; /* it is fixed, as on most processors */

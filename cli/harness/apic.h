@@ -47,6 +47,10 @@ bool apic_write_base(struct apic *apic, uint64_t value);
 bool apic_read(const struct apics *apics, uint32_t vcpu, uint32_t offset, uint64_t tsc, uint64_t *value);
 bool apic_write(struct apics *apics, uint32_t vcpu, uint32_t offset, uint64_t tsc, uint64_t value);
 
+/* The timer's other mode: the MSR IA32_TSC_DEADLINE. */
+uint64_t apic_read_deadline(const struct apic *apic);
+void apic_write_deadline(struct apics *apics, uint32_t vcpu, uint64_t tsc);
+
 /* An edge-triggered interrupt arrives. */
 void apic_raise(struct apics *apics, uint32_t vcpu, uint8_t vector, bool auto_eoi);
 /* The vector that can be taken now, negative: none; taking it; true: it has ended with that. */

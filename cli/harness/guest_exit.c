@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a guest exits for: MSRs, the local APIC, ports, calls, and what nobody serves. All with the lock. */
-#include "guest_parts.h"
+#include "guest_resume.h"
 
 #include "guest64.h"
 #include "output.h"
@@ -16,6 +16,7 @@
 #define PAGE_MASK (~UINT64_C(0xfff))
 #define MSR_APIC_BASE 0x1bu
 #define MSR_X2APIC 0x800u
+#define MSR_TSC_DEADLINE 0x6e0u
 
 static int refuse(struct gim_error *error, const char *what)
 {
@@ -32,6 +33,25 @@ static void after_core(struct guest *guest, uint32_t vcpu)
 	}
 }
 
+static void count(struct guest *guest, uint32_t vcpu, enum guest_exit_kind kind)
+{
+	if (guest->foreign)
+		guest->log.exits[vcpu][kind]++;
+}
+
+/* What nobody serves. */
+static void log_access(struct guest *guest, uint32_t vcpu, enum guest_access_kind kind, bool write, unsigned size, uint64_t address,
+                       uint64_t value)
+{
+	struct kvm_regs regs = {.rip = 0};
+	if (!guest->foreign)
+		return;
+	(void)ioctl(guest->vm.vcpus[vcpu].fd, KVM_GET_REGS, &regs);
+	const struct guest_access access = {
+	    .kind = kind, .write = write, .vcpu = vcpu, .size_bytes = size, .address = address, .value = value, .rip = regs.rip};
+	guest_log_access(&guest->log, &access);
+}
+
 static bool serve_apic_msr(struct guest *guest, uint32_t vcpu, bool write, uint32_t msr, uint64_t *value)
 {
 	struct apic *apic = &guest->apics.items[vcpu];
@@ -39,6 +59,8 @@ static bool serve_apic_msr(struct guest *guest, uint32_t vcpu, bool write, uint3
 	const uint32_t offset = (msr - MSR_X2APIC) * 16;
 	if (msr == MSR_APIC_BASE)
 		return write ? apic_write_base(apic, *value) : (*value = apic->base, true);
+	if (msr == MSR_TSC_DEADLINE)
+		return write ? (apic_write_deadline(&guest->apics, vcpu, *value), true) : (*value = apic_read_deadline(apic), true);
 	if (!apic_is_x2(apic))
 		return false;
 	return write ? apic_write(&guest->apics, vcpu, offset, tsc, *value) : apic_read(&guest->apics, vcpu, offset, tsc, value);
@@ -50,7 +72,7 @@ static void serve_msr(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
 	const uint32_t msr = run->msr.index;
 	uint64_t value = write ? run->msr.data : 0;
 	bool done;
-	if (msr == MSR_APIC_BASE || (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x100)) {
+	if (msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE || (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x100)) {
 		done = serve_apic_msr(guest, vcpu, write, msr, &value);
 	} else {
 		guest->in_core = true;
@@ -58,6 +80,8 @@ static void serve_msr(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
 		              : gim_machine_rdmsr(guest->machine, vcpu, msr, &value)) == GIM_ACCESS_DONE;
 		after_core(guest, vcpu);
 	}
+	if (!done)
+		log_access(guest, vcpu, GUEST_ACCESS_MSR, write, 8, msr, value);
 	run->msr.error = !done;
 	if (!write)
 		run->msr.data = value;
@@ -78,8 +102,11 @@ static void serve_mmio(struct guest *guest, uint32_t vcpu, struct kvm_run *run)
 			(void)apic_read(&guest->apics, vcpu, offset & ~15u, tsc, &value);
 		value >>= 8 * (offset & 3);
 		memcpy(run->mmio.data, &value, sizeof(value));
-	} else if (!run->mmio.is_write) {
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data)); /* nothing is there */
+	} else {
+		memcpy(&value, run->mmio.data, sizeof(value));
+		log_access(guest, vcpu, GUEST_ACCESS_MMIO, run->mmio.is_write, run->mmio.len, gpa, run->mmio.is_write ? value : 0);
+		if (!run->mmio.is_write)
+			memset(run->mmio.data, 0xff, sizeof(run->mmio.data)); /* nothing is there */
 	}
 }
 
@@ -147,6 +174,19 @@ static int serve_hypercall(struct guest *guest, uint32_t vcpu, struct gim_error 
 	return 0;
 }
 
+/* A guest that another hypervisor saved knows other devices than the board's. */
+static void serve_nothing(struct guest *guest, uint32_t vcpu, struct kvm_run *run, uint8_t *data)
+{
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		uint32_t value = 0;
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			memcpy(&value, data, run->io.size);
+		else
+			memset(data, 0xff, run->io.size);
+		log_access(guest, vcpu, GUEST_ACCESS_PORT, run->io.direction == KVM_EXIT_IO_OUT, run->io.size, run->io.port, value);
+	}
+}
+
 static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, struct gim_error *error)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
@@ -154,6 +194,8 @@ static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, s
 	const unsigned size = run->io.size;
 	if (write && run->io.port == GUEST_PORT_HYPERCALL && size == 1)
 		return serve_hypercall(guest, vcpu, error);
+	if (guest->foreign)
+		return serve_nothing(guest, vcpu, run, data), 0;
 	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
 		uint32_t value = 0;
 		memcpy(&value, data, size);
@@ -168,10 +210,43 @@ static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, s
 	return 0;
 }
 
+/* Nobody can serve it: the vCPU stays at the instruction. */
+static int end_by_exit(struct guest *guest, struct guest_vcpu *vcpu, uint32_t reason, struct gim_error *error)
+{
+	guest->end = reason == KVM_EXIT_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_UNRUNNABLE;
+	vcpu->exited = false;
+	return vm_describe_exit(&guest->vm, vcpu->id, error);
+}
+
+static enum guest_exit_kind kind_of(const struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		return GUEST_EXIT_MSR;
+	case KVM_EXIT_IO:
+		return run->io.direction == KVM_EXIT_IO_OUT && run->io.port == GUEST_PORT_HYPERCALL ? GUEST_EXIT_HYPERCALL
+		                                                                                    : GUEST_EXIT_PORT;
+	case KVM_EXIT_MMIO:
+		return GUEST_EXIT_MMIO;
+	case KVM_EXIT_HLT:
+		return GUEST_EXIT_HALT;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return GUEST_EXIT_WINDOW;
+	case KVM_EXIT_INTR:
+		return GUEST_EXIT_SIGNAL;
+	case KVM_EXIT_DEBUG:
+		return GUEST_EXIT_DEBUG;
+	default:
+		return GUEST_EXIT_OTHER;
+	}
+}
+
 int guest_serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
 {
 	struct kvm_run *run = guest->vm.vcpus[vcpu->id].run;
 	int result = 0;
+	count(guest, vcpu->id, kind_of(run));
 	switch (run->exit_reason) {
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR:
@@ -194,7 +269,7 @@ int guest_serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_er
 	case KVM_EXIT_INTR:
 		break;
 	default:
-		return vm_describe_exit(&guest->vm, vcpu->id, error);
+		return end_by_exit(guest, vcpu, run->exit_reason, error);
 	}
 	guest_set_clock(guest);
 	return result;

@@ -5,6 +5,7 @@
 
 #include "apic.h"
 #include "board.h"
+#include "guest_log.h"
 #include "guest_vm.h"
 #include "vm.h"
 
@@ -40,6 +41,12 @@ struct guest {
 	void *pristine; /* a vCPU's segments and control registers at power-on: struct kvm_sregs */
 	bool kernel_clock;
 	struct json_t *document; /* of what is resumed; or NULL */
+	/* Of a guest that another hypervisor saved. */
+	bool foreign;
+	struct gim_memory *memory;
+	struct guest_log log;
+	struct gim_state *before; /* its guest interface when it began to run */
+	enum guest_end end;       /* when it failed: why */
 
 	/* One thread at a time has the machine and all that follows; none has it in the guest. */
 	pthread_mutex_t lock;
@@ -64,6 +71,8 @@ void guest_kick(struct guest_vcpu *vcpu);
 void guest_set_clock(struct guest *guest);
 /* Has the vCPU something to do? */
 bool guest_can_run(const struct guest *guest, const struct guest_vcpu *vcpu);
+/* Complete what it exited for last, without running it. */
+int guest_complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error);
 /* Serve what it exited for. */
 int guest_serve_exit(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error);
 
@@ -78,9 +87,12 @@ int guest_init_vcpu(struct guest *guest, uint32_t vcpu, struct gim_error *error)
 /* Show the vCPUs the machine's CPUID; before their registers are set. */
 int guest_set_cpuid(struct guest *guest, struct gim_error *error);
 
-/* Write the guest, all of whose vCPUs stand, to options->save. */
-int guest_save(struct guest *guest, struct gim_error *error);
-/* Read machine.json of options->state_path into guest->document; it says who serves the clock. Before there is a VM. */
+/* Write the guest, all of whose vCPUs stand, to the bundle at path. */
+int guest_save(struct guest *guest, const char *path, struct gim_error *error);
+/* Remember what its RAM and its guest interface are before it runs; then tell the options what it did. why: what ended it, or "". */
+int guest_remember(struct guest *guest, struct gim_error *error);
+int guest_tell_report(struct guest *guest, const char *why, struct gim_error *error);
+/* Read machine.json of options->state_path into guest->document; it says who serves the clock. Before there is a VM. GIM_E_NO_UNIT: there is none. */
 int guest_read_document(struct guest *guest, struct gim_error *error);
 /* Make the guest, whose machine is new, the one that options->state_path holds; options->state is open on it. */
 int guest_restore(struct guest *guest, struct gim_error *error);

@@ -50,6 +50,19 @@ static json_t *devices_json(const struct board *board)
 	                 bytes_json(board->serial_divisor, sizeof(board->serial_divisor)));
 }
 
+/* Where a guest that another hypervisor saved has memory, as far as it lies where the RAM does; null: it is a board of ours. */
+static json_t *regions_json(const struct guest *guest)
+{
+	json_t *array = guest->foreign ? json_array() : json_null();
+	for (unsigned i = 0; guest->foreign && i < guest->vm.region_count; i++) {
+		const struct vm_region *region = &guest->vm.regions[i];
+		if (region->gpa + region->bytes <= guest->vm.ram_bytes)
+			(void)json_array_append_new(array, json_pack("{s:o, s:o, s:b}", "gpa", guest_hex(region->gpa), "size",
+			                                             guest_hex(region->bytes), "rom", region->readonly));
+	}
+	return array;
+}
+
 static int make_document(struct guest *guest, char **text, struct gim_error *error)
 {
 	struct kvm_clock_data clock = {.clock = 0};
@@ -60,9 +73,10 @@ static int make_document(struct guest *guest, char **text, struct gim_error *err
 	for (uint32_t i = 0; !result && i < guest->vm.vcpu_count; i++)
 		if (!(result = guest_vcpu_json(guest, i, &vcpu, error)))
 			(void)json_array_append_new(vcpus, vcpu);
-	json_t *json = json_pack("{s:i, s:o, s:o, s:o, s:o}", "gimstate_machine", DOCUMENT_VERSION, "tsc", guest_hex(vm_tsc(&guest->vm)),
-	                         "kernel_clock_ns", guest->kernel_clock ? guest_hex(clock.clock) : json_null(), "devices",
-	                         devices_json(&guest->board), "vcpus", vcpus);
+	json_t *json =
+	    json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "gimstate_machine", DOCUMENT_VERSION, "regions", regions_json(guest), "tsc",
+	              guest_hex(vm_tsc(&guest->vm)), "kernel_clock_ns", guest->kernel_clock ? guest_hex(clock.clock) : json_null(),
+	              "devices", devices_json(&guest->board), "vcpus", vcpus);
 	*text = !result && json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 	json_decref(json);
 	return result || *text ? result : no_memory(error);
@@ -103,15 +117,16 @@ static bool find_runs(const struct guest *guest, uint64_t gap, struct memory_run
 	return true;
 }
 
-static int write_bundle(struct guest *guest, struct gim_state *state, const struct gim_pack_options *how, struct gim_error *error)
+static int write_bundle(struct guest *guest, const char *path, struct gim_state *state, const struct gim_pack_options *how,
+                        struct gim_error *error)
 {
 	struct gim_output *output;
-	int result = gim_output_new(guest->options->save, guest->options->replace, &output, error);
+	int result = gim_output_new(path, guest->options->replace, &output, error);
 	return result ? result : output_end(output, gim_state_pack(state, how, gim_output_write, output, NULL, error), error);
 }
 
 /* The members behind the state: the document, then the memory. */
-static int pack_all(struct guest *guest, struct gim_state *state, const char *text, struct gim_error *error)
+static int pack_all(struct guest *guest, const char *path, struct gim_state *state, const char *text, struct gim_error *error)
 {
 	struct memory_run *runs = calloc(RUNS_MAX, sizeof(*runs));
 	struct gim_pack_member *members = calloc(RUNS_MAX + 1, sizeof(*members));
@@ -123,15 +138,15 @@ static int pack_all(struct guest *guest, struct gim_state *state, const char *te
 		members[0] = (struct gim_pack_member){.name = GUEST_DOCUMENT, .bytes = text, .size_bytes = strlen(text)};
 		for (size_t i = 0; i < count; i++)
 			members[i + 1] = runs[i].member;
-		const struct gim_pack_options how = {.name = guest->options->save, .members = members, .member_count = count + 1};
-		result = write_bundle(guest, state, &how, error);
+		const struct gim_pack_options how = {.name = path, .members = members, .member_count = count + 1};
+		result = write_bundle(guest, path, state, &how, error);
 	}
 	free(runs);
 	free(members);
 	return result;
 }
 
-int guest_save(struct guest *guest, struct gim_error *error)
+int guest_save(struct guest *guest, const char *path, struct gim_error *error)
 {
 	struct gim_state *state = NULL;
 	char *text = NULL;
@@ -142,7 +157,7 @@ int guest_save(struct guest *guest, struct gim_error *error)
 	if (!result)
 		result = make_document(guest, &text, error);
 	if (!result)
-		result = pack_all(guest, state, text, error);
+		result = pack_all(guest, path, state, text, error);
 	free(text);
 	gim_state_free(&state);
 	return result;
@@ -252,10 +267,10 @@ int guest_read_document(struct guest *guest, struct gim_error *error)
 	struct gim_error own = GIM_ERROR_INIT;
 	json_error_t wrong;
 	int result = gim_bundle_read(guest->options->state_path, on_member, &reading, &own);
-	if (result && !(result == GIM_E_STOPPED && reading.document.bytes)) {
+	if (!reading.document.bytes && (!result || own.code != GIM_E_IO)) {
+		result = error_set(error, GIM_E_NO_UNIT, "there is no machine in it to go on with: replay --save-at writes one");
+	} else if (result && result != GIM_E_STOPPED) {
 		*error = own;
-	} else if (!reading.document.bytes) {
-		result = error_set(error, GIM_E_VALUE, "there is no machine in it to go on with: replay --save-at writes one");
 	} else {
 		guest->document = json_loadb(reading.document.bytes, reading.document.used, JSON_REJECT_DUPLICATES, &wrong);
 		result = guest->document ? 0 : error_set(error, GIM_E_CORRUPT, "%s: line %d: %s", GUEST_DOCUMENT, wrong.line, wrong.text);
@@ -266,6 +281,7 @@ int guest_read_document(struct guest *guest, struct gim_error *error)
 	if (json_integer_value(json_object_get(guest->document, "gimstate_machine")) != DOCUMENT_VERSION)
 		return error_set(error, GIM_E_VERSION, "%s is of another version; this release reads %d", GUEST_DOCUMENT, DOCUMENT_VERSION);
 	guest->kernel_clock = json_is_string(json_object_get(guest->document, "kernel_clock_ns"));
+	guest->foreign = json_is_array(json_object_get(guest->document, "regions"));
 	return 0;
 }
 
@@ -333,6 +349,27 @@ static int set_vcpus(struct guest *guest, struct saved_vcpu *saved, struct gim_e
 	return result;
 }
 
+/* Boards of ours have one, with a hole where devices are. */
+static int set_regions(struct guest *guest, struct gim_error *error)
+{
+	const json_t *json = json_object_get(guest->document, "regions");
+	uint64_t end = 0;
+	int result = 0;
+	if (guest->foreign)
+		guest->vm.region_count = 0;
+	for (size_t i = 0; !result && i < json_array_size(json); i++) {
+		const json_t *region = json_array_get(json, i);
+		uint64_t gpa, size;
+		if (!guest_read_hex(json_object_get(region, "gpa"), 8, &gpa) ||
+		    !guest_read_hex(json_object_get(region, "size"), 8, &size) || gpa % PAGE_BYTES || size % PAGE_BYTES || gpa < end ||
+		    gpa > guest->vm.ram_bytes || size > guest->vm.ram_bytes - gpa)
+			return guest_bad(error, "regions", "whole pages of RAM, by rising address,");
+		end = gpa + size;
+		result = vm_add_region(&guest->vm, gpa, size, guest->vm.ram + gpa, json_is_true(json_object_get(region, "rom")), error);
+	}
+	return result;
+}
+
 /* Time stands until the machine's load is done, which comes last of what is not KVM's. */
 static int restore(struct guest *guest, struct saved_vcpu *saved, uint64_t tsc, struct gim_error *error)
 {
@@ -346,6 +383,8 @@ static int restore(struct guest *guest, struct saved_vcpu *saved, uint64_t tsc, 
 		result = set_devices(guest, error);
 	if (!result)
 		result = read_memory(guest, error);
+	if (!result)
+		result = set_regions(guest, error);
 	for (uint32_t i = 0; !result && i < guest->vm.vcpu_count; i++)
 		guest_take_vcpu(guest, i, &saved[i], tsc);
 	if (!result)

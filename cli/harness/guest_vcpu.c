@@ -91,7 +91,7 @@ static int place_pages(struct guest *guest, struct gim_error *error)
 	return result;
 }
 
-static int complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
+int guest_complete(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error *error)
 {
 	int result = 0;
 	while (result >= 0 && vcpu->exited && !guest->ended) {
@@ -108,7 +108,7 @@ static int take_signals(struct guest *guest, struct guest_vcpu *vcpu, struct gim
 {
 	int result = 0;
 	if (vcpu->init || (vcpu->activity == VCPU_WAITS && vcpu->startup >= 0))
-		result = complete(guest, vcpu, error);
+		result = guest_complete(guest, vcpu, error);
 	if (!result && vcpu->init) {
 		vcpu->init = false;
 		result = guest_init_vcpu(guest, vcpu->id, error);
@@ -200,7 +200,7 @@ void *guest_run_vcpu(void *user)
 		else if ((result = step(guest, vcpu)))
 			guest_fail(guest, result);
 	}
-	if (!guest->failure && !guest->ended && (result = complete(guest, vcpu, guest->error)))
+	if ((!guest->failure || guest->foreign) && !guest->ended && (result = guest_complete(guest, vcpu, guest->error)))
 		guest_fail(guest, result);
 	(void)pthread_mutex_unlock(&guest->lock);
 	return NULL;

@@ -3,12 +3,13 @@
  * Running a guest that boots: a thread for each vCPU, and one, the caller's, that is the clock. A single lock stands around the machine, the APICs and the devices; a vCPU
  * gives it up while it is in the guest. Who has something for a vCPU that is inside kicks it out.
  */
-#include "guest_parts.h"
+#include "guest_resume.h"
 
 #include "engine.h"
 #include "image.h"
 #include "output.h"
 #include "replay.h"
+#include "resume_fields.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,12 +125,14 @@ static int on_apic_write(void *user, uint32_t vcpu, uint32_t offset, uint64_t va
 static void on_reset(void *user)
 {
 	struct guest *guest = (struct guest *)user;
+	guest->end = GUEST_RESET;
 	guest_fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED, "the guest asked for a reset, which ends it here"));
 }
 
 static void on_crash(void *user, const struct gim_crash *crash)
 {
 	struct guest *guest = (struct guest *)user;
+	guest->end = GUEST_CRASHED;
 	guest_fail(guest, error_set(guest->error, GIM_E_UNSUPPORTED,
 	                            "vCPU %u: the guest says that it crashed: 0x%llx 0x%llx 0x%llx 0x%llx 0x%llx%s%.*s", crash->vcpu,
 	                            (unsigned long long)crash->parameters[0], (unsigned long long)crash->parameters[1],
@@ -195,6 +198,7 @@ static uint64_t find_end(const struct guest_options *options)
 
 static int tell_idle(struct guest *guest)
 {
+	guest->end = GUEST_IDLE;
 	return error_set(guest->error, GIM_E_STOPPED,
 	                 "every vCPU halts or waits to be started, and nothing will ever wake one: no timer runs");
 }
@@ -244,11 +248,34 @@ static void stop_threads(struct guest *guest)
 	(void)pthread_mutex_lock(&guest->lock);
 }
 
+static int tell_late(const struct guest *guest, struct gim_error *error)
+{
+	return error_set(error, GIM_E_STOPPED,
+	                 "the watchdog stopped the guest, which did not come to an end within %llu ms; --timeout gives more",
+	                 (unsigned long long)guest->options->timeout_ns / 1000000);
+}
+
+/* What the guest itself did is no failure: it is what was asked for. */
+static int finish_foreign(struct guest *guest, struct guest_result *result, struct gim_error *error)
+{
+	const struct guest_options *options = guest->options;
+	const bool late = options->for_ns && result->ran_ns >= options->for_ns;
+	if (guest->failure && !guest->end)
+		return guest->failure;
+	if (!guest->failure && !late)
+		return tell_late(guest, error);
+	result->end = guest->failure ? guest->end : GUEST_STOPPED;
+	const int status = options->save_after ? guest_save(guest, options->save_after, error) : 0;
+	return status ? status : guest_tell_report(guest, guest->failure ? guest->error->text : "", error);
+}
+
 static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *result, struct gim_error *error)
 {
 	const struct guest_options *options = guest->options;
 	const uint64_t ran_ns = vm_now_ns() - start_ns;
 	result->ran_ns = ran_ns;
+	if (guest->foreign)
+		return finish_foreign(guest, result, error);
 	if (guest->failure)
 		return guest->failure;
 	if (guest->ended) {
@@ -258,14 +285,12 @@ static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *r
 	}
 	if (options->save && ran_ns >= options->save_ns) {
 		result->end = GUEST_SAVED;
-		return guest_save(guest, error);
+		return guest_save(guest, options->save, error);
 	}
 	result->end = GUEST_STOPPED;
 	if (options->for_ns && ran_ns >= options->for_ns)
 		return 0;
-	return error_set(error, GIM_E_STOPPED,
-	                 "the watchdog stopped the guest, which did not come to an end within %llu ms; --timeout gives more",
-	                 (unsigned long long)options->timeout_ns / 1000000);
+	return tell_late(guest, error);
 }
 
 static int run(struct guest *guest, struct guest_result *result, struct gim_error *error)
@@ -308,6 +333,7 @@ static int allocate(struct guest *guest, uint32_t vcpus, struct gim_error *error
 
 static void free_guest(struct guest *guest)
 {
+	guest_resume_close(guest);
 	vm_close(&guest->vm);
 	gim_machine_free(&guest->machine);
 	free(guest->vcpus);
@@ -324,11 +350,14 @@ static int open_vm(struct guest *guest, const struct gim_machine_config *config,
 	struct vm *vm = &guest->vm;
 	int result = vm_open(vm, config->vcpus, config->ram_bytes, 0, error);
 	if (!result)
-		result = vm_filter_msrs(vm, VM_MSRS_HYPERV | VM_MSRS_APIC_BASE | (guest->kernel_clock ? 0u : VM_MSRS_KVM), error);
+		result = vm_filter_msrs(vm,
+		                        VM_MSRS_HYPERV | VM_MSRS_APIC_BASE | (guest->kernel_clock ? 0u : VM_MSRS_KVM) |
+		                            (guest->foreign ? VM_MSRS_DEADLINE : 0u),
+		                        error);
+	if (!result && !guest->foreign)
+		result = vm_hide(vm, HOLE_GPA, HOLE_BYTES, error);
 	if (result)
 		return result;
-	vm->hole_gpa = HOLE_GPA;
-	vm->hole_bytes = HOLE_BYTES;
 	(void)ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_GPA); /* old Intel processors need it, and others do not have it */
 	if (ioctl(vm->vcpus[0].fd, KVM_GET_SREGS, guest->pristine))
 		return refuse(error, "a vCPU's registers cannot be read");
@@ -417,7 +446,9 @@ static int open_guest(struct guest *guest, struct gim_machine_config *config, st
 	if (result)
 		return result;
 	connect_parts(guest);
-	result = guest->options->resume ? guest_restore(guest, error) : boot(guest, error);
+	result = guest->memory ? guest_resume(guest, error) : guest->options->resume ? guest_restore(guest, error) : boot(guest, error);
+	if (!result && guest->foreign)
+		result = guest_remember(guest, error);
 	return result ? result : vm_place_pages(&guest->vm, guest->machine, error);
 }
 
@@ -439,6 +470,23 @@ static int configure(const struct guest_options *options, struct gim_machine_con
 	return 0;
 }
 
+/* What there is to go on with: a machine of ours, in a bundle, or the vCPUs and the memory that another hypervisor saved. */
+static int find_saved(struct guest *guest, struct gim_machine_config *config, struct gim_error *error)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = guest_read_document(guest, &own);
+	if (result == GIM_E_NO_UNIT && !gim_state_decode(guest->options->state, GIM_PART_GUEST, NULL, NULL, NULL) &&
+	    resume_has_vcpus(guest->options->state)) {
+		guest->foreign = true;
+		result = guest_resume_open(guest, &config->ram_bytes, error);
+	} else if (result) {
+		*error = own;
+	}
+	if (!result && guest->foreign)
+		result = guest_log_open(&guest->log, config->vcpus, error);
+	return result;
+}
+
 int guest_run(const struct guest_options *options, struct guest_result *result, struct gim_error *error)
 {
 	struct gim_error own = GIM_ERROR_INIT;
@@ -457,7 +505,7 @@ int guest_run(const struct guest_options *options, struct guest_result *result, 
 	if (vm_probe(&own))
 		return error_set(error, GIM_E_UNSUPPORTED, "a guest needs KVM: %s", own.text);
 	if (options->resume)
-		status = guest_read_document(&guest, &own);
+		status = find_saved(&guest, &config, &own);
 	if (!status)
 		status = open_guest(&guest, &config, &own);
 	result->vcpus = guest.vm.vcpu_count;

@@ -5,6 +5,8 @@
 
 #include "gimstate.h"
 
+struct guest_report;
+
 struct guest_options {
 	const char *provider;    /* of a new machine, when there is no state */
 	struct gim_state *state; /* or the state whose guest interface it has; NULL */
@@ -22,11 +24,44 @@ struct guest_options {
 	bool replace;                               /* `save` may stand for a file already */
 	void (*serial)(void *user, char c);         /* what the guest writes to its serial line; called by any thread, one at a time */
 	void (*note)(void *user, const char *text); /* a sentence on the host or the guest */
-	void *user;                                 /* of both */
+	void (*report)(void *user, const struct guest_report *report);
+	void *user;             /* of all */
+	const char *save_after; /* write it there at its end */
+	uint16_t gdb_port;      /* a debugger may connect there, and it waits for one; 0: none */
 };
 
-/* How it ended, when it was no failure. */
-enum guest_end { GUEST_EXITED, GUEST_STOPPED, GUEST_SAVED };
+/* How it ended, when it was no failure. From GUEST_IDLE on only a guest that another hypervisor saved ends so; for others that is a failure. */
+enum guest_end {
+	GUEST_EXITED,
+	GUEST_STOPPED, /* as asked */
+	GUEST_SAVED,
+	GUEST_IDLE,       /* every vCPU waits, and nothing will wake one */
+	GUEST_RESET,      /* it asked for a reset */
+	GUEST_SHUT_DOWN,  /* by a triple fault */
+	GUEST_CRASHED,    /* and said so by its interface */
+	GUEST_UNRUNNABLE, /* the host cannot run what comes next */
+	GUEST_KILLED,     /* by the debugger */
+};
+
+/* A vCPU where it ended. */
+struct guest_place {
+	uint64_t rip, linear; /* with the code segment's base */
+	const char *mode;     /* "real", "protected", "long", "compatibility" */
+	const char *activity; /* "runs", "halts", "waits" */
+};
+
+struct guest_log;
+struct gim_machine;
+
+/* What a guest that another hypervisor saved has done; lives during the call. */
+struct guest_report {
+	const struct guest_log *log;
+	const struct guest_place *vcpus;
+	uint32_t vcpu_count;
+	struct gim_machine *machine;
+	const struct gim_state *before, *after; /* the guest interface when it began to run, and at the end */
+	const char *why;                        /* it ended, a sentence; or "" */
+};
 
 struct guest_result {
 	enum guest_end end;

@@ -165,6 +165,8 @@ int vm_open(struct vm *vm, uint32_t vcpus, uint64_t ram_bytes, uint64_t extra_by
 		(void)enable(vm, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN);
 	vm->extra_gpa = (ram_bytes + 2 * MIB - 1) / (2 * MIB) * (2 * MIB);
 	vm->ram = reserve(ram_bytes ? ram_bytes : PAGE_BYTES);
+	vm->regions[0] = (struct vm_region){.bytes = ram_bytes, .memory = vm->ram};
+	vm->region_count = ram_bytes ? 1 : 0;
 	vm->extra = reserve(extra_bytes ? extra_bytes : PAGE_BYTES);
 	if (!vm->ram || !vm->extra)
 		return error_set(error, GIM_E_MEMORY, "no address space for %llu MiB of guest RAM", (unsigned long long)(ram_bytes / MIB));
@@ -190,6 +192,8 @@ void vm_close(struct vm *vm)
 		(void)munmap(vm->ram, vm->ram_bytes ? (size_t)vm->ram_bytes : PAGE_BYTES);
 	if (vm->extra)
 		(void)munmap(vm->extra, vm->extra_bytes ? (size_t)vm->extra_bytes : PAGE_BYTES);
+	for (unsigned i = 0; i < vm->added_count; i++)
+		(void)munmap(vm->added[i].bytes, (size_t)vm->added[i].size);
 	*vm = (struct vm){.kvm = -1, .fd = -1};
 }
 
@@ -201,8 +205,11 @@ int vm_filter_msrs(struct vm *vm, unsigned msrs, struct gim_error *error)
 	static const struct {
 		unsigned msrs;
 		uint32_t first, count;
-	} rows[] = {
-	    {VM_MSRS_HYPERV, 0x40000000, 0x200}, {VM_MSRS_KVM, 0x4b564d00, 0x10}, {VM_MSRS_KVM, 0x11, 2}, {VM_MSRS_APIC_BASE, 0x1b, 1}};
+	} rows[] = {{VM_MSRS_HYPERV, 0x40000000, 0x200},
+	            {VM_MSRS_KVM, 0x4b564d00, 0x10},
+	            {VM_MSRS_KVM, 0x11, 2},
+	            {VM_MSRS_APIC_BASE, 0x1b, 1},
+	            {VM_MSRS_DEADLINE, 0x6e0, 1}};
 	struct kvm_msr_filter filter = {.flags = KVM_MSR_FILTER_DEFAULT_ALLOW};
 	for (size_t i = 0, at = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (msrs & rows[i].msrs)
@@ -212,6 +219,7 @@ int vm_filter_msrs(struct vm *vm, unsigned msrs, struct gim_error *error)
 		return refuse(error, "MSRs cannot be made to exit");
 	if (ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &filter))
 		return refuse(error, "the MSR filter is refused");
+	vm->deadline = msrs & VM_MSRS_DEADLINE;
 	return 0;
 }
 
@@ -255,28 +263,70 @@ static bool next_page(const struct gim_machine *machine, uint64_t gpa, struct gi
 	return next->gpa != GIM_UNKNOWN;
 }
 
-/* RAM from `at` to `to`, but for what devices hide. */
-static int set_ram(struct vm *vm, uint64_t at, uint64_t to, struct gim_error *error)
+int vm_add_region(struct vm *vm, uint64_t gpa, uint64_t bytes, uint8_t *memory, bool readonly, struct gim_error *error)
 {
-	const uint64_t hole = vm->hole_gpa, end = hole + vm->hole_bytes;
-	const uint64_t below = vm->hole_bytes && hole < to ? hole : to, above = vm->hole_bytes && at < end ? end : at;
-	int result = at < below ? set_slot(vm, at, below - at, vm->ram + at, false, error) : 0;
-	return result || below == to || above >= to ? result : set_slot(vm, above, to - above, vm->ram + above, false, error);
+	if (vm->region_count == VM_REGIONS_MAX)
+		return error_set(error, GIM_E_LIMIT, "more than %d regions of memory", VM_REGIONS_MAX);
+	vm->regions[vm->region_count++] = (struct vm_region){.gpa = gpa, .bytes = bytes, .memory = memory, .readonly = readonly};
+	vm->pages_moved = true;
+	return 0;
+}
+
+uint8_t *vm_add_memory(struct vm *vm, uint64_t bytes, struct gim_error *error)
+{
+	uint8_t *memory = vm->added_count < VM_REGIONS_MAX ? reserve(bytes) : NULL;
+	if (!memory) {
+		(void)error_set(error, GIM_E_MEMORY, "no address space for %llu KiB of guest memory", (unsigned long long)(bytes >> 10));
+		return NULL;
+	}
+	vm->added[vm->added_count].bytes = memory;
+	vm->added[vm->added_count++].size = bytes;
+	return memory;
+}
+
+int vm_hide(struct vm *vm, uint64_t gpa, uint64_t bytes, struct gim_error *error)
+{
+	const unsigned count = vm->region_count;
+	struct vm_region old[VM_REGIONS_MAX];
+	int result = 0;
+	memcpy(old, vm->regions, sizeof(old));
+	vm->region_count = 0;
+	for (unsigned i = 0; !result && i < count; i++) {
+		const uint64_t end = old[i].gpa + old[i].bytes, above = gpa + bytes;
+		if (old[i].gpa < gpa)
+			result = vm_add_region(vm, old[i].gpa, (end < gpa ? end : gpa) - old[i].gpa, old[i].memory, old[i].readonly, error);
+		if (!result && end > above) {
+			const uint64_t from = old[i].gpa > above ? old[i].gpa : above;
+			result = vm_add_region(vm, from, end - from, old[i].memory + (from - old[i].gpa), old[i].readonly, error);
+		}
+	}
+	return result;
+}
+
+/* A region but for the machine's pages in it. */
+static int place_region(struct vm *vm, const struct vm_region *region, const struct gim_machine *machine, struct gim_error *error)
+{
+	const uint64_t end = region->gpa + region->bytes;
+	struct gim_page page;
+	uint64_t at = region->gpa;
+	int result = 0;
+	while (!result && at < end) {
+		const uint64_t to = next_page(machine, at, &page) && page.gpa < end ? page.gpa : end;
+		if (to > at)
+			result = set_slot(vm, at, to - at, region->memory + (at - region->gpa), region->readonly, error);
+		at = to == end ? end : to + PAGE_BYTES;
+	}
+	return result;
 }
 
 int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error)
 {
 	struct gim_page page;
-	uint64_t at = 0;
 	int result = remove_slots(vm, error);
-	while (!result && next_page(machine, at, &page) && page.gpa < vm->ram_bytes) {
-		result = set_ram(vm, at, page.gpa, error);
-		if (!result)
-			result = set_slot(vm, page.gpa, PAGE_BYTES, page.bytes, true, error);
-		at = page.gpa + PAGE_BYTES;
-	}
-	if (!result)
-		result = set_ram(vm, at, vm->ram_bytes, error);
+	for (unsigned i = 0; !result && i < vm->region_count; i++)
+		result = place_region(vm, &vm->regions[i], machine, error);
+	for (uint64_t at = 0; !result && next_page(machine, at, &page) && page.gpa < vm->ram_bytes; at = page.gpa + PAGE_BYTES)
+		result = set_slot(vm, page.gpa, PAGE_BYTES, page.bytes, true, error);
 	if (!result && vm->extra_bytes)
 		result = set_slot(vm, vm->extra_gpa, vm->extra_bytes, vm->extra, false, error);
 	vm->pages_moved = result;
@@ -288,10 +338,13 @@ int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_
  */
 enum { CPUID_MAX = 256, FIRST_LEAF = 0x40000000, LAST_LEAF = 0x400000ff };
 #define HYPERVISOR_PRESENT (1u << 31)
+#define OSXSAVE (1u << 27)
 #define TSC_DEADLINE (1u << 24)
 
-static int get_host_cpuid(struct vm *vm, struct gim_error *error)
+int vm_read_host_cpuid(struct vm *vm, struct gim_error *error)
 {
+	if (vm->host_cpuid)
+		return 0;
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
 	uint32_t kept = 0;
 	if (!cpuid)
@@ -313,23 +366,97 @@ static int get_host_cpuid(struct vm *vm, struct gim_error *error)
 	return 0;
 }
 
-/* The leaves that say which processor it is, by its APIC's id. The TSC-deadline timer would be the kernel's APIC's. */
+/* The leaves that say which processor it is, by its APIC's id. The TSC-deadline timer would be the kernel's APIC's, unless its MSR comes to us. */
 static void name_vcpu(struct vm *vm, uint32_t vcpu)
 {
 	for (uint32_t i = 0; i < vm->host_cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &vm->host_cpuid->entries[i];
 		if (entry->function == 1) {
 			entry->ebx = (entry->ebx & 0xffff) | (vm->vcpu_count < 255 ? vm->vcpu_count : 255) << 16 | vcpu << 24;
-			entry->ecx &= ~TSC_DEADLINE;
+			entry->ecx = (entry->ecx & ~TSC_DEADLINE) | (vm->deadline ? TSC_DEADLINE : 0);
 		} else if (entry->function == 0xb || entry->function == 0x1f) {
 			entry->edx = vcpu;
 		}
 	}
 }
 
+static struct kvm_cpuid_entry2 *find_leaf(const struct vm *vm, uint32_t leaf, uint32_t subleaf)
+{
+	for (uint32_t i = 0; vm->host_cpuid && i < vm->host_cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *entry = &vm->host_cpuid->entries[i];
+		if (entry->function == leaf && (!(entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || entry->index == subleaf))
+			return entry;
+	}
+	return NULL;
+}
+
+/* Words that say which processor it is, and those whose bits are features; bits that are not the processor's alone stay. */
+static const struct {
+	uint32_t leaf;
+	uint8_t reg; /* 0 to 3: eax to edx */
+	bool features;
+	uint32_t stay;
+} adopted[] = {
+    {0, 1, false, 0},
+    {0, 2, false, 0},
+    {0, 3, false, 0},
+    {1, 0, false, 0},
+    {1, 2, true, HYPERVISOR_PRESENT | OSXSAVE | TSC_DEADLINE},
+    {1, 3, true, 0},
+    {7, 1, true, 0},
+    {7, 2, true, 0},
+    {7, 3, true, 0},
+    {0x80000001, 2, true, 0},
+    {0x80000001, 3, true, 0},
+    {0x80000002, 0, false, 0},
+    {0x80000002, 1, false, 0},
+    {0x80000002, 2, false, 0},
+    {0x80000002, 3, false, 0},
+    {0x80000003, 0, false, 0},
+    {0x80000003, 1, false, 0},
+    {0x80000003, 2, false, 0},
+    {0x80000003, 3, false, 0},
+    {0x80000004, 0, false, 0},
+    {0x80000004, 1, false, 0},
+    {0x80000004, 2, false, 0},
+    {0x80000004, 3, false, 0},
+};
+
+void vm_adopt_cpuid(struct vm *vm, uint32_t leaf, uint32_t subleaf, const uint32_t regs[4], uint32_t lost[4])
+{
+	struct kvm_cpuid_entry2 *entry = find_leaf(vm, leaf, subleaf);
+	memset(lost, 0, 4 * sizeof(lost[0]));
+	for (size_t i = 0; entry && !subleaf && i < sizeof(adopted) / sizeof(adopted[0]); i++) {
+		uint32_t *const words[] = {&entry->eax, &entry->ebx, &entry->ecx, &entry->edx};
+		const unsigned reg = adopted[i].reg;
+		if (adopted[i].leaf != leaf)
+			continue;
+		const uint32_t host = *words[reg], stay = adopted[i].stay;
+		*words[reg] = (host & stay) | (regs[reg] & ~stay & (adopted[i].features ? host : UINT32_MAX));
+		if (adopted[i].features)
+			lost[reg] = regs[reg] & ~host & ~stay;
+	}
+}
+
+uint64_t vm_xcr0(const struct vm *vm)
+{
+	const struct kvm_cpuid_entry2 *entry = find_leaf(vm, 0xd, 0);
+	return entry ? entry->eax | (uint64_t)entry->edx << 32 : 1;
+}
+
+bool vm_xsave_place(const struct vm *vm, unsigned component, uint32_t *at, uint32_t *bytes)
+{
+	const struct kvm_cpuid_entry2 *entry = vm_xcr0(vm) >> component & 1 ? find_leaf(vm, 0xd, component) : NULL;
+	if (!entry)
+		return false;
+	*at = entry->ebx;
+	*bytes = entry->eax;
+	return *bytes;
+}
+
 int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error)
 {
-	int result = vm->host_cpuid ? 0 : get_host_cpuid(vm, error);
+	int result = vm_read_host_cpuid(vm, error);
 	if (result)
 		return result;
 	struct kvm_cpuid2 *cpuid = vm->host_cpuid;

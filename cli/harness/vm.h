@@ -34,7 +34,15 @@ struct vm_vcpu {
 	pthread_t thread; /* of vm_join */
 };
 
-#define VM_SLOTS_MAX 32
+/* Memory as the guest sees it, where the machine has no page. */
+struct vm_region {
+	uint64_t gpa, bytes;
+	uint8_t *memory;
+	bool readonly; /* writes exit, and change nothing */
+};
+
+#define VM_REGIONS_MAX 64
+#define VM_SLOTS_MAX (2 * VM_REGIONS_MAX)
 
 struct vm {
 	int kvm, fd;
@@ -46,8 +54,15 @@ struct vm {
 	uint64_t ram_bytes;
 	uint8_t *extra; /* the harness's own memory, outside of the guest's RAM */
 	uint64_t extra_gpa, extra_bytes;
-	uint64_t hole_gpa, hole_bytes; /* devices lie there, and RAM is not seen */
+	struct vm_region regions[VM_REGIONS_MAX]; /* by rising address; at first all RAM */
+	unsigned region_count;
+	struct {
+		void *bytes;
+		uint64_t size;
+	} added[VM_REGIONS_MAX]; /* memory beside the RAM */
+	unsigned added_count;
 	unsigned slot_count;
+	bool deadline;               /* the MSR of the TSC-deadline timer comes to us */
 	bool pages_moved;            /* the memory slots are no longer those of the machine's pages */
 	uint64_t tsc_hz, tsc_offset; /* the guest's TSC is the host's plus the offset */
 	uint64_t msr_exits;
@@ -65,11 +80,25 @@ void vm_close(struct vm *vm);
 const char *vm_capability_name(enum vm_capability capability);
 
 /* Which MSRs exit to us instead of being served in the kernel. */
-enum { VM_MSRS_HYPERV = 1, VM_MSRS_KVM = 2, VM_MSRS_APIC_BASE = 4 };
+enum { VM_MSRS_HYPERV = 1, VM_MSRS_KVM = 2, VM_MSRS_APIC_BASE = 4, VM_MSRS_DEADLINE = 8 };
 int vm_filter_msrs(struct vm *vm, unsigned msrs, struct gim_error *error);
+
+/* Devices lie there, and RAM is not seen. */
+int vm_hide(struct vm *vm, uint64_t gpa, uint64_t bytes, struct gim_error *error);
+/* One more region, above all that there are; and zeroed memory for one that is no RAM, which lives as long as the VM; NULL: there is none. */
+int vm_add_region(struct vm *vm, uint64_t gpa, uint64_t bytes, uint8_t *memory, bool readonly, struct gim_error *error);
+uint8_t *vm_add_memory(struct vm *vm, uint64_t bytes, struct gim_error *error);
 
 /* Lay memory slots so that the machine's pages are read-only and the rest is RAM. */
 int vm_place_pages(struct vm *vm, const struct gim_machine *machine, struct gim_error *error);
+
+/* Ask for the host's CPUID, which the vCPUs will have; and let a leaf say what a guest knows: which processor it is, and only features that it had. lost: those that this host
+ * does not have. Before vm_set_cpuid. */
+int vm_read_host_cpuid(struct vm *vm, struct gim_error *error);
+void vm_adopt_cpuid(struct vm *vm, uint32_t leaf, uint32_t subleaf, const uint32_t regs[4], uint32_t lost[4]);
+/* Which components XSAVE can have, and where in its area one of them is; false: there is none. After vm_read_host_cpuid. */
+uint64_t vm_xcr0(const struct vm *vm);
+bool vm_xsave_place(const struct vm *vm, unsigned component, uint32_t *at, uint32_t *bytes);
 
 /* The vCPU's CPUID: the host's, with the machine's leaves. Once, before it runs. */
 int vm_set_cpuid(struct vm *vm, struct gim_machine *machine, uint32_t vcpu, struct gim_error *error);

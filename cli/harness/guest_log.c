@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a resumed guest did, kept in bounded memory. Changed pages are told by a mark of their content, so that no second copy of the memory is kept. */
+#include "guest_log.h"
+
+#include "output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_BYTES 4096u
+
+const char *guest_exit_name(enum guest_exit_kind kind)
+{
+	static const char *const names[GUEST_EXIT_KINDS] = {
+	    [GUEST_EXIT_PORT] = "port",           [GUEST_EXIT_MMIO] = "mmio",   [GUEST_EXIT_MSR] = "msr",
+	    [GUEST_EXIT_HYPERCALL] = "hypercall", [GUEST_EXIT_HALT] = "halt",   [GUEST_EXIT_WINDOW] = "interrupt_window",
+	    [GUEST_EXIT_SIGNAL] = "signal",       [GUEST_EXIT_DEBUG] = "debug", [GUEST_EXIT_OTHER] = "other",
+	};
+	return names[kind];
+}
+
+const char *guest_access_name(enum guest_access_kind kind)
+{
+	return kind == GUEST_ACCESS_PORT ? "port" : kind == GUEST_ACCESS_MMIO ? "mmio" : "msr";
+}
+
+int guest_log_open(struct guest_log *log, uint32_t vcpus, struct gim_error *error)
+{
+	*log = (struct guest_log){.exits = calloc(vcpus, sizeof(*log->exits))};
+	return log->exits ? 0 : error_set(error, GIM_E_MEMORY, "out of memory");
+}
+
+void guest_log_close(struct guest_log *log)
+{
+	for (unsigned i = 0; i < log->range_count; i++)
+		free(log->pages[i].marks);
+	free(log->pages);
+	free(log->exits);
+	*log = (struct guest_log){.exits = NULL};
+}
+
+void guest_log_access(struct guest_log *log, const struct guest_access *access)
+{
+	for (unsigned i = 0; i < log->access_count; i++)
+		if (log->accesses[i].kind == access->kind && log->accesses[i].address == access->address) {
+			log->accesses[i].count++;
+			return;
+		}
+	if (log->access_count == GUEST_ACCESSES_MAX) {
+		log->access_more++;
+		return;
+	}
+	log->accesses[log->access_count] = *access;
+	log->accesses[log->access_count++].count = 1;
+}
+
+/* Pages that differ have other marks but by a chance of 1 in 2^64; nobody gains by making two alike. */
+static uint64_t mark(const uint8_t *page)
+{
+	uint64_t sums[4] = {1, 2, 3, 4};
+	for (size_t at = 0; at < PAGE_BYTES; at += sizeof(sums)) {
+		uint64_t words[4];
+		memcpy(words, page + at, sizeof(words));
+		for (unsigned i = 0; i < 4; i++)
+			sums[i] = (sums[i] ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < 4; i++)
+		sum = ((sum ^ sums[i] ^ sums[i] >> 29) + i) * UINT64_C(0xbf58476d1ce4e5b9);
+	return sum ^ sum >> 32;
+}
+
+int guest_log_remember(struct guest_log *log, const uint8_t *bytes, uint64_t gpa, uint64_t size_bytes, struct gim_error *error)
+{
+	struct guest_pages *grown = realloc(log->pages, (log->range_count + 1) * sizeof(*grown));
+	if (!grown)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	log->pages = grown;
+	struct guest_pages *pages = &grown[log->range_count];
+	*pages = (struct guest_pages){.bytes = bytes, .gpa = gpa, .count = size_bytes / PAGE_BYTES};
+	pages->marks = malloc((size_t)(pages->count ? pages->count : 1) * sizeof(*pages->marks));
+	if (!pages->marks)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
+	log->range_count++;
+	for (uint64_t i = 0; i < pages->count; i++)
+		pages->marks[i] = mark(bytes + i * PAGE_BYTES);
+	return 0;
+}
+
+void guest_log_changes(const struct guest_log *log, guest_pages_fn *visit, void *user)
+{
+	for (unsigned range = 0; range < log->range_count; range++) {
+		const struct guest_pages *pages = &log->pages[range];
+		uint64_t run = 0;
+		for (uint64_t i = 0; i <= pages->count; i++) {
+			if (i < pages->count && pages->marks[i] != mark(pages->bytes + i * PAGE_BYTES)) {
+				run++;
+			} else if (run) {
+				visit(user, pages->gpa + (i - run) * PAGE_BYTES, run);
+				run = 0;
+			}
+		}
+	}
+}
