@@ -129,6 +129,9 @@ $(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
+# This one writes states itself.
+$(O)/tests/harness/test_resume.o: CPPFLAGS += $(LIBRARY_INCLUDES)
+
 $(O)/tests/harness/%: $(O)/tests/harness/%.o $(HARNESS_OBJECTS) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ -lcmocka $(LIBS)

@@ -208,21 +208,18 @@ static void put_access(const json_t *access)
 
 static void put_accesses(const json_t *array, const char *title)
 {
-	const json_t *access;
-	size_t i;
 	if (json_array_size(array))
 		printf("%s\n", title);
-	json_array_foreach((json_t *)(uintptr_t)array, i, access) put_access(access);
+	for (size_t i = 0; i < json_array_size(array); i++)
+		put_access(json_array_get(array, i));
 }
 
 static void put_differences(const json_t *array, const char *title)
 {
-	const json_t *difference;
-	size_t i;
 	if (json_array_size(array))
 		printf("%s\n", title);
-	json_array_foreach((json_t *)(uintptr_t)array, i, difference)
-	{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *difference = json_array_get(array, i);
 		fputs("  ", stdout);
 		put_safe(stdout, string(difference, "path"));
 		fputs(": ", stdout);
@@ -244,33 +241,31 @@ static void put_interface(const json_t *interface)
 	put_differences(back, "  clocks that went back:");
 	put_differences(json_object_get(interface, "changed"), "  changed while the guest ran:");
 	json_object_foreach(json_object_get(interface, "counters"), name, count)
-	    printf("  %s: %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(count));
+	{
+		printf("  %s: %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(count));
+	}
 }
 
 static void put_pages(const json_t *json)
 {
-	const json_t *run;
-	size_t i;
+	enum { SHOWN = 8 };
+	const json_t *runs = json_object_get(json, "pages");
 	printf("memory: %" JSON_INTEGER_FORMAT " page%s changed", integer(json, "pages_changed"),
 	       integer(json, "pages_changed") == 1 ? "" : "s");
-	json_array_foreach(json_object_get(json, "pages"), i, run)
-	{
-		if (i == 8) {
-			fputs(", ...", stdout);
-			break;
-		}
+	for (size_t i = 0; i < json_array_size(runs) && i < SHOWN; i++) {
+		const json_t *run = json_array_get(runs, i);
 		printf("%s %s", i ? "," : ":", string(run, "gpa"));
 		if (integer(run, "pages") > 1)
 			printf(" (%" JSON_INTEGER_FORMAT ")", integer(run, "pages"));
 	}
-	putchar('\n');
+	puts(json_array_size(runs) > SHOWN ? ", ..." : "");
 }
 
 void report_put(const json_t *json)
 {
-	const json_t *vcpu;
-	size_t i;
-	json_array_foreach(json_object_get(json, "vcpus"), i, vcpu) put_vcpu(i, vcpu);
+	const json_t *vcpus = json_object_get(json, "vcpus");
+	for (size_t i = 0; i < json_array_size(vcpus); i++)
+		put_vcpu(i, json_array_get(vcpus, i));
 	put_accesses(json_object_get(json, "devices"), "devices that are not here (all ones were read):");
 	put_accesses(json_object_get(json, "msrs"), "MSRs that nobody serves (#GP):");
 	if (integer(json, "more"))

@@ -53,6 +53,7 @@ struct guest {
 	pthread_cond_t changed; /* a vCPU may have something to do; also: fewer are inside */
 	pthread_cond_t clock;   /* something ended, or is due earlier */
 	unsigned holding, inside;
+	uint64_t for_ns;      /* how long it runs as asked; 0: until it ends */
 	bool stop;            /* all threads shall end */
 	bool ended, finished; /* the guest by itself, or by failure: result is set */
 	int failure;          /* negative: error has it */

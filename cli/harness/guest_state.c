@@ -267,8 +267,10 @@ int guest_read_document(struct guest *guest, struct gim_error *error)
 	struct gim_error own = GIM_ERROR_INIT;
 	json_error_t wrong;
 	int result = gim_bundle_read(guest->options->state_path, on_member, &reading, &own);
-	if (!reading.document.bytes && (!result || own.code != GIM_E_IO)) {
-		result = error_set(error, GIM_E_NO_UNIT, "there is no machine in it to go on with: replay --save-at writes one");
+	if (!reading.document.bytes) {
+		result =
+		    error_set(error, GIM_E_NO_UNIT, "%s",
+		              own.code == GIM_E_IO ? own.text : "there is no machine in it to go on with: replay --save-at writes one");
 	} else if (result && result != GIM_E_STOPPED) {
 		*error = own;
 	} else {

@@ -27,6 +27,7 @@
 #define HOLE_BYTES UINT64_C(0x40000000)
 #define TSS_GPA 0xfffbd000u
 #define DEFAULT_RAM_BYTES (UINT64_C(128) << 20)
+#define DEFAULT_FOR_NS NS_PER_S
 #define APIC_TIMER_HZ UINT64_C(1000000000)
 
 static int refuse(struct gim_error *error, const char *what)
@@ -184,9 +185,10 @@ static void wait_until(struct guest *guest, uint64_t end_ns)
 }
 
 /* What ends the run, at times from its start; 0: no end. */
-static uint64_t find_end(const struct guest_options *options)
+static uint64_t find_end(const struct guest *guest)
 {
-	const uint64_t ends[] = {options->for_ns, options->timeout_ns, options->save ? options->save_ns : 0};
+	const struct guest_options *options = guest->options;
+	const uint64_t ends[] = {guest->for_ns, options->timeout_ns, options->save ? options->save_ns : 0};
 	uint64_t end = 0;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends[i] && (!end || ends[i] < end))
@@ -206,7 +208,7 @@ static int tell_idle(struct guest *guest)
 /* With the lock, until the guest ends or its time is over. */
 static void run_clock(struct guest *guest, uint64_t start_ns)
 {
-	const uint64_t end = find_end(guest->options), end_ns = end ? start_ns + end : UINT64_MAX;
+	const uint64_t end = find_end(guest), end_ns = end ? start_ns + end : UINT64_MAX;
 	while (!guest->stop) {
 		const uint64_t now_ns = vm_now_ns(), tsc = vm_tsc(&guest->vm);
 		if (now_ns >= end_ns)
@@ -259,7 +261,7 @@ static int tell_late(const struct guest *guest, struct gim_error *error)
 static int finish_foreign(struct guest *guest, struct guest_result *result, struct gim_error *error)
 {
 	const struct guest_options *options = guest->options;
-	const bool late = options->for_ns && result->ran_ns >= options->for_ns;
+	const bool late = guest->for_ns && result->ran_ns >= guest->for_ns;
 	if (guest->failure && !guest->end)
 		return guest->failure;
 	if (!guest->failure && !late)
@@ -288,7 +290,7 @@ static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *r
 		return guest_save(guest, options->save, error);
 	}
 	result->end = GUEST_STOPPED;
-	if (options->for_ns && ran_ns >= options->for_ns)
+	if (guest->for_ns && ran_ns >= guest->for_ns)
 		return 0;
 	return tell_late(guest, error);
 }
@@ -482,6 +484,9 @@ static int find_saved(struct guest *guest, struct gim_machine_config *config, st
 	} else if (result) {
 		*error = own;
 	}
+	/* It may well run for ever, so that a look at it has an end of its own. */
+	if (guest->foreign && !guest->for_ns)
+		guest->for_ns = DEFAULT_FOR_NS;
 	if (!result && guest->foreign)
 		result = guest_log_open(&guest->log, config->vcpus, error);
 	return result;
@@ -492,6 +497,7 @@ int guest_run(const struct guest_options *options, struct guest_result *result, 
 	struct gim_error own = GIM_ERROR_INIT;
 	struct guest guest = {.options = options,
 	                      .error = &own,
+	                      .for_ns = options->for_ns,
 	                      .vm = {.kvm = -1, .fd = -1},
 	                      .kernel_clock = options->kernel_clock,
 	                      .ended_vector = -1,
