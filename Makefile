@@ -203,7 +203,7 @@ lint: all
 	@O=$(O) CC=$(CC) tests/lint/run
 
 interop: all guests $(TOOLS:%=$(O)/%)
-	@for test in tests/interop/*; do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
+	@for test in $(or $(INTEROP),$(wildcard tests/interop/*)); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
 
 bench: all $(BENCHES:%=$(O)/%)
 	@for bench in $(BENCHES:%=$(O)/%); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
