@@ -37,7 +37,7 @@ DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema val
 	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
-FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
+FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) $(if $(FUZZER),-fsanitize=fuzzer-no-link) -MMD -MP
 LIBRARY_INCLUDES := -Ilibgimstate -Ilayers -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
@@ -72,7 +72,7 @@ SONAME := libgimstate.so.0
 SHARED := $(O)/libgimstate.so.$(VERSION)
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check conformance lint interop bench fuzz fuzzers samples abi check-abi install uninstall dist clean
+.PHONY: all deps deps-ci demo check check-library check-s390x check-m32 conformance lint interop bench fuzz fuzzers samples abi check-abi install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -195,6 +195,30 @@ demo: all
 
 check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
+
+# The library's own tests, also where nothing else of the program runs: RUNNER runs programs of another machine.
+LIBRARY_TESTS := $(filter tests/unit/% tests/corpus/% $(CONFORMANCE),$(TESTS)) $(filter-out tests/fuzz/fuzz_probe,$(FUZZERS))
+check-library: $(STATIC) $(LIBRARY_TESTS:%=$(O)/%)
+	@O=$(abspath $(O)) RUNNER="$(or $(RUNNER),env)" tests/run $(LIBRARY_TESTS:%=$(O)/%)
+
+# Other machines: a compiler of Debian's, and the libraries in a folder of their own, where nothing is installed.
+FOREIGN := libc6 libc6-dev linux-libc-dev libgcc-s1 libjansson4 libjansson-dev libexpat1 libexpat1-dev libdeflate0 libdeflate-dev zlib1g zlib1g-dev libcmocka0 libcmocka-dev \
+	libnettle8 nettle-dev libarchive13 libarchive-dev libacl1 libbz2-1.0 liblz4-1 liblzma5 libxml2 libzstd1 libicu72 libstdc++6 libreadline8 libreadline-dev libtinfo6
+# $(call foreign,COMPILER,FOLDER,TRIPLET): the variables of a build with it.
+foreign = O=$(2) CC="$(1) --sysroot=$(abspath $(2)/sysroot)" \
+	PKG_CONFIG="env PKG_CONFIG_SYSROOT_DIR=$(abspath $(2)/sysroot) PKG_CONFIG_LIBDIR=$(abspath $(2)/sysroot)/usr/lib/$(3)/pkgconfig pkg-config"
+
+# Big-endian, by emulation.
+check-s390x:
+	$(Q)tests/tools/sysroot s390x $(O)-s390x/sysroot $(FOREIGN)
+	$(Q)$(MAKE) --no-print-directory $(call foreign,s390x-linux-gnu-gcc,$(O)-s390x,s390x-linux-gnu) AR=s390x-linux-gnu-ar \
+		RUNNER="qemu-s390x -L $(abspath $(O)-s390x/sysroot)" check-library
+
+# 32-bit: numbers that hold sizes are half as long.
+check-m32:
+	$(Q)tests/tools/sysroot i386 $(O)-m32/sysroot $(FOREIGN)
+	$(Q)LD_LIBRARY_PATH=$(abspath $(O)-m32/sysroot)/usr/lib/i386-linux-gnu:$(abspath $(O)-m32/sysroot)/lib/i386-linux-gnu \
+		$(MAKE) --no-print-directory $(call foreign,gcc -m32,$(O)-m32,i386-linux-gnu) check-library
 
 conformance: $(O)/$(CONFORMANCE)
 	@$<

@@ -10,6 +10,7 @@
 #include "vbox/ssm_parts.h"
 #include "vbox/ssm_write.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct rewrite {
 	struct ssm_stream stream;
 	const struct gim_changes *changes;
 	size_t done;                      /* of changes */
+	uint64_t ends[GIM_CHANGES_MAX];   /* of the changed units, in the input */
 	uint64_t shifts[GIM_CHANGES_MAX]; /* how far what stands behind each changed unit moves, modulo 2^64 */
 	gim_sink_fn *sink;
 	void *user;
@@ -197,30 +199,43 @@ static int rewrite_unit(struct rewrite *rewrite, const struct gim_unit *unit, st
 	result = ssm_skip(stream, error);
 	if (!result)
 		result = put_payload(rewrite, change, error);
+	rewrite->ends[rewrite->done] = stream->position;
 	rewrite->shifts[rewrite->done++] = rewrite->offset - stream->position;
 	return result;
 }
 
-/* Where what stood at `offset` of the input has come to. */
-static uint64_t moved(const struct rewrite *rewrite, uint64_t offset)
+/* Where what stood at `offset` of the input has come to. What stood within a changed unit is gone. */
+static int moved(const struct rewrite *rewrite, uint64_t *offset, struct gim_error *error)
 {
+	const struct gim_change *changes = rewrite->changes->items;
 	size_t before = 0;
-	while (before < rewrite->changes->count && rewrite->changes->items[before].offset < offset)
+	while (before < rewrite->changes->count && changes[before].offset < *offset)
 		before++;
-	return before ? offset + rewrite->shifts[before - 1] : offset;
+	if (before && *offset < rewrite->ends[before - 1])
+		return ssm_fail(error, SSM_DIRECTORY_OFFSET, *offset,
+		                "a directory entry points to 0x%" PRIx64 ", within the unit at 0x%" PRIx64, *offset,
+		                changes[before - 1].offset);
+	*offset += before ? rewrite->shifts[before - 1] : 0;
+	return 0;
 }
 
 static int put_directory(struct rewrite *rewrite, struct gim_error *error)
 {
 	const struct ssm_stream *stream = &rewrite->stream;
 	struct gim_buffer buffer = {.bytes = NULL};
+	int result = 0;
 	ssm_directory_begin(&buffer, stream->directory_count);
-	for (uint32_t i = 0; i < stream->directory_count; i++) {
+	for (uint32_t i = 0; !result && i < stream->directory_count; i++) {
 		const struct ssm_directory_entry *entry = &stream->directory[i];
-		ssm_directory_entry(&buffer, moved(rewrite, entry->offset), entry->instance, entry->name_crc);
+		uint64_t offset = entry->offset;
+		result = moved(rewrite, &offset, error);
+		ssm_directory_entry(&buffer, offset, entry->instance, entry->name_crc);
 	}
 	ssm_directory_seal(&buffer);
-	return put_buffer(rewrite, &buffer, error);
+	if (!result)
+		return put_buffer(rewrite, &buffer, error);
+	gim_buffer_free(&buffer);
+	return result;
 }
 
 static int put_footer(struct rewrite *rewrite, struct gim_error *error)
