@@ -199,7 +199,7 @@ check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O
 # The library's own tests, also where nothing else of the program runs: RUNNER runs programs of another machine.
 LIBRARY_TESTS := $(filter tests/unit/% tests/corpus/% $(CONFORMANCE),$(TESTS)) $(filter-out tests/fuzz/fuzz_probe,$(FUZZERS))
 check-library: $(STATIC) $(LIBRARY_TESTS:%=$(O)/%)
-	@O=$(abspath $(O)) RUNNER="$(or $(RUNNER),env)" tests/run $(LIBRARY_TESTS:%=$(O)/%)
+	@O=$(abspath $(O)) RUNNER="$(or $(RUNNER),env)" ROUNDS=$(ROUNDS) tests/run $(LIBRARY_TESTS:%=$(O)/%)
 
 # Other machines: a compiler of Debian's, and the libraries in a folder of their own, where nothing is installed.
 FOREIGN := libc6 libc6-dev linux-libc-dev libgcc-s1 libjansson4 libjansson-dev libexpat1 libexpat1-dev libdeflate0 libdeflate-dev zlib1g zlib1g-dev libcmocka0 libcmocka-dev \
@@ -212,7 +212,7 @@ foreign = O=$(2) CC="$(1) --sysroot=$(abspath $(2)/sysroot)" \
 check-s390x:
 	$(Q)tests/tools/sysroot s390x $(O)-s390x/sysroot $(FOREIGN)
 	$(Q)$(MAKE) --no-print-directory $(call foreign,s390x-linux-gnu-gcc,$(O)-s390x,s390x-linux-gnu) AR=s390x-linux-gnu-ar \
-		RUNNER="qemu-s390x -L $(abspath $(O)-s390x/sysroot)" check-library
+		RUNNER="qemu-s390x -L $(abspath $(O)-s390x/sysroot)" ROUNDS=10 check-library
 
 # 32-bit: numbers that hold sizes are half as long.
 check-m32:

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "check_judges.h"
 
+#include "bytes.h"
 #include "error.h"
 #include "guest.h"
 #include "machine.h"
@@ -329,9 +330,9 @@ static void judge_vendor(struct gim_judging *judging)
 	char own[13] = "";
 	if (!wanted->length || !gim_judging_leaf(judging->state, 0, registers))
 		return;
-	memcpy(own, &registers[GIM_EBX], 4);
-	memcpy(own + 4, &registers[GIM_EDX], 4);
-	memcpy(own + 8, &registers[GIM_ECX], 4);
+	gim_store(own, registers[GIM_EBX], 4);
+	gim_store(own + 4, registers[GIM_EDX], 4);
+	gim_store(own + 8, registers[GIM_ECX], 4);
 	if (strlen(own) != wanted->length || memcmp(own, wanted->bytes, wanted->length) != 0)
 		gim_judge(judging, GIM_NO_UNIT, "guest.cpuid", "the guest runs on a processor of %s, and the target's is of %.*s", own,
 		          (int)wanted->length, wanted->bytes);

@@ -2,6 +2,7 @@
 /* The reference time, by the guest's TSC: its MSR, the reference TSC page, and what a migration to another TSC frequency does (TLFS, timers). */
 #include "runtime.h"
 
+#include "bytes.h"
 #include "error.h"
 
 #include <inttypes.h>
@@ -67,20 +68,14 @@ static void next_sequence(struct hv_state *state)
 	while (!is_sequence(state->tsc_sequence));
 }
 
-static void store(uint8_t *bytes, uint64_t value, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		bytes[i] = (uint8_t)(value >> 8 * i);
-}
-
 static void fill_page(const struct gim_machine *machine)
 {
 	const struct hv_state *state = hv_state(machine);
 	uint8_t *bytes = machine->pages[HV_PAGE_TSC].bytes;
 	memset(bytes, 0, GIM_PAGE_BYTES);
-	store(bytes, state->tsc_sequence, 4);
-	store(bytes + 8, state->tsc_scale, 8);
-	store(bytes + 16, state->tsc_offset, 8);
+	gim_store(bytes, state->tsc_sequence, 4);
+	gim_store(bytes + 8, state->tsc_scale, 8);
+	gim_store(bytes + 16, state->tsc_offset, 8);
 }
 
 enum gim_access hv_clock_write_page(struct gim_machine *machine, uint32_t vcpu, uint32_t index, uint64_t *value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guest's debug transport: plain packets by MSR, and by hypercall, where a guest of Microsoft's sends Ethernet frames: it gets an address by DHCP (RFC
  * 2131) and ARP (RFC 826) from here, and its debugger sees only what is in its UDP datagrams (RFC 768, 791). */
+#include "bytes.h"
 #include "cursor.h"
 #include "runtime.h"
 
@@ -164,7 +165,7 @@ static bool take_dhcp(struct hv_debug *debug, struct gim_cursor cursor)
 	const uint8_t type = request && dhcp ? dhcp_type(&cursor) : 0;
 	if (cursor.failed || (type != DHCP_DISCOVER && type != DHCP_REQUEST))
 		return false;
-	memcpy(&debug->bootp_xid, xid, sizeof(debug->bootp_xid));
+	debug->bootp_xid = (uint32_t)gim_load(xid, 4);
 	debug->reply = type == DHCP_DISCOVER ? REPLY_OFFER : REPLY_ACK;
 	return true;
 }
@@ -227,9 +228,9 @@ static bool take_ip4(struct gim_machine *machine, struct gim_cursor *cursor)
 	const bool dhcp_ports = datagram.source_port == BOOTP_CLIENT && datagram.target_port == BOOTP_SERVER;
 	if ((dhcp_ports && take_dhcp(debug, datagram.data)) || !is_for_debugger(&datagram, dhcp_ports))
 		return true;
-	memcpy(&debug->guest_ip4, datagram.source_ip4, sizeof(debug->guest_ip4));
-	memcpy(&debug->udp_guest_src_port, datagram.ports, sizeof(debug->udp_guest_src_port));
-	memcpy(&debug->udp_guest_dst_port, datagram.ports + 2, sizeof(debug->udp_guest_dst_port));
+	debug->guest_ip4 = (uint32_t)gim_load(datagram.source_ip4, 4); /* kept as the bytes on the wire are, like VirtualBox keeps it */
+	debug->udp_guest_src_port = (uint16_t)gim_load(datagram.ports, 2);
+	debug->udp_guest_dst_port = (uint16_t)gim_load(datagram.ports + 2, 2);
 	debug->reply = REPLY_UDP;
 	const uint32_t size = (uint32_t)datagram.data.size;
 	return !size || send_packet(machine, datagram.data.bytes, size) == size;
@@ -322,13 +323,19 @@ static void add_option(struct frame *frame, uint8_t option, uint32_t value)
 	add(frame, value, 4);
 }
 
+/* What is kept as its bytes on the wire, as a number. */
+static uint32_t wire_number(uint32_t kept, unsigned width)
+{
+	return __builtin_bswap32(kept) >> 8 * (4 - width);
+}
+
 static void add_dhcp(struct frame *frame, const struct hv_debug *debug)
 {
 	add_ethernet(frame, debug, ETHERTYPE_IP4);
 	add_udp(frame, UINT32_MAX, BOOTP_SERVER, BOOTP_CLIENT, DHCP_BYTES - HEADERS);
 	add(frame, BOOTP_REPLY, 1);
 	add(frame, 0x010600, 3); /* an Ethernet address of 6 bytes, no hops */
-	add_bytes(frame, &debug->bootp_xid, sizeof(debug->bootp_xid));
+	add(frame, wire_number(debug->bootp_xid, 4), 4);
 	add_zeros(frame, 8);
 	add(frame, CLIENT_IP4, 4);
 	add(frame, SERVER_IP4, 4);
@@ -356,12 +363,6 @@ static void add_arp(struct frame *frame, const struct hv_debug *debug)
 	add(frame, CLIENT_IP4, 4);
 }
 
-static uint32_t number_of(const void *wire, size_t width)
-{
-	struct gim_cursor cursor = {.bytes = wire, .size = width, .big = true};
-	return (uint32_t)gim_cursor_number(&cursor, (unsigned)width);
-}
-
 /* A packet of the debugger as a datagram, from the port to which the guest sent. */
 static uint32_t receive_datagram(struct gim_machine *machine, uint8_t *bytes, uint32_t size)
 {
@@ -371,8 +372,8 @@ static uint32_t receive_datagram(struct gim_machine *machine, uint8_t *bytes, ui
 	if (!received)
 		return 0;
 	add_ethernet(&frame, debug, ETHERTYPE_IP4);
-	add_udp(&frame, debug->guest_ip4 ? number_of(&debug->guest_ip4, 4) : CLIENT_IP4, (uint16_t)number_of(&debug->udp_guest_dst_port, 2),
-	        (uint16_t)number_of(&debug->udp_guest_src_port, 2), received);
+	add_udp(&frame, debug->guest_ip4 ? wire_number(debug->guest_ip4, 4) : CLIENT_IP4,
+	        (uint16_t)wire_number(debug->udp_guest_dst_port, 2), (uint16_t)wire_number(debug->udp_guest_src_port, 2), received);
 	return HEADERS + received;
 }
 

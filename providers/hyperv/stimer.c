@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Synthetic timers (TLFS, timers): their MSRs, when each is due, and what an expiration does. All times are reference times, in units of 100 ns. */
+#include "bytes.h"
 #include "runtime.h"
 
 #include <string.h>
@@ -126,9 +127,9 @@ static void done(struct gim_machine *machine, uint32_t vcpu, uint32_t n, uint64_
 static struct hv_queued message_of(const struct hv_stimer *stimer, uint32_t n, uint64_t now)
 {
 	struct hv_queued message = {.type = HV_MESSAGE_TIMER_EXPIRED, .size = 24};
-	memcpy(message.payload, &n, sizeof(n));
-	memcpy(message.payload + 8, &stimer->expiration, sizeof(stimer->expiration));
-	memcpy(message.payload + 16, &now, sizeof(now));
+	gim_store(message.payload, n, 4);
+	gim_store(message.payload + 8, stimer->expiration, 8);
+	gim_store(message.payload + 16, now, 8);
 	return message;
 }
 

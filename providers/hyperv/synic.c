@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The synthetic interrupt controller (TLFS, SynIC): its MSRs, messages and their queues, and event flags. */
+#include "bytes.h"
 #include "runtime.h"
 
 #include <stdlib.h>
@@ -63,13 +64,13 @@ bool hv_synic_deliver(struct gim_machine *machine, uint32_t vcpu, uint32_t sint,
 	uint8_t bytes[HV_MESSAGE_BYTES] = {0};
 	if (slot == GIM_UNKNOWN || !claim(machine, slot))
 		return false;
+	gim_store(bytes, message->type, 4);
 	bytes[4] = message->size;
 	bytes[HV_MESSAGE_FLAGS_AT] = more ? HV_MESSAGE_PENDING : 0;
-	memcpy(bytes + 8, &message->origin, sizeof(message->origin));
+	gim_store(bytes + 8, message->origin, 8);
 	memcpy(bytes + HV_MESSAGE_HEAD, message->payload, message->size);
 	/* The type makes the message valid, so it comes last. */
-	if (gim_ram_write(machine, slot + 4, bytes + 4, HV_MESSAGE_HEAD - 4u + message->size) ||
-	    gim_ram_write(machine, slot, &message->type, sizeof(message->type)))
+	if (gim_ram_write(machine, slot + 4, bytes + 4, HV_MESSAGE_HEAD - 4u + message->size) || gim_ram_write(machine, slot, bytes, 4))
 		return false;
 	gim_count(machine, HV_COUNT_MESSAGES, 1);
 	raise_sint(machine, vcpu, sint);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What check judges of the KVM interface, beyond what holds for every interface. */
 #include "check.h"
+#include "bytes.h"
 #include "guest.h"
 #include "kvm.h"
 
@@ -94,9 +95,9 @@ static void judge_signature(struct gim_judging *judging)
 	char vendor[13] = "";
 	if (!GIM_OBJECT_OF(judging->state, kvm_state) || !gim_judging_leaf(judging->state, VENDOR_LEAF, registers))
 		return;
-	memcpy(vendor, &registers[GIM_EBX], 4);
-	memcpy(vendor + 4, &registers[GIM_ECX], 4);
-	memcpy(vendor + 8, &registers[GIM_EDX], 4);
+	gim_store(vendor, registers[GIM_EBX], 4);
+	gim_store(vendor + 4, registers[GIM_ECX], 4);
+	gim_store(vendor + 8, registers[GIM_EDX], 4);
 	if (strcmp(vendor, "KVMKVMKVM") != 0)
 		gim_judge(judging, GIM_NO_UNIT, "guest.cpuid",
 		          "CPUID 0x40000000 shows the guest another hypervisor than KVM (0x%08" PRIx32 ")", registers[GIM_EBX]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* kvmclock: one clock that all vCPUs' time structures show, and the wall clock (KVM msr.rst). */
+#include "bytes.h"
 #include "runtime.h"
 
 #include <string.h>
@@ -48,19 +49,13 @@ void kvm_clock_init(struct gim_machine *machine)
 	own->ns = 0;
 }
 
-static void put(uint8_t *bytes, uint64_t number, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		bytes[i] = (uint8_t)(number >> 8 * i);
-}
-
 /* Write a structure that begins with its version: odd while the rest changes. */
 static int write_versioned(struct gim_machine *machine, uint64_t gpa, uint8_t *bytes, size_t size, uint32_t version)
 {
-	put(bytes, version - 1, 4);
+	gim_store(bytes, version - 1, 4);
 	if (gim_ram_write(machine, gpa, bytes, size))
 		return -1;
-	put(bytes, version, 4);
+	gim_store(bytes, version, 4);
 	return gim_ram_write(machine, gpa, bytes, 4);
 }
 
@@ -82,9 +77,9 @@ static void show_clock(struct gim_machine *machine, uint32_t index)
 	vcpu->tsc = own->tsc;
 	vcpu->virtual_ns = own->ns;
 	vcpu->version = (vcpu->version & ~1u) + 2;
-	put(time + 8, vcpu->tsc, 8);
-	put(time + 16, vcpu->virtual_ns, 8);
-	put(time + 24, own->scale.mul, 4);
+	gim_store(time + 8, vcpu->tsc, 8);
+	gim_store(time + 16, vcpu->virtual_ns, 8);
+	gim_store(time + 24, own->scale.mul, 4);
 	time[28] = (uint8_t)own->scale.shift;
 	time[TIME_FLAGS] = vcpu->flags | FLAG_TSC_STABLE;
 	if (write_versioned(machine, vcpu->gpa, time, sizeof(time), vcpu->version))
@@ -116,8 +111,8 @@ enum gim_access kvm_write_wall_clock(struct gim_machine *machine, uint32_t vcpu,
 		return GIM_ACCESS_GP;
 	const uint64_t utc = gim_machine_utc_ns(machine), since = kvm_clock_ns(machine), boot = utc > since ? utc - since : 0;
 	const uint32_t version = (uint32_t)old[0] | (uint32_t)old[1] << 8 | (uint32_t)old[2] << 16 | (uint32_t)old[3] << 24;
-	put(wall + 4, boot / NS_PER_S, 4);
-	put(wall + 8, boot % NS_PER_S, 4);
+	gim_store(wall + 4, boot / NS_PER_S, 4);
+	gim_store(wall + 8, boot % NS_PER_S, 4);
 	(void)write_versioned(machine, *value, wall, sizeof(wall), (version & ~1u) + 2);
 	return GIM_ACCESS_DONE;
 }

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Steal time: how long a vCPU wanted to run and could not, and whether it runs now (KVM msr.rst). */
+#include "bytes.h"
 #include "runtime.h"
 
 /* struct kvm_steal_time: steal u64 at 0, version u32 at 8, flags u32 at 12, preempted u8 at 16. */
 enum { AREA_BYTES = 64, VERSION = 8, PREEMPTED = 16, PREEMPTED_NOW = 1, PREEMPTED_FLUSH = 2 };
 #define ADDRESS_MASK (~UINT64_C(0x3f))
-
-static uint64_t load(const uint8_t *bytes, unsigned width)
-{
-	uint64_t number = 0;
-	for (unsigned i = width; i-- > 0;)
-		number = number << 8 | bytes[i];
-	return number;
-}
-
-static void store(uint8_t *bytes, uint64_t number, unsigned width)
-{
-	for (unsigned i = 0; i < width; i++)
-		bytes[i] = (uint8_t)(number >> 8 * i);
-}
 
 /* What the vCPU has waited since the embedder was asked last comes to what its steal time does not tell yet. */
 static void ask(struct gim_machine *machine, uint32_t vcpu)
@@ -62,13 +49,13 @@ static void tell(struct gim_machine *machine, uint32_t vcpu, uint64_t area)
 	if (bytes[PREEMPTED] & PREEMPTED_FLUSH && kvm_has(machine, KVM_PV_TLB_FLUSH))
 		flush(machine, vcpu);
 	ask(machine, vcpu);
-	const uint32_t version = (uint32_t)(load(bytes + VERSION, 4) & ~UINT64_C(1)) + 2;
+	const uint32_t version = (uint32_t)(gim_load(bytes + VERSION, 4) & ~UINT64_C(1)) + 2;
 	bytes[PREEMPTED] = 0;
-	store(bytes, load(bytes, 8) + registers->steal_ns, 8);
+	gim_store(bytes, gim_load(bytes, 8) + registers->steal_ns, 8);
 	registers->steal_ns = 0;
-	store(bytes + VERSION, version - 1, 4);
+	gim_store(bytes + VERSION, version - 1, 4);
 	(void)gim_ram_write(machine, area, bytes, sizeof(bytes));
-	store(bytes + VERSION, version, 4);
+	gim_store(bytes + VERSION, version, 4);
 	(void)gim_ram_write(machine, area + VERSION, bytes + VERSION, 4);
 }
 

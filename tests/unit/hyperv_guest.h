@@ -3,6 +3,7 @@
 #ifndef HYPERV_GUEST_H
 #define HYPERV_GUEST_H
 
+#include "bytes.h"
 #include "hyperv/hypercall.h"
 #include "hyperv/runtime.h"
 
@@ -228,8 +229,13 @@ static inline void synic_on(struct guest *guest, uint32_t vcpu)
 		wrmsr(guest, vcpu, MSR_SINT + n, 0x40 + n + (n % 2 ? HV_SINT_AUTO_EOI : 0));
 }
 
-/* A message as the guest finds it. */
-struct slot {
+/* A message as the guest finds it, also where the host's numbers are the other way round. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define AS_GUEST __attribute__((scalar_storage_order("little-endian")))
+#else
+#define AS_GUEST
+#endif
+struct AS_GUEST slot {
 	uint32_t type;
 	uint8_t size, flags;
 	uint16_t reserved;

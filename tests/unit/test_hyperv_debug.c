@@ -16,14 +16,12 @@ static uint16_t call(struct guest *guest, uint16_t code)
 
 static uint32_t word_at(struct guest *guest, uint64_t gpa)
 {
-	uint32_t word;
-	memcpy(&word, guest->ram + gpa, sizeof(word));
-	return word;
+	return (uint32_t)gim_load(guest->ram + gpa, 4);
 }
 
 static void store_word(struct guest *guest, uint64_t gpa, uint32_t word)
 {
-	memcpy(guest->ram + gpa, &word, sizeof(word));
+	gim_store(guest->ram + gpa, word, 4);
 }
 
 static uint16_t post(struct guest *guest, const void *bytes, uint32_t size)

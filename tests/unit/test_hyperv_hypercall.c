@@ -29,7 +29,8 @@ static uint64_t call_at(struct guest *guest, uint64_t control, uint64_t input, u
 static void store(struct guest *guest, uint64_t gpa, const uint64_t *words, size_t count)
 {
 	memset(guest->ram + INPUT, 0, 4096);
-	memcpy(guest->ram + gpa, words, count * sizeof(*words));
+	for (size_t i = 0; i < count; i++)
+		gim_store(guest->ram + gpa + 8 * i, words[i], 8);
 }
 
 static uint64_t call(struct guest *guest, uint64_t control, const uint64_t *words, size_t count)
@@ -416,12 +417,13 @@ static void extended(void **unused)
 	gim_machine_free(&guest->machine);
 	guest->config.ram = NULL;
 	guest_bring_up(guest);
-	uint64_t output[3];
+	uint8_t output[24];
 	for (unsigned times = 0; times < 2; times++) {
 		wrmsr(guest, 0, MSR_GUEST_OS_ID, 1);
 		assert_int_equal(call_at(guest, 0x8002, 0, OUTPUT), 0);
 		assert_int_equal(gim_machine_read(guest->machine, OUTPUT, output, sizeof(output), NULL), 0);
-		assert_true(output[0] == !times && !output[1] && output[2] == (times ? 0 : RAM_BYTES / 4096));
+		assert_true(gim_load(output, 8) == !times && !gim_load(output + 8, 8) &&
+		            gim_load(output + 16, 8) == (times ? 0 : RAM_BYTES / 4096));
 		assert_int_equal(gim_machine_reset(guest->machine, NULL), 0);
 	}
 	guest_free(guest);

@@ -46,8 +46,9 @@ static void registers(void **unused)
 
 static void post(struct guest *guest, uint32_t sint, uint32_t type, uint16_t expected)
 {
-	const uint64_t payload = UINT64_C(0x1000000) + type;
-	assert_int_equal(gim_machine_post(guest->machine, 0, (uint8_t)sint, type, &payload, sizeof(payload)), expected);
+	uint8_t payload[8];
+	gim_store(payload, UINT64_C(0x1000000) + type, sizeof(payload));
+	assert_int_equal(gim_machine_post(guest->machine, 0, (uint8_t)sint, type, payload, sizeof(payload)), expected);
 }
 
 static void expect_slot(struct guest *guest, uint32_t sint, uint32_t type, uint8_t flags)
@@ -135,8 +136,11 @@ static void pool(void **unused)
 	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)
 		synic_on(guest, vcpu);
 	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)
-		for (uint32_t i = 0; i < HV_SINTS * (HV_QUEUE_MAX + 1); i++)
-			posted += !gim_machine_post(guest->machine, vcpu, i % HV_SINTS, i + 1, &i, sizeof(i));
+		for (uint32_t i = 0; i < HV_SINTS * (HV_QUEUE_MAX + 1); i++) {
+			uint8_t number[4];
+			gim_store(number, i, sizeof(number));
+			posted += !gim_machine_post(guest->machine, vcpu, i % HV_SINTS, i + 1, number, sizeof(number));
+		}
 	assert_int_equal(posted, HV_MESSAGES_MAX + VCPUS * HV_SINTS);
 	guest_migrate(guest);
 	for (uint32_t vcpu = 0; vcpu < VCPUS; vcpu++)

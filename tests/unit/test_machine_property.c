@@ -2,6 +2,7 @@
 /* Property: a machine that is saved and loaded into a new one, again and again, shows its guest what one shows that never was. Called with a number of
  * sequences and the first one's seed: test_machine_property 10000 1. */
 #include "../machines.h"
+#include "bytes.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -455,8 +456,11 @@ static void hypercall(struct sequence *sequence, uint32_t vcpu)
 		registers.rdx = fast ? words[0] : input;
 		registers.r8 = fast ? words[1] : output;
 		memcpy(registers.xmm, &words[2], 3 * sizeof(words[0]));
-		for (unsigned i = 0; i < 5 && !fast; i++)
-			BOTH(side) assert_int_equal(gim_machine_write(side->machine, input + 8 * i, &words[i], 8, NULL), 0);
+		for (unsigned i = 0; i < 5 && !fast; i++) {
+			uint8_t bytes[8];
+			gim_store(bytes, words[i], sizeof(bytes));
+			BOTH(side) assert_int_equal(gim_machine_write(side->machine, input + 8 * i, bytes, sizeof(bytes), NULL), 0);
+		}
 	} else {
 		registers.rax = random_below(random, 13);
 		registers.rbx = words[0];
@@ -611,26 +615,19 @@ static void debug_ready(struct sequence *sequence)
 /*
  * Comparing.
  */
-static uint64_t load(const uint8_t *bytes, unsigned width)
-{
-	uint64_t number = 0;
-	memcpy(&number, bytes, width);
-	return number;
-}
-
 /* The time by a structure of KVM's clock, in ns. */
 static uint64_t clock_ns(const uint8_t *structure, uint64_t tsc)
 {
 	const int8_t shift = (int8_t)structure[28];
-	const uint64_t ticks = tsc - load(structure + 8, 8);
+	const uint64_t ticks = tsc - gim_load(structure + 8, 8);
 	const uint64_t scaled = shift < 0 ? ticks >> -shift : ticks << shift;
 	__extension__ typedef unsigned __int128 wide;
-	return load(structure + 16, 8) + (uint64_t)((wide)scaled * load(structure + 24, 4) >> 32);
+	return gim_load(structure + 16, 8) + (uint64_t)((wide)scaled * gim_load(structure + 24, 4) >> 32);
 }
 
 static uint64_t wall_ns(const uint8_t *structure)
 {
-	return load(structure + 4, 4) * 1000000000 + load(structure + 8, 4);
+	return gim_load(structure + 4, 4) * 1000000000 + gim_load(structure + 8, 4);
 }
 
 /* At a load the clock begins anew with whole ns: each may take two, and never makes it go back. */
@@ -646,8 +643,8 @@ static void compare_clocks(struct sequence *sequence)
 		BOTH(side)
 		{
 			const uint8_t *structure = side->ram + CLOCK_PAGE * PAGE + 64 * vcpu;
-			check(sequence, !(load(structure, 4) & 1), "%s: the clock of vCPU %u has an odd version", side->name, vcpu);
-			now[i] = load(structure, 4) ? clock_ns(structure, side->tsc) : 0;
+			check(sequence, !(gim_load(structure, 4) & 1), "%s: the clock of vCPU %u has an odd version", side->name, vcpu);
+			now[i] = gim_load(structure, 4) ? clock_ns(structure, side->tsc) : 0;
 			wall[i++] = wall_ns(side->ram + WALL_CLOCK);
 			check(sequence, now[i - 1] >= side->clock[vcpu], "%s: the clock of vCPU %u goes back from %" PRIu64 " to %" PRIu64,
 			      side->name, vcpu, side->clock[vcpu], now[i - 1]);
@@ -687,10 +684,10 @@ static void compare_memory(struct sequence *sequence)
 		BOTH(side)
 		assert_int_equal(gim_machine_read(side->machine, page * PAGE, pages[i++], PAGE, NULL), 0);
 		if (is_tsc_page(sequence, page)) { /* another sequence, if any */
-			same(sequence, "the sequence", load(pages[0], 4) != 0, load(pages[1], 4) != 0);
-			check(sequence, load(pages[1], 4) != UINT32_MAX, "the sequence is 0x%" PRIx64, load(pages[1], 4));
+			same(sequence, "the sequence", gim_load(pages[0], 4) != 0, gim_load(pages[1], 4) != 0);
+			check(sequence, gim_load(pages[1], 4) != UINT32_MAX, "the sequence is 0x%" PRIx64, gim_load(pages[1], 4));
 			if (sequence->layout)
-				check_derived_time(sequence, load(pages[0] + 16, 8), load(pages[1] + 16, 8));
+				check_derived_time(sequence, gim_load(pages[0] + 16, 8), gim_load(pages[1] + 16, 8));
 			for (i = 0; i < 2; i++) {
 				memset(pages[i], 0, 4);
 				memset(pages[i] + 16, 0, sequence->layout ? 8 : 0);
@@ -927,7 +924,7 @@ static uint64_t reference_time(struct sequence *sequence)
 	check(sequence, gim_machine_rdmsr(side->machine, 0, 0x40000020, &time) == GIM_ACCESS_DONE, "there is no reference time");
 	assert_int_equal(gim_machine_read(side->machine, TSC_PAGE * PAGE, page, sizeof(page), NULL), 0);
 	__extension__ typedef unsigned __int128 wide;
-	const uint64_t by_page = (uint64_t)((wide)side->tsc * load(page + 8, 8) >> 64) + load(page + 16, 8);
+	const uint64_t by_page = (uint64_t)((wide)side->tsc * gim_load(page + 8, 8) >> 64) + gim_load(page + 16, 8);
 	check(sequence, by_page == time, "the page says %" PRIu64 ", the counter %" PRIu64, by_page, time);
 	return time;
 }
