@@ -4,16 +4,16 @@
 #define CONFORMANCE_H
 
 #include "gimstate.h"
+#include "scale.h"
 
 /* a * b / c and a * b >> shift, without loss on the way. */
-__extension__ typedef unsigned __int128 wide;
 static inline uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
 {
-	return (uint64_t)((wide)a * b / c);
+	return gim_div_wide(gim_mul_high(a, b), a * b, c);
 }
 static inline uint64_t mul_shift(uint64_t a, uint64_t b, unsigned shift)
 {
-	return (uint64_t)((wide)a * b >> shift);
+	return shift < 64 ? gim_mul_high(a, b) << (64 - shift) | (a * b) >> shift : gim_mul_high(a, b) >> (shift - 64);
 }
 
 /*

@@ -3,6 +3,7 @@
  * sequences and the first one's seed: test_machine_property 10000 1. */
 #include "../machines.h"
 #include "bytes.h"
+#include "scale.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -615,14 +616,15 @@ static void debug_ready(struct sequence *sequence)
 /*
  * Comparing.
  */
+
 /* The time by a structure of KVM's clock, in ns. */
 static uint64_t clock_ns(const uint8_t *structure, uint64_t tsc)
 {
 	const int8_t shift = (int8_t)structure[28];
 	const uint64_t ticks = tsc - gim_load(structure + 8, 8);
 	const uint64_t scaled = shift < 0 ? ticks >> -shift : ticks << shift;
-	__extension__ typedef unsigned __int128 wide;
-	return gim_load(structure + 16, 8) + (uint64_t)((wide)scaled * gim_load(structure + 24, 4) >> 32);
+	const uint64_t factor = gim_load(structure + 24, 4);
+	return gim_load(structure + 16, 8) + (gim_mul_high(scaled, factor) << 32 | scaled * factor >> 32);
 }
 
 static uint64_t wall_ns(const uint8_t *structure)
@@ -923,8 +925,7 @@ static uint64_t reference_time(struct sequence *sequence)
 	uint64_t time = 0;
 	check(sequence, gim_machine_rdmsr(side->machine, 0, 0x40000020, &time) == GIM_ACCESS_DONE, "there is no reference time");
 	assert_int_equal(gim_machine_read(side->machine, TSC_PAGE * PAGE, page, sizeof(page), NULL), 0);
-	__extension__ typedef unsigned __int128 wide;
-	const uint64_t by_page = (uint64_t)((wide)side->tsc * gim_load(page + 8, 8) >> 64) + gim_load(page + 16, 8);
+	const uint64_t by_page = gim_mul_high(side->tsc, gim_load(page + 8, 8)) + gim_load(page + 16, 8);
 	check(sequence, by_page == time, "the page says %" PRIu64 ", the counter %" PRIu64, by_page, time);
 	return time;
 }
@@ -959,8 +960,8 @@ static void move_on(struct sequence *sequence, uint64_t tsc_hz, uint64_t tsc)
 
 static void run_ns(struct sequence *sequence, uint64_t ns)
 {
-	__extension__ typedef unsigned __int128 wide;
-	sequence->straight.tsc += (uint64_t)((wide)ns * sequence->config.tsc_hz / 1000000000);
+	const uint64_t hz = sequence->config.tsc_hz;
+	sequence->straight.tsc += gim_div_wide(gim_mul_high(ns, hz), ns * hz, 1000000000);
 	gim_machine_advance(sequence->straight.machine);
 }
 
