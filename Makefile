@@ -96,7 +96,7 @@ $(O)/%.o: %.S $(O)/flags
 	$(Q)$(CC) $(FLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # What it takes in whole.
-$(O)/cli/page.o: cli/page.css cli/page.js
+$(O)/cli/page.o: cli/page.css cli/page.js cli/report.js
 
 # The command and the examples see the one public header and nothing else of the library.
 $(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o): $(O)/%.o: %.c $(O)/include/gimstate.h $(O)/flags

@@ -18,7 +18,7 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
-	    strict, notes, resume, keep_going, sarif, markdown, html, recursive, origin;
+	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache;
 	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
@@ -81,6 +81,7 @@ int run_pack(const struct options *options, int count, char **operands);
 int run_unpack(const struct options *options, int count, char **operands);
 int run_rules(const struct options *options, int count, char **operands);
 int run_replay_guest(const struct options *options, int count, char **operands); /* replay --kernel, --resume */
+int run_report(const struct options *options, int count, char **operands);
 int run_replay(const struct options *options, int count, char **operands);
 int run_fields(const struct options *options, int count, char **operands);
 int run_complete(const struct options *options, int count, char **operands);

@@ -147,6 +147,12 @@ static const struct option_row check_options[] = {
     END,
 };
 
+static const struct option_row report_options[] = {
+    {"html", 0, AT(html), NULL, "print a page for browsers, which needs nothing else"},
+    {"svg", 0, AT(svg), NULL, "print the map of the file alone, as an image"},
+    END,
+};
+
 static const struct option_row merge_options[] = {
     {"origin", 'o', AT(origin), NULL, "put the report's name before the states', as web1: for web1.ndjson"},
     REPORTS,
@@ -186,6 +192,8 @@ const struct command commands[] = {
     {"dump", "FILE", "show every field of the guest interface's state", dump_options, 1, 1, run_dump, .implied = 1},
     {"info", "FILE", "say on one screen what the state is", json_options, 1, 1, run_info, .implied = 1},
     {"units", "FILE", "list the units with their sizes", json_options, 1, 1, run_units, .implied = 1},
+    {"report", "FILE", "show the state as a page: what it is, its map, its guest interface explained, its vCPUs", report_options, 1, 1,
+     run_report, .implied = 1},
     {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify, .implied = 1},
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract, .implied = 1},
     {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get, .implied = 1},

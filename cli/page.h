@@ -3,7 +3,7 @@
 #ifndef PAGE_H
 #define PAGE_H
 
-extern const char page_style[], page_script[]; /* page.css and page.js */
+extern const char page_style[], page_script[], report_script[]; /* page.css, page.js of check, report.js */
 
 /* From the document's type to <body>, and from the script (NULL: there is none) to the end, on stdout. */
 void page_begin(const char *title);

@@ -36,6 +36,26 @@ int spool_fd(struct gim_error *error)
 	return fd;
 }
 
+static bool write_all(int fd, const char *bytes, size_t size)
+{
+	for (ssize_t written; size; bytes += written, size -= (size_t)written)
+		if ((written = TEMP_FAILURE_RETRY(write(fd, bytes, size))) <= 0)
+			return false;
+	return true;
+}
+
+int spool_fill(int fd, int from, struct gim_error *error)
+{
+	char piece[1 << 16];
+	ssize_t got;
+	while ((got = TEMP_FAILURE_RETRY(read(from, piece, sizeof(piece)))) > 0)
+		if (!write_all(fd, piece, (size_t)got))
+			return error_set(error, GIM_E_IO,
+			                 "cannot write to a file in %s for what is set aside: %s (TMPDIR may name another folder)",
+			                 folder_of(), strerror(errno));
+	return got < 0 ? error_set(error, GIM_E_IO, "cannot be read: %s", strerror(errno)) : 0;
+}
+
 FILE *spool_open(struct gim_error *error)
 {
 	const int fd = spool_fd(error);

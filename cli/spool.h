@@ -9,7 +9,9 @@
 
 /* A descriptor for reading and writing, the caller's; -1: it was said why not. */
 int spool_fd(struct gim_error *error);
-/* The same as a stream; NULL: it was said why not. */
+/* Copy all that `from` still holds to such a descriptor. */
+int spool_fill(int fd, int from, struct gim_error *error);
+/* A file without a name as a stream; NULL: it was said why not. */
 FILE *spool_open(struct gim_error *error);
 /* Print all that stands in it, or `size` bytes from `from` on. Returns a negative code when it was not written or cannot be read. */
 int spool_print(FILE *spool, FILE *stream, struct gim_error *error);

@@ -230,6 +230,12 @@ unsigned gim_state_parts(const struct gim_state *state, const char *path);
 size_t gim_value_text(const struct gim_value *value, char *text, size_t size_bytes);
 size_t gim_value_meaning(const struct gim_value *value, char *text, size_t size_bytes);
 
+/* What the tables say of a value's field: what it is, and which specification that is from; "" where nothing is said. Both live as long as the library. */
+const char *gim_value_help(const struct gim_value *value);
+const char *gim_value_source(const struct gim_value *value);
+/* Where a specification that the tables name ("TLFS, timers") can be read; NULL: nowhere that is known. */
+const char *gim_source_url(const char *source);
+
 /* What was decoded as JSON (docs/gimstate-json.md): an object {"source": …, "gim": …, …} of the records named in names (comma-separated; NULL: all that were
  * decoded). A new reference, the caller's. */
 int gim_state_json(const struct gim_state *state, const char *names, struct json_t **json, struct gim_error *error);

@@ -1,23 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The HTML page in a real browser: the matrix, the filter by keyboard-reachable controls, links, dark mode, print; nothing on the console, nothing fetched.
-browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || { echo "chromium is not here"; exit 77; }
+find_browser
 mkdir states
 for state in hyperv-4 kvm none; do cp "$SAMPLES/$state.sav" states; done
 cp "$SAMPLES/kvm.sav" 'states/<img src=x onerror=alert(1)>&amp;.sav'
 : >states/empty.sav
 "$GIMSTATE" check -r states -t vbox:7.2 -t vbox:5.2 -t bad:1 --html >page.html
-# browse PAGE OPTIONS…: what the page is after its scripts ran; what the console got is in the file console.
-browse() {
-	local page=$1
-	shift
-	HOME=$PWD timeout 300 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions \
-		--disable-background-networking --disable-component-update --disable-sync --host-resolver-rules='MAP * ~NOTFOUND' \
-		--user-data-dir="$PWD/profile" --enable-logging=stderr --virtual-time-budget=2000 "$@" "file://$PWD/$page" 2>log
-	grep -E 'CONSOLE' log >>console
-}
-: >console
-browse page.html --dump-dom >dom.html
-[ -s dom.html ] || { echo "the browser does not start here"; exit 77; }
+try_browser page.html
 # What is tried stands in a copy, behind the page's own script.
 cat >try.html <<'END'
 <script>
@@ -66,7 +55,6 @@ document.body.append(out);
 </script>
 END
 cat page.html try.html >tried.html
-result() { sed -n '/<pre id="said">/,/<\/pre>/p' | sed 's/<[^>]*>//g; s/&amp;/\&/g'; }
 browse tried.html --dump-dom | result
 echo "== dark and narrow"
 browse tried.html --dump-dom --window-size=400,800 --blink-settings=preferredColorScheme=0 | result | grep -E '^(contrast|ground|wider)'

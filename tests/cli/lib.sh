@@ -24,3 +24,25 @@ poke() {
 find_bytes() {
 	grep -abo -m 1 -e "$2" "$1" | head -n 1 | cut -d: -f1
 }
+
+# Pages in a browser without a window. What its console got is in the file console.
+find_browser() {
+	browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || { echo "chromium is not here"; exit 77; }
+	: >console
+}
+# browse PAGE OPTIONS…: what the page is after its scripts ran; what the console got is in the file console.
+browse() {
+	local page=$1
+	shift
+	HOME=$PWD timeout 300 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-extensions \
+		--disable-background-networking --disable-component-update --disable-sync --host-resolver-rules='MAP * ~NOTFOUND' \
+		--user-data-dir="$PWD/profile" --enable-logging=stderr --virtual-time-budget=2000 "$@" "file://$PWD/$page" 2>log
+	grep -E 'CONSOLE' log >>console
+}
+# try_browser PAGE: skip where the browser does not start.
+try_browser() {
+	browse "$1" --dump-dom >dom.html
+	[ -s dom.html ] || { echo "the browser does not start here"; exit 77; }
+}
+# What a page's own script said, in its element "said".
+result() { sed -n '/<pre id="said">/,/<\/pre>/p' | sed 's/<[^>]*>//g; s/&amp;/\&/g'; }
