@@ -34,7 +34,7 @@ Q := $(if $(V),,@)
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 \
-	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh
+	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
@@ -145,8 +145,8 @@ $(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # Replayed by a main of ours, or with FUZZER searched on by libFuzzer's.
-$(O)/tests/fuzz/fuzz_probe.o: LIBRARY_INCLUDES += -Icli
-$(O)/tests/fuzz/fuzz_probe: $(HARNESS_OBJECTS)
+$(O)/tests/fuzz/fuzz_probe.o $(O)/tests/fuzz/fuzz_gdb.o: LIBRARY_INCLUDES += -Icli
+$(O)/tests/fuzz/fuzz_probe $(O)/tests/fuzz/fuzz_gdb: $(HARNESS_OBJECTS)
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)

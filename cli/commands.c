@@ -124,6 +124,7 @@ static const struct option_row replay_options[] = {
     {"save-at", 0, AT(save_at), "MS OUT", "after MS milliseconds write the whole machine to OUT, a bundle, and end"},
     {"resume", 0, AT(resume), NULL,
      "go on with the guest itself that FILE holds: a machine that --save-at wrote, or a saved state with memory"},
+    {"gdb", 0, AT(gdb), "PORT", "with --resume: the guest waits for a debugger (GDB's target remote) at this TCP port of 127.0.0.1"},
     {"symbols", 0, AT(symbols), "MAP", "with --resume: name where each vCPU came to by this System.map"},
     JSON,
     {"junit", 0, AT(junit), NULL, "print a JUnit report, a test for each expectation"},

@@ -103,6 +103,8 @@ static int check_options(const struct options *options, int count)
 		       ".zst";
 	else if (options->symbols && !options->resume)
 		text = "--symbols names where a guest came to that --resume goes on with";
+	else if (options->gdb && !options->resume)
+		text = "--gdb is for a guest that --resume goes on with";
 	else if (options->probe.count || options->layout || options->tap || options->junit || options->repeat)
 		text = "--probe, --layout, --repeat, --tap and --junit are for probes, not for a kernel";
 	else if (options->engine && strcmp(options->engine, "auto") != 0 && strcmp(options->engine, "kvm") != 0)
@@ -128,7 +130,11 @@ static int take_options(const struct options *options, struct guest_options *how
 {
 	static const struct unit ones[] = {{"", 1}, {NULL, 0}}, ms[] = {{"", 1000000}, {"ms", 1000000}, {NULL, 0}};
 	uint64_t vcpus = 0;
-	how->timeout_ns = UINT64_C(1000000000) * DEFAULT_TIMEOUT_S;
+	uint64_t port = 0;
+	how->timeout_ns = options->gdb ? 0 : UINT64_C(1000000000) * DEFAULT_TIMEOUT_S; /* a person takes any time */
+	if (!take(options->gdb, ones, UINT16_MAX, &port))
+		return wrong(options, "--gdb takes a TCP port, from 1 to 65535");
+	how->gdb_port = (uint16_t)port;
 	if (!take(options->timeout, times, TIME_MAX_NS, &how->timeout_ns) || !take(options->for_time, times, TIME_MAX_NS, &how->for_ns))
 		return wrong(options, "--for and --timeout take a time above 0 and of at most a day: seconds, or a number with ms or s");
 	if (!take(options->smp, ones, 1024, &vcpus))
@@ -227,6 +233,8 @@ static int run_it(const char *file, const struct options *options, struct guest_
 		status = source_open(file, SOURCE_FIELDS, how->resume, &how->state, error);
 	console->state = how->state;
 	console->symbols = symbols;
+	if (!status && how->gdb_port)
+		fprintf(stderr, "gimstate: the guest waits for a debugger: target remote 127.0.0.1:%u\n", how->gdb_port);
 	if (!status)
 		status = guest_run(how, result, error);
 	gim_state_free(&how->state);

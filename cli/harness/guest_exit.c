@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a guest exits for: MSRs, the local APIC, ports, calls, and what nobody serves. All with the lock. */
+#include "guest_debug.h"
 #include "guest_resume.h"
 
 #include "guest64.h"
@@ -213,8 +214,10 @@ static int serve_port(struct guest *guest, uint32_t vcpu, struct kvm_run *run, s
 /* Nobody can serve it: the vCPU stays at the instruction. */
 static int end_by_exit(struct guest *guest, struct guest_vcpu *vcpu, uint32_t reason, struct gim_error *error)
 {
-	guest->end = reason == KVM_EXIT_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_UNRUNNABLE;
 	vcpu->exited = false;
+	if (guest_debug_exit(guest, vcpu))
+		return 0;
+	guest->end = reason == KVM_EXIT_SHUTDOWN ? GUEST_SHUT_DOWN : GUEST_UNRUNNABLE;
 	return vm_describe_exit(&guest->vm, vcpu->id, error);
 }
 

@@ -45,8 +45,9 @@ struct guest {
 	bool foreign;
 	struct gim_memory *memory;
 	struct guest_log log;
-	struct gim_state *before; /* its guest interface when it began to run */
-	enum guest_end end;       /* when it failed: why */
+	struct guest_debug *debug; /* a debugger may come; or NULL */
+	struct gim_state *before;  /* its guest interface when it began to run */
+	enum guest_end end;        /* when it failed: why */
 
 	/* One thread at a time has the machine and all that follows; none has it in the guest. */
 	pthread_mutex_t lock;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A guest's vCPUs: their registers at the start, what reaches them from outside, and the thread that each is run by. */
-#include "guest_parts.h"
+#include "guest_debug.h"
 
 #include "image.h"
 #include "output.h"
@@ -67,7 +67,7 @@ int guest_boot_registers(struct guest *guest, const struct image *image, struct 
  */
 bool guest_can_run(const struct guest *guest, const struct guest_vcpu *vcpu)
 {
-	if (guest->holding)
+	if (guest->holding || guest_debug_holds(guest, vcpu->id))
 		return false;
 	if (vcpu->init || vcpu->activity == VCPU_RUNS)
 		return true;
@@ -125,6 +125,8 @@ static int take_interrupt(struct guest *guest, struct guest_vcpu *vcpu, struct g
 	struct vm_vcpu *own = &guest->vm.vcpus[vcpu->id];
 	struct apic *apic = &guest->apics.items[vcpu->id];
 	int vector = apic_pending(apic);
+	if (guest_debug_steps(guest))
+		return own->run->request_interrupt_window = 0; /* a step is one of what the guest does by itself */
 	if (vcpu->nmi) {
 		vcpu->nmi = false;
 		if (ioctl(own->fd, KVM_NMI))
@@ -162,7 +164,7 @@ static int enter(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error 
 	guest->inside--;
 	vcpu->inside = false;
 	vcpu->exited = !result;
-	if (guest->holding && !guest->inside)
+	if ((guest->holding || guest->debug) && !guest->inside)
 		(void)pthread_cond_broadcast(&guest->changed);
 	if (own->run->cr8 != apic->tpr >> 4)
 		apic->tpr = (uint32_t)own->run->cr8 << 4;
@@ -178,7 +180,7 @@ static int step(struct guest *guest, struct guest_vcpu *vcpu)
 	if (!result && guest->vm.pages_moved)
 		result = place_pages(guest, error);
 	/* While it waited for the others, somebody may have come. */
-	if (result || guest->stop || guest->holding || vcpu->init || vcpu->activity == VCPU_WAITS)
+	if (result || guest->stop || guest->holding || guest_debug_holds(guest, vcpu->id) || vcpu->init || vcpu->activity == VCPU_WAITS)
 		return result;
 	result = take_interrupt(guest, vcpu, error);
 	return result ? result : enter(guest, vcpu, error);

@@ -3,6 +3,7 @@
  * Running a guest that boots: a thread for each vCPU, and one, the caller's, that is the clock. A single lock stands around the machine, the APICs and the devices; a vCPU
  * gives it up while it is in the guest. Who has something for a vCPU that is inside kicks it out.
  */
+#include "guest_debug.h"
 #include "guest_resume.h"
 
 #include "engine.h"
@@ -217,7 +218,7 @@ static void run_clock(struct guest *guest, uint64_t start_ns)
 		apics_advance(&guest->apics, tsc);
 		const uint64_t machine = gim_machine_deadline(guest->machine), apics = apics_deadline(&guest->apics);
 		guest->clock_until = machine < apics ? machine : apics;
-		if (guest->clock_until == GIM_UNKNOWN && is_idle(guest)) {
+		if (guest->clock_until == GIM_UNKNOWN && !guest->debug && is_idle(guest)) {
 			guest_fail(guest, tell_idle(guest));
 			break;
 		}
@@ -304,6 +305,7 @@ static int run(struct guest *guest, struct guest_result *result, struct gim_erro
 		guest_fail(guest, status);
 	run_clock(guest, start_ns);
 	stop_threads(guest);
+	guest_debug_end(guest);
 	status = finish(guest, start_ns, result, error);
 	(void)pthread_mutex_unlock(&guest->lock);
 	return status;
@@ -335,6 +337,7 @@ static int allocate(struct guest *guest, uint32_t vcpus, struct gim_error *error
 
 static void free_guest(struct guest *guest)
 {
+	guest_debug_close(guest);
 	guest_resume_close(guest);
 	vm_close(&guest->vm);
 	gim_machine_free(&guest->machine);
@@ -451,7 +454,9 @@ static int open_guest(struct guest *guest, struct gim_machine_config *config, st
 	result = guest->memory ? guest_resume(guest, error) : guest->options->resume ? guest_restore(guest, error) : boot(guest, error);
 	if (!result && guest->foreign)
 		result = guest_remember(guest, error);
-	return result ? result : vm_place_pages(&guest->vm, guest->machine, error);
+	if (!result)
+		result = vm_place_pages(&guest->vm, guest->machine, error);
+	return result || !guest->options->gdb_port ? result : guest_debug_open(guest, guest->options->gdb_port, error);
 }
 
 /* What the state or the caller says of the machine. */
@@ -485,7 +490,7 @@ static int find_saved(struct guest *guest, struct gim_machine_config *config, st
 		*error = own;
 	}
 	/* It may well run for ever, so that a look at it has an end of its own. */
-	if (guest->foreign && !guest->for_ns)
+	if (guest->foreign && !guest->for_ns && !guest->options->gdb_port)
 		guest->for_ns = DEFAULT_FOR_NS;
 	if (!result && guest->foreign)
 		result = guest_log_open(&guest->log, config->vcpus, error);

@@ -14,6 +14,7 @@
 
 #include "../pgm.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,6 +139,9 @@ __asm__(CODE_BEGIN(clock_guest) "0: movups %xmm1, 32\n"
 __asm__(CODE_BEGIN(waiting_guest) "0: incl 0\n sti\n hlt\n jmp 0b\n" HANDLERS CODE_END(waiting_guest));
 /* In protected mode it looks for devices, then raises an exception without a table of handlers. */
 __asm__(CODE_BEGIN(lost_guest) ".code32\n0: inb $0x61, %al\n movb %al, 0\n outw %ax, $0x70\n ud2\n" CODE_END(lost_guest));
+/* In protected mode it counts; the nop is at CODE + 6. */
+__asm__(CODE_BEGIN(count_guest) ".code32\n0: incl 0\n nop\n jmp 0b\n" CODE_END(count_guest));
+extern const uint8_t count_guest[], count_guest_end[];
 extern const uint8_t clock_guest[], clock_guest_end[], waiting_guest[], waiting_guest_end[], lost_guest[], lost_guest_end[];
 
 /* What a test changes of the state before it is written. */
@@ -428,7 +432,7 @@ static void put_nothing(void *user, char c)
 	(void)user, (void)c;
 }
 
-static void run(struct seen *seen, const struct gim_buffer *file, uint64_t for_ns)
+static void run(struct seen *seen, const struct gim_buffer *file, uint64_t for_ns, uint16_t gdb_port)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	struct gim_state *state = NULL;
@@ -443,6 +447,7 @@ static void run(struct seen *seen, const struct gim_buffer *file, uint64_t for_n
 	                                      .serial = put_nothing,
 	                                      .note = take_note,
 	                                      .report = take_report,
+	                                      .gdb_port = gdb_port,
 	                                      .user = seen};
 	if (guest_run(&options, &seen->result, &error))
 		fail_msg("%s", error.text);
@@ -453,7 +458,7 @@ static void run(struct seen *seen, const struct gim_buffer *file, uint64_t for_n
 	do {                                                                                                                               \
 		struct gim_buffer file = {0};                                                                                              \
 		make_state(&file, vcpus, code, (size_t)(code##_end - code), change);                                                       \
-		run(seen, &file, UINT64_C(1000000) * (for_ms));                                                                            \
+		run(seen, &file, UINT64_C(1000000) * (for_ms), 0);                                                                         \
 		gim_buffer_free(&file);                                                                                                    \
 	} while (0)
 
@@ -577,6 +582,13 @@ static void protect(struct guest_vcpu *vcpu, uint32_t id)
 	vcpu->idtr.limit = 0;
 }
 
+static void protect_first(struct guest_vcpu *vcpu, uint32_t id)
+{
+	protect(vcpu, id);
+	if (id)
+		vcpu->run.state = 6;
+}
+
 static void test_lost(void **unused)
 {
 	struct seen seen;
@@ -615,6 +627,102 @@ static void test_waiting(void **unused)
 	assert_int_equal(seen.pages, 0);
 }
 
+/*
+ * Under Debian's gdb.
+ */
+struct debugger {
+	char command[2048], said[8192];
+};
+
+static void *debug(void *user)
+{
+	struct debugger *debugger = (struct debugger *)user;
+	FILE *pipe = popen(debugger->command, "re");
+	size_t used = 0;
+	while (pipe && used < sizeof(debugger->said) - 1 && !feof(pipe) && !ferror(pipe))
+		used += fread(debugger->said + used, 1, sizeof(debugger->said) - 1 - used, pipe);
+	if (pipe)
+		(void)pclose(pipe);
+	return NULL;
+}
+
+/* Run the guest with a debugger that is told these lines, each an -ex of its own. */
+static void run_debugged(struct seen *seen, struct debugger *debugger, uint32_t vcpus, change_fn *change, const char *const *lines)
+{
+	struct gim_buffer file = {0};
+	pthread_t thread;
+	const uint16_t port = (uint16_t)(20000 + getpid() % 20000);
+	*debugger = (struct debugger){.said = ""};
+	size_t used = (size_t)snprintf(debugger->command, sizeof(debugger->command),
+	                               "timeout 60 gdb -nx -batch -ex 'set pagination off' -ex 'target remote 127.0.0.1:%u'", port);
+	for (; *lines; lines++)
+		used += (size_t)snprintf(debugger->command + used, sizeof(debugger->command) - used, " -ex '%s'", *lines);
+	used += (size_t)snprintf(debugger->command + used, sizeof(debugger->command) - used, " -ex kill 2>&1 </dev/null");
+	assert_true(used < sizeof(debugger->command));
+	make_state(&file, vcpus, count_guest, (size_t)(count_guest_end - count_guest), change);
+	assert_int_equal(pthread_create(&thread, NULL, debug, debugger), 0);
+	run(seen, &file, 0, port);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	gim_buffer_free(&file);
+}
+
+static void expect(const struct debugger *debugger, const char *const *texts)
+{
+	const char *at = debugger->said;
+	for (; *texts; texts++) {
+		at = strstr(at, *texts);
+		if (!at)
+			fail_msg("gdb did not say \"%s\" in its place:\n%s", *texts, debugger->said);
+		at += strlen(*texts);
+	}
+}
+
+/* Breakpoints in the code and beside it, steps, memory and registers both ways; afterwards the code is what it was. */
+static void test_gdb(void **unused)
+{
+	static const char *const lines[] = {"info threads",
+	                                    "break *0x8006",
+	                                    "continue",
+	                                    "x/1dw 0x9000",
+	                                    "continue",
+	                                    "x/1dw 0x9000",
+	                                    "stepi",
+	                                    "print/x $eip",
+	                                    "set var *(int*)0x9000 = 100",
+	                                    "delete",
+	                                    "hbreak *0x8006",
+	                                    "continue",
+	                                    "x/1dw 0x9000",
+	                                    "set var $eax = 0x1234",
+	                                    "print/x $eax",
+	                                    "thread 2",
+	                                    "print/x $eip",
+	                                    "x/2xb 0x8006",
+	                                    NULL};
+	static const char *const texts[] = {"Thread 2 (vCPU 1 halts)",
+	                                    "Breakpoint 1, 0x00008006",
+	                                    "0x9000:\t1\n",
+	                                    "0x9000:\t2\n",
+	                                    "$1 = 0x8007",
+	                                    "Breakpoint 2, 0x00008006",
+	                                    "0x9000:\t101\n",
+	                                    "$2 = 0x1234",
+	                                    "$3 = 0x8000",
+	                                    "0x90\t0xeb",
+	                                    NULL};
+	struct seen seen;
+	struct debugger debugger;
+	(void)unused;
+	NEED_KVM;
+	if (system("gdb --version >/dev/null 2>&1"))
+		skip();
+	run_debugged(&seen, &debugger, 2, protect_first, lines);
+	expect(&debugger, texts);
+	assert_int_equal(seen.result.end, GUEST_KILLED);
+	assert_int_equal(seen.pages, 1);
+	assert_int_equal(word(&seen, 0, COUNT), 101);
+}
+
 #endif
 
 int main(void)
@@ -622,8 +730,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_log),    cmocka_unit_test(test_symbols),
 #ifdef __x86_64__
-	    cmocka_unit_test(test_fields), cmocka_unit_test(test_clock),   cmocka_unit_test(test_timer),
-	    cmocka_unit_test(test_events), cmocka_unit_test(test_lost),    cmocka_unit_test(test_waiting),
+	    cmocka_unit_test(test_fields), cmocka_unit_test(test_clock),   cmocka_unit_test(test_timer), cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_lost),   cmocka_unit_test(test_waiting), cmocka_unit_test(test_gdb),
 #endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
