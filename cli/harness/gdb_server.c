@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct gdb_server {
@@ -52,11 +53,13 @@ static void disconnect(struct gdb_server *server)
 
 static void connect_debugger(struct gdb_server *server)
 {
+	const struct timeval patience = {.tv_sec = 5}; /* with who takes no answers */
 	const int yes = 1;
 	server->connection = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (server->connection < 0)
 		return;
 	(void)setsockopt(server->connection, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	(void)setsockopt(server->connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	const unsigned thread = server->target->attach(server->target->target.user);
 	gdb_begin(&server->gdb, &server->target->target, thread);
 }
@@ -161,9 +164,6 @@ void gdb_server_close(struct gdb_server **server)
 		return;
 	if (own->has_thread) {
 		gdb_server_end(own);
-		/* It may be in the middle of sending. */
-		if (own->connection >= 0)
-			(void)shutdown(own->connection, SHUT_RD);
 		(void)pthread_join(own->thread, NULL);
 	}
 	const int files[] = {own->listener, own->connection, own->wakener};
