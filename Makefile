@@ -32,9 +32,9 @@ CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
 
-DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
+DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 \
-	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb
+	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb lzop
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter error,$(W)),-Werror) \

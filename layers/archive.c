@@ -4,7 +4,6 @@
 #include "layer.h"
 #include "packed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,34 +22,17 @@ static const char *plain(const char *name)
 	return name;
 }
 
-/* For the sentence of an error: the first files that there are. */
-struct names {
-	char text[128];
-	size_t used;
-	uint64_t count;
-};
-
-static void add_name(struct names *names, const char *name)
-{
-	const size_t length = strlen(name), room = sizeof(names->text) - names->used;
-	names->count++;
-	if (names->used && names->text[names->used - 1] == '.')
-		return;
-	const bool fits = length + sizeof(", , ...") <= room;
-	names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
-}
-
 static int open_named(struct gim_input *input, const char *name, struct gim_error *error)
 {
 	struct gim_unpacker *unpacker = NULL;
 	struct gim_unpacked member;
-	struct names names = {.used = 0};
+	struct gim_names names = {.used = 0};
 	int result = gim_unpacker_new(input, GIM_PACKED_ARCHIVE, NULL, &unpacker, error), more = 0;
 	while (!result && (more = gim_unpacker_next(unpacker, &member, error)) > 0) {
 		if (!strcmp(plain(member.name), plain(name)))
 			break;
 		if (member.kind == GIM_MEMBER_FILE)
-			add_name(&names, plain(member.name));
+			gim_names_add(&names, plain(member.name));
 	}
 	if (!result && more <= 0)
 		result = more ? more
@@ -68,7 +50,7 @@ static int only_name(struct gim_input *input, char **name, struct gim_error *err
 {
 	struct gim_unpacker *unpacker = NULL;
 	struct gim_unpacked member;
-	struct names names = {.used = 0};
+	struct gim_names names = {.used = 0};
 	char *first = NULL;
 	int result = gim_unpacker_new(input, GIM_PACKED_ARCHIVE, NULL, &unpacker, error), more = 0;
 	while (!result && (more = gim_unpacker_next(unpacker, &member, error)) > 0) {
@@ -76,7 +58,7 @@ static int only_name(struct gim_input *input, char **name, struct gim_error *err
 			continue;
 		if (!first && !(first = strdup(member.name)))
 			result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-		add_name(&names, plain(member.name));
+		gim_names_add(&names, plain(member.name));
 	}
 	result = more < 0 ? more : result;
 	if (!result && names.count != 1)

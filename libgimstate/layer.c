@@ -5,6 +5,7 @@
 #include "error.h"
 #include "state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,15 @@ int gim_input_member(struct gim_input *input, const char *name, struct gim_error
 	}
 	gim_input_close(input);
 	return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "what is packed more than %d times is not opened", DEPTH_MAX);
+}
+
+void gim_names_add(struct gim_names *names, const char *name)
+{
+	const size_t length = strlen(name), room = sizeof(names->text) - names->used;
+	const bool full = names->used && names->text[names->used - 1] == '.', fits = length + sizeof(", , ...") <= room;
+	names->count++;
+	if (!full)
+		names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
 }
 
 int gim_layers_describe(struct gim_state *state, struct gim_error *error)

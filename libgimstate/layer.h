@@ -48,6 +48,14 @@ const struct gim_layer_kind *gim_layer_find(const uint8_t *head, size_t size, bo
 /* Open the layer that *input is; it is closed on failure. */
 int gim_layer_open(struct gim_input *input, const struct gim_layer_kind *kind, const char *part, struct gim_error *error);
 
+/* For the sentence of an error: the names of the first parts that there are; begins as {0}. */
+struct gim_names {
+	char text[128];
+	size_t used;
+	uint64_t count; /* of all */
+};
+void gim_names_add(struct gim_names *names, const char *name);
+
 /* Attach to state what the layers of its input say of it. */
 int gim_layers_describe(struct gim_state *state, struct gim_error *error);
 

@@ -15,12 +15,14 @@ const struct gim_provider *const gim_providers[] = {
     &gim_provider_none, &gim_provider_minimal, &gim_provider_hyperv, &gim_provider_kvm, NULL,
 };
 
-extern const struct gim_layer_kind gim_layer_compressed, gim_layer_libvirt, gim_layer_archive;
+extern const struct gim_layer_kind gim_layer_compressed, gim_layer_libvirt, gim_layer_lzop, gim_layer_qcow2, gim_layer_archive;
 
 /* The last one takes everything that a part is asked of. */
 const struct gim_layer_kind *const gim_layers[] = {
     &gim_layer_compressed,
     &gim_layer_libvirt,
+    &gim_layer_lzop,
+    &gim_layer_qcow2,
     &gim_layer_archive,
     NULL,
 };
