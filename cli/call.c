@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *call_prefix = "gimstate ";
@@ -99,6 +100,43 @@ static int implied_operands(const struct command *command, int count, char **wor
 	return both ? 2 : 1;
 }
 
+/* A snapshot that an option names is the same as one that a path does: behind each operand that is a state and not the shell's. Returns how many those are,
+ * negative without memory. */
+static int name_snapshots(const struct command *command, const char *snapshot, int count, char **words, char **named)
+{
+	const bool only_states = !strchr(command->arguments, ' ');
+	const int states = only_states || count < command->implied ? count : command->implied;
+	int added = 0;
+	for (int i = 0; i < states; i++) {
+		if (words[i] == source_held() || words[i] == source_saved())
+			continue;
+		if (asprintf(&named[i], "%s//%s", words[i], snapshot) < 0)
+			return named[i] = NULL, -1;
+		words[i] = named[i];
+		added++;
+	}
+	return added;
+}
+
+/* Run it with the operands that there are now. */
+static int run_operands(const struct command *command, struct options *options, int count, char **words)
+{
+	if (!options->snapshot)
+		return command->run(options, count, words);
+	char **named = calloc((size_t)count + 1, sizeof(*named));
+	const int added = named ? name_snapshots(command, options->snapshot, count, words, named) : -1;
+	int status;
+	if (added > 0)
+		status = command->run(options, count, words);
+	else
+		status = usage_error(command, options->json,
+		                     added ? "out of memory" : "--snapshot goes with a FILE; the shell's state is one already");
+	for (int i = 0; named && i < count; i++)
+		free(named[i]);
+	free(named);
+	return status;
+}
+
 static int run_command(const struct command *command, struct options *options, int count, char **words)
 {
 	int operands = 0;
@@ -135,7 +173,7 @@ static int run_command(const struct command *command, struct options *options, i
 		return usage_error(command, options->json, "%s needs %s", command->name, command->arguments);
 	if (command->max >= 0 && operands > command->max)
 		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
-	return command->run(options, operands, words);
+	return run_operands(command, options, operands, words);
 }
 
 /* A mistake in the words before "--json" must be told as JSON too. */

@@ -2,6 +2,7 @@
 /* gimstate info: what the state is, on one screen. */
 #include "command.h"
 #include "output.h"
+#include "snapshots.h"
 #include "source.h"
 
 #include <inttypes.h>
@@ -190,14 +191,39 @@ static void print_text(const struct gim_state *state, const char *file)
 		put_number(state, "guest OS", "hyperv.guest_os_id");
 }
 
+/* libvirt's save image around it, and how that stores the stream. */
+static void put_libvirt(const struct gim_state *state)
+{
+	struct gim_value value;
+	char text[64] = "";
+	if (!look_up(state, "libvirt.format", &value))
+		return;
+	(void)gim_value_text(&value, text, sizeof(text));
+	put_label("libvirt");
+	printf("save image, %s", text);
+	if (look_up(state, "libvirt.was_running", &value))
+		printf(", of a VM that was %s", value.number ? "running" : "paused");
+	putchar('\n');
+}
+
+static void put_snapshots(const struct gim_state *state, const json_t *list)
+{
+	struct gim_value value;
+	char id[64] = "";
+	if (look_up(state, "snapshot.id", &value))
+		(void)snprintf(id, sizeof(id), "%.*s", (int)value.length_bytes, value.bytes);
+	snapshots_put(list, id);
+}
+
 /* The document holds the records whole, but of the guest only what is on the screen. */
-static int print_json(const struct gim_state *state, const char *file, const struct remarks *remarks, struct gim_error *error)
+static int print_json(const struct gim_state *state, const char *file, json_t *snapshots, const struct remarks *remarks,
+                      struct gim_error *error)
 {
 	static const char *const keys[] = {"vcpus", "ram_bytes", "tsc_hz", "virtual_ns"};
 	json_t *body = NULL, *all = NULL;
 	struct gim_value value;
 	char text[256] = "";
-	if (gim_state_json(state, "source,gim", &body, error) || gim_state_json(state, "guest", &all, error)) {
+	if (gim_state_json(state, "source,gim,libvirt,snapshot", &body, error) || gim_state_json(state, "guest", &all, error)) {
 		json_decref(body);
 		return output_error(file, error, true);
 	}
@@ -215,11 +241,45 @@ static int print_json(const struct gim_state *state, const char *file, const str
 		(void)gim_value_meaning(&value, text, sizeof(text));
 	(void)json_object_set_new(guest, "os", *text ? json_text(text) : json_null());
 	(void)json_object_set_new(body, "guest", guest);
+	if (snapshots)
+		(void)json_object_set(body, "snapshots", snapshots);
 	remarks_json(remarks, error, body);
 	if (error->code && error->code != GIM_E_NO_UNIT)
 		(void)json_object_set_new(body, "error", error_json(file, error));
 	output_document(body, false);
 	return EXIT_YES;
+}
+
+/* The snapshots of the image that the state is in; or, when it is not said which of them, that could be. Standard input is read once. */
+static json_t *list_snapshots(const struct gim_state *state, const char *file)
+{
+	struct gim_value value;
+	const bool is_file = strcmp(file, "-") && strncmp(file, "-//", 3);
+	return is_file && (!state || look_up(state, "snapshot.id", &value)) ? snapshots_list(file) : NULL;
+}
+
+/* An image with several states, none of which is chosen: what it holds is the answer. */
+static int print_image(const char *file, const json_t *snapshots, bool json)
+{
+	if (json) {
+		output_document(json_pack("{s:O}", "snapshots", snapshots), false);
+		return EXIT_YES;
+	}
+	put_label("file");
+	put_safe(stdout, file);
+	putchar('\n');
+	put_label("container");
+	printf("disk image with %zu snapshots; FILE//NAME is the state of one\n", json_array_size(snapshots));
+	snapshots_put(snapshots, NULL);
+	return EXIT_YES;
+}
+
+static int fail_open(const char *file, const struct gim_error *error, bool json)
+{
+	json_t *snapshots = error->code == GIM_E_ARGUMENT && !file[gim_path_file(file)] ? list_snapshots(NULL, file) : NULL;
+	const int status = snapshots ? print_image(file, snapshots, json) : output_error(file, error, json);
+	json_decref(snapshots);
+	return status;
 }
 
 int run_info(const struct options *options, int count, char **operands)
@@ -230,21 +290,25 @@ int run_info(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	struct remarks remarks = {NULL};
 	if (source_open(file, SOURCE_FIELDS, false, &state, &error))
-		return output_error(file, &error, options->json);
+		return fail_open(file, &error, options->json);
 	(void)gim_state_decode(state, GIM_PART_INFO | GIM_PART_GIM, remarks_take, &remarks, &error);
 	/* Releases before 5.0 have no GIM unit: that is an answer too. */
 	const bool failed = error.code && error.code != GIM_E_NO_UNIT;
 	int status = EXIT_YES;
+	json_t *snapshots = list_snapshots(state, file);
 	if (options->json) {
-		status = print_json(state, file, &remarks, &error);
+		status = print_json(state, file, snapshots, &remarks, &error);
 	} else {
 		print_text(state, file);
+		put_libvirt(state);
+		put_snapshots(state, snapshots);
 		remarks_print(&remarks, &error);
 		if (failed)
 			(void)output_error(file, &error, false);
 	}
 	if (failed)
 		status = error_decode_status(&error);
+	json_decref(snapshots);
 	remarks_free(&remarks);
 	gim_state_free(&state);
 	return status;

@@ -20,7 +20,7 @@ struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
 	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
-	    *timeout, *config, *write_baseline, *jobs, *shard, *cache;
+	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
 	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	struct words target, with, probe, error, ignore, command;
 };

@@ -10,6 +10,10 @@
 	{                                                                                                                                  \
 		"json", 0, AT(json), NULL, "print one JSON document"                                                                       \
 	}
+#define SNAPSHOT                                                                                                                           \
+	{                                                                                                                                  \
+		"snapshot", 0, AT(snapshot), "NAME", "the snapshot of that name or id in a disk image, as FILE//NAME"                      \
+	}
 #define REPORTS                                                                                                                            \
 	{"json", 0, AT(json), NULL, "print one JSON document"},                                                                            \
 	    {"ndjson", 0, AT(ndjson), NULL, "print a JSON document for each result as it comes, each on a line, then their sum"},          \
@@ -31,17 +35,17 @@ static const struct option_row dump_options[] = {
     {"all", 'a', AT(all), NULL, "all units that can be decoded, not the guest interface alone"},
     {"raw", 0, AT(raw), NULL, "the unit's payload as it is (default unit: GIM)"},
     {"hex", 0, AT(hex), NULL, "the unit's payload in hexadecimal (default unit: GIM)"},
+    SNAPSHOT,
     JSON,
     END,
 };
 
 static const struct option_row json_options[] = {JSON, END};
+static const struct option_row state_options[] = {SNAPSHOT, JSON, END};
 
 static const struct option_row verify_options[] = {
-    {"quick", 'q', AT(quick), NULL, "only what opening checks: header, directory and footer"},
-    JSON,
-    {"ndjson", 0, AT(ndjson), NULL, "print one JSON document per file, each on a line"},
-    END,
+    {"quick", 'q', AT(quick), NULL, "only what opening checks: header, directory and footer"}, SNAPSHOT, JSON,
+    {"ndjson", 0, AT(ndjson), NULL, "print one JSON document per file, each on a line"},       END,
 };
 
 static const struct option_row extract_options[] = {
@@ -50,6 +54,7 @@ static const struct option_row extract_options[] = {
     {"screenshot", 0, AT(screenshot), NULL, "the screenshot, a PNG image"},
     {"output", 'o', AT(output), "OUT", "write to the file OUT instead of standard output"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    SNAPSHOT,
     {"json", 0, AT(json), NULL, "print one JSON document about it; needs -o"},
     END,
 };
@@ -60,6 +65,7 @@ static const struct option_row set_options[] = {
     {"in-place", 'i', AT(in_place), NULL, "change FILE itself"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
     {"gim-only", 0, AT(gim_only), NULL, "change feature words in the GIM unit alone, not where CPUID shows them"},
+    SNAPSHOT,
     JSON,
     END,
 };
@@ -74,6 +80,7 @@ static const struct option_row convert_options[] = {
     {"lossy", 0, AT(lossy), NULL, "also when values are lost that the new layout cannot hold"},
     {"dry-run", 'n', AT(dry_run), NULL, "say what would be filled, dropped and lost, and write nothing"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    SNAPSHOT,
     JSON,
     END,
 };
@@ -81,6 +88,7 @@ static const struct option_row convert_options[] = {
 static const struct option_row diff_options[] = {
     {"all", 'a', AT(all), NULL, "show also what is no difference: clocks that went on, defaults, how the states are written"},
     {"exact", 'x', AT(exact), NULL, "all of that is a difference too"},
+    SNAPSHOT,
     JSON,
     END,
 };
@@ -90,6 +98,7 @@ static const struct option_row pack_options[] = {
     {"with", 'w', AT(with), "NAME[/INST][@PASS]...", "pack this unit beside the guest interface; may be given several times"},
     {"whole", 0, AT(whole), NULL, "pack all of FILE"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    SNAPSHOT,
     JSON,
     END,
 };
@@ -126,6 +135,7 @@ static const struct option_row replay_options[] = {
      "go on with the guest itself that FILE holds: a machine that --save-at wrote, or a saved state with memory"},
     {"gdb", 0, AT(gdb), "PORT", "with --resume: the guest waits for a debugger (GDB's target remote) at this TCP port of 127.0.0.1"},
     {"symbols", 0, AT(symbols), "MAP", "with --resume: name where each vCPU came to by this System.map"},
+    SNAPSHOT,
     JSON,
     {"junit", 0, AT(junit), NULL, "print a JUnit report, a test for each expectation"},
     {"tap", 0, AT(tap), NULL, "print TAP, a test for each expectation"},
@@ -144,6 +154,7 @@ static const struct option_row check_options[] = {
     {"config", 'c', AT(config), "FILE", "the configuration; without it .gimstate.json of this folder"},
     {"write-baseline", 0, AT(write_baseline), "FILE", "write a configuration that accepts all that is found now"},
     {"force", 'f', AT(force), NULL, "overwrite that"},
+    SNAPSHOT,
     REPORTS,
     END,
 };
@@ -169,10 +180,17 @@ static const struct option_row fields_options[] = {
 static const struct option_row shell_options[] = {
     {"command", 'c', AT(command), "COMMAND...", "run this line, and end; may be given several times"},
     {"keep-going", 'k', AT(keep_going), NULL, "go on after a line that fails"},
+    SNAPSHOT,
     END,
 };
 
 static const struct option_row open_options[] = {
+    {"force", 'f', AT(force), NULL, "forget changes that are not saved"},
+    SNAPSHOT,
+    END,
+};
+
+static const struct option_row quit_options[] = {
     {"force", 'f', AT(force), NULL, "forget changes that are not saved"},
     END,
 };
@@ -191,13 +209,13 @@ static const struct option_row no_options[] = {END};
 
 const struct command commands[] = {
     {"dump", "FILE", "show every field of the guest interface's state", dump_options, 1, 1, run_dump, .implied = 1},
-    {"info", "FILE", "say on one screen what the state is", json_options, 1, 1, run_info, .implied = 1},
-    {"units", "FILE", "list the units with their sizes", json_options, 1, 1, run_units, .implied = 1},
+    {"info", "FILE", "say on one screen what the state is", state_options, 1, 1, run_info, .implied = 1},
+    {"units", "FILE", "list the units with their sizes", state_options, 1, 1, run_units, .implied = 1},
     {"report", "FILE", "show the state as a page: what it is, its map, its guest interface explained, its vCPUs", report_options, 1, 1,
      run_report, .implied = 1},
     {"verify", "FILE...", "check the integrity and report all findings", verify_options, 1, -1, run_verify, .implied = 1},
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract, .implied = 1},
-    {"get", "FILE PATH...", "print the values of fields", json_options, 2, -1, run_get, .implied = 1},
+    {"get", "FILE PATH...", "print the values of fields", state_options, 2, -1, run_get, .implied = 1},
     {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set, .implied = 1},
     {"convert", "IN [OUT]", "write the state in another layout or container, and say what that changes", convert_options, 1, 2, run_convert,
      .implied = 1},
@@ -229,7 +247,7 @@ const struct command commands[] = {
     {"changes", "", "list the changes that can be undone and redone", no_options, 0, 0, run_changes, .needs = NEEDS_STATE},
     {"source", "SCRIPT", "run the lines of a file", no_options, 1, 1, run_source, .needs = NEEDS_SHELL},
     {"echo", "[TEXT...]", "print a line", no_options, 0, -1, run_echo, .needs = NEEDS_SHELL},
-    {"quit", "", "end the shell; asks when changes are not saved, and in a script refuses", open_options, 0, 0, run_quit,
+    {"quit", "", "end the shell; asks when changes are not saved, and in a script refuses", quit_options, 0, 0, run_quit,
      .needs = NEEDS_SHELL},
     {"quit!", "", "end the shell, and forget changes that are not saved", no_options, 0, 0, run_quit_anyway, .needs = NEEDS_SHELL},
     {"start", "[ENGINE]", "bring the state to life in a machine: engine kvm, core, or auto", no_options, 0, 1, run_start,

@@ -568,6 +568,9 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
                  struct gim_error *error)
 {
 	struct gim_output *output;
+	if (gim_state_is_part(state) && input_is(from, path))
+		return error_set(error, GIM_E_ARGUMENT,
+		                 "the state is a part of its file, and the rest would be lost; another OUT takes the state alone");
 	if (gim_output_new(path, replace, &output, error))
 		return error->code;
 	return output_end(output, write_named(state, how, from, path, output, error), error);

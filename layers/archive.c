@@ -62,9 +62,9 @@ static int only_name(struct gim_input *input, char **name, struct gim_error *err
 	}
 	result = more < 0 ? more : result;
 	if (!result && names.count != 1)
-		result = gim_fail(error, GIM_E_FORMAT, 0,
-		                  "this is an archive, and no bundle, that holds %s: name the state in it, as in FILE//NAME",
-		                  names.count ? names.text : "no file");
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_EMPTY], 0,
+		                       "this is an archive, and no bundle, that holds %s: name the state in it, as in FILE//NAME",
+		                       names.count ? names.text : "no file");
 	if (unpacker)
 		(void)gim_unpacker_return(&unpacker, input);
 	if (result)

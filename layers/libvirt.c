@@ -68,10 +68,12 @@ static int read_header(struct gim_input *input, struct libvirt *header, uint32_t
 	if (result)
 		return result;
 	if (got < sizeof(bytes))
-		return gim_fail(error, GIM_E_TRUNCATED, got, "the libvirt save image ends in its header of %d bytes", HEADER_BYTES);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], got, "the libvirt save image ends in its header of %d bytes",
+		                     HEADER_BYTES);
 	if (!memcmp(bytes, MAGIC_PART, MAGIC_BYTES))
-		return gim_fail(error, GIM_E_TRUNCATED, 0,
-		                "this libvirt save image is incomplete: the save did not come to its end, and libvirt does not restore it");
+		return gim_fail_rule(
+		    error, &gim_layer_rules[GIM_LAYER_UNFINISHED], 0,
+		    "this libvirt save image is incomplete: the save did not come to its end, and libvirt does not restore it");
 	struct gim_cursor cursor = {.bytes = bytes, .size = sizeof(bytes), .position = MAGIC_BYTES};
 	*header = (struct libvirt){.version = gim_cursor_u32(&cursor)};
 	if (header->version > VERSION_MAX) {
@@ -96,7 +98,8 @@ static int read_text(const struct image *image, uint32_t offset, uint32_t end, c
 {
 	const char *found = memchr(image->data + offset, 0, end - offset);
 	if (!found)
-		return gim_fail(error, GIM_E_CORRUPT, HEADER_BYTES + (uint64_t)offset, "the libvirt save image's %s does not end", what);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], HEADER_BYTES + (uint64_t)offset,
+		                     "the libvirt save image's %s does not end", what);
 	*text = (struct gim_text){image->data + offset, (uint32_t)(found - (image->data + offset))};
 	return 0;
 }
@@ -105,21 +108,21 @@ static int read_data(struct gim_input *input, struct image *image, uint32_t size
 {
 	size_t got;
 	if (!size || size > DATA_MAX)
-		return gim_fail(error, GIM_E_LIMIT, MAGIC_BYTES + 4,
-		                "the libvirt save image has a description of %u bytes; 1 to %u are read", size, DATA_MAX);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], MAGIC_BYTES + 4,
+		                     "the libvirt save image has a description of %u bytes; 1 to %u are read", size, DATA_MAX);
 	if (input->size != GIM_UNKNOWN && input->size - HEADER_BYTES < size)
-		return gim_fail(error, GIM_E_TRUNCATED, input->size, "the libvirt save image ends in its description, which has %u bytes",
-		                size);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], input->size,
+		                     "the libvirt save image ends in its description, which has %u bytes", size);
 	if (cookie >= size)
-		return gim_fail(error, GIM_E_CORRUPT, MAGIC_BYTES + 16, "the libvirt save image's cookie begins at byte %u of %u", cookie,
-		                size);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], MAGIC_BYTES + 16,
+		                     "the libvirt save image's cookie begins at byte %u of %u", cookie, size);
 	image->data = malloc(size);
 	if (!image->data)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	int result = gim_input_read(input, HEADER_BYTES, image->data, size, &got, error);
 	if (!result && got < size)
-		result = gim_fail(error, GIM_E_TRUNCATED, HEADER_BYTES + (uint64_t)got,
-		                  "the libvirt save image ends in its description, which has %u bytes", size);
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], HEADER_BYTES + (uint64_t)got,
+		                       "the libvirt save image ends in its description, which has %u bytes", size);
 	if (!result)
 		result = read_text(image, 0, cookie ? cookie : size, "description", &image->header.xml, error);
 	if (!result && cookie)
@@ -178,6 +181,7 @@ static int describe(struct gim_layer *layer, struct gim_state *state, struct gim
 const struct gim_layer_kind gim_layer_libvirt = {
     .within = "in the libvirt save image",
     .bid = bid,
+    .more = true,
     .open = open_image,
     .read = read_stream,
     .end = end_image,

@@ -50,7 +50,7 @@ static int read_whole(struct lzop *lzop, void *bytes, size_t size, struct gim_er
 	int result = gim_input_read(&lzop->layer.below, lzop->at, bytes, size, &got, error);
 	lzop->at += got;
 	if (!result && got < size)
-		result = gim_fail(error, GIM_E_TRUNCATED, lzop->at, "the lzop file ends here, in the middle");
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], lzop->at, "the lzop file ends here, in the middle");
 	return result;
 }
 
@@ -133,8 +133,8 @@ static int read_header(struct lzop *lzop, struct gim_error *error)
 		return result;
 	const uint32_t found = checksum(lzop->flags & HEADER_CRC32, bytes, cursor.size);
 	if (found != wanted)
-		return gim_fail(error, GIM_E_CORRUPT, lzop->at - 4, "the lzop file's header has the checksum 0x%08x, and says 0x%08x",
-		                found, wanted);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], lzop->at - 4,
+		                     "the lzop file's header has the checksum 0x%08x, and says 0x%08x", found, wanted);
 	if (method < 1 || method > 3)
 		return gim_fail(error, GIM_E_UNSUPPORTED, MAGIC_BYTES, "the lzop file is compressed by method %u; 1 to 3 (LZO1X) are read",
 		                method);
@@ -162,7 +162,8 @@ static int check_sums(const struct lzop *lzop, uint32_t adler32, uint32_t crc32,
 {
 	if ((lzop->flags & adler32 && checksum(false, bytes, size) != sums->adler32) ||
 	    (lzop->flags & crc32 && checksum(true, bytes, size) != sums->crc32))
-		return gim_fail(error, GIM_E_CORRUPT, offset, "the lzop file's block that begins here has another checksum than it says");
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], offset,
+		                     "the lzop file's block that begins here has another checksum than it says");
 	return 0;
 }
 
@@ -188,7 +189,8 @@ static int unpack(struct lzop *lzop, size_t packed, size_t unpacked, uint64_t of
 		return 0;
 	}
 	if (gim_lzo_decode(lzop->packed, packed, lzop->block, unpacked, &at))
-		return gim_fail(error, GIM_E_CORRUPT, offset + at, "the lzop file's block cannot be unpacked further");
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], offset + at,
+		                     "the lzop file's block cannot be unpacked further");
 	return 0;
 }
 
@@ -208,9 +210,9 @@ static int next_block(struct lzop *lzop, struct gim_error *error)
 	if (result)
 		return result;
 	if (unpacked > BLOCK_MAX || !packed || packed > unpacked || unpacked / RATIO_MAX > packed)
-		return gim_fail(error, GIM_E_CORRUPT, begin,
-		                "the lzop file's block that begins here is said to have %u bytes, compressed %u, which is impossible",
-		                unpacked, packed);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], begin,
+		                     "the lzop file's block that begins here is said to have %u bytes, compressed %u, which is impossible",
+		                     unpacked, packed);
 	result = read_sums(lzop, ADLER32_OUT, CRC32_OUT, &out, error);
 	if (!result && packed < unpacked)
 		result = read_sums(lzop, ADLER32_IN, CRC32_IN, &in, error);

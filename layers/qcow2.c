@@ -93,7 +93,7 @@ static int read_whole(struct state *state, uint64_t offset, void *bytes, size_t 
 	size_t got;
 	int result = gim_input_read(&state->layer.below, offset, bytes, size, &got, error);
 	if (!result && got < size)
-		result = gim_fail(error, GIM_E_TRUNCATED, offset + got, "the qcow2 image ends in %s", what);
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset + got, "the qcow2 image ends in %s", what);
 	return result;
 }
 
@@ -122,15 +122,15 @@ static bool is_table(const struct state *state, uint64_t offset, uint64_t size)
 static int check_offset(const struct state *state, uint64_t entry, uint64_t offset, const char *what, struct gim_error *error)
 {
 	if (offset & (cluster_bytes(state) - 1))
-		return gim_fail(error, GIM_E_CORRUPT, entry,
-		                "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where no cluster begins", what, offset);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
+		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where no cluster begins", what, offset);
 	if (offset >= state->image.file_bytes)
-		return gim_fail(error, GIM_E_CORRUPT, entry,
-		                "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", behind the file's end at 0x%" PRIx64, what, offset,
-		                state->image.file_bytes);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
+		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", behind the file's end at 0x%" PRIx64, what,
+		                     offset, state->image.file_bytes);
 	if (is_table(state, offset, cluster_bytes(state)))
-		return gim_fail(error, GIM_E_CORRUPT, entry,
-		                "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where a table of the image is", what, offset);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
+		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where a table of the image is", what, offset);
 	return 0;
 }
 
@@ -212,9 +212,9 @@ static int load_compressed(struct state *state, uint64_t entry, uint64_t where, 
 		return 0;
 	state->cluster_entry = 0;
 	if (at >= state->image.file_bytes)
-		return gim_fail(error, GIM_E_CORRUPT, where,
-		                "a compressed cluster is said to stand at 0x%" PRIx64 ", behind the qcow2 image's end at 0x%" PRIx64, at,
-		                state->image.file_bytes);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], where,
+		                     "a compressed cluster is said to stand at 0x%" PRIx64 ", behind the qcow2 image's end at 0x%" PRIx64,
+		                     at, state->image.file_bytes);
 	if (!state->cluster)
 		state->cluster = malloc(cluster_bytes(state));
 	if (!state->packed)
@@ -225,8 +225,8 @@ static int load_compressed(struct state *state, uint64_t entry, uint64_t where, 
 	if (!result)
 		result = (state->image.zstd ? unpack_zstd : unpack_deflate)(state, got, &unpacked, error);
 	if (!result && unpacked != cluster_bytes(state))
-		result = gim_fail(error, GIM_E_CORRUPT, at, "the compressed cluster here cannot be unpacked by %s",
-		                  state->image.zstd ? "zstd" : "deflate");
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], at,
+		                       "the compressed cluster here cannot be unpacked by %s", state->image.zstd ? "zstd" : "deflate");
 	if (!result)
 		state->cluster_entry = entry;
 	return result;
@@ -251,8 +251,8 @@ static int find_place(const struct state *state, const uint8_t *bytes, uint64_t 
 		const uint64_t left = part_bytes - inside % part_bytes;
 		*size = *size < left ? *size : (size_t)left;
 		if (zero && allocated)
-			return gim_fail(error, GIM_E_CORRUPT, where + 8, "the qcow2 image has part %u of a cluster as data and as zeros",
-			                (unsigned)part);
+			return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], where + 8,
+			                     "the qcow2 image has part %u of a cluster as data and as zeros", (unsigned)part);
 		*place = zero ? ZEROS : allocated ? *place : NOWHERE;
 	} else if (entry & L2_ZERO && state->image.version >= 3) {
 		*place = ZEROS;
@@ -358,11 +358,12 @@ static int consider(void *user, const struct qcow2_snapshot *snapshot)
 static int judge_choice(const struct choice *choice, uint32_t snapshots, struct gim_error *error)
 {
 	if (!choice->part && !snapshots)
-		return gim_fail(error, GIM_E_FORMAT, 60, "this is a qcow2 disk image without snapshots, so that it holds no VM's state");
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_EMPTY], 60,
+		                     "this is a qcow2 disk image without snapshots, so that it holds no VM's state");
 	if (!choice->part && !choice->with_state)
-		return gim_fail(error, GIM_E_FORMAT, 60,
-		                "this is a qcow2 disk image whose snapshots, %u, are of the disk alone: they hold no VM's state",
-		                snapshots);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_EMPTY], 60,
+		                     "this is a qcow2 disk image whose snapshots, %u, are of the disk alone: they hold no VM's state",
+		                     snapshots);
 	if (!choice->part && choice->named > 1)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the image has %u snapshots of a VM: %s; choose one, as in FILE//NAME",
 		                choice->named, choice->names.text);
@@ -387,23 +388,23 @@ static int place_state(struct state *state, struct gim_error *error)
 	const uint64_t size = chosen->shown.state_bytes,
 		       tables = (chosen->disk_bytes >> reach) + !!(chosen->disk_bytes & ((UINT64_C(1) << reach) - 1));
 	if (chosen->l1_entries > L1_MAX)
-		return gim_fail(error, GIM_E_LIMIT, chosen->offset + 8, "the snapshot has an L1 table of %u entries; QEMU makes at most %d",
-		                chosen->l1_entries, L1_MAX);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], chosen->offset + 8,
+		                     "the snapshot has an L1 table of %u entries; QEMU makes at most %d", chosen->l1_entries, L1_MAX);
 	if (chosen->l1_offset & (cluster_bytes(state) - 1) || chosen->l1_offset >= state->image.file_bytes ||
 	    (uint64_t)chosen->l1_entries * 8 > state->image.file_bytes - chosen->l1_offset)
-		return gim_fail(error, GIM_E_CORRUPT, chosen->offset,
-		                "the snapshot's L1 table of %u entries is said to stand at 0x%" PRIx64
-		                ", which is not in the file, or where no cluster begins",
-		                chosen->l1_entries, chosen->l1_offset);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], chosen->offset,
+		                     "the snapshot's L1 table of %u entries is said to stand at 0x%" PRIx64
+		                     ", which is not in the file, or where no cluster begins",
+		                     chosen->l1_entries, chosen->l1_offset);
 	if (tables >= chosen->l1_entries || ((size - 1) >> reach) >= chosen->l1_entries - tables)
-		return gim_fail(error, GIM_E_CORRUPT, chosen->offset,
-		                "the snapshot is said to have %" PRIu64 " bytes of VM state behind %" PRIu64
-		                " of disk, and its L1 table has only %u entries",
-		                size, chosen->disk_bytes, chosen->l1_entries);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], chosen->offset,
+		                     "the snapshot is said to have %" PRIu64 " bytes of VM state behind %" PRIu64
+		                     " of disk, and its L1 table has only %u entries",
+		                     size, chosen->disk_bytes, chosen->l1_entries);
 	if (size > limits.size_bytes || (size > limits.free_bytes && size / limits.ratio > state->image.file_bytes))
-		return gim_fail(error, GIM_E_LIMIT, chosen->offset,
-		                "the snapshot is said to have %" PRIu64 " bytes of VM state, in a file of %" PRIu64, size,
-		                state->image.file_bytes);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], chosen->offset,
+		                     "the snapshot is said to have %" PRIu64 " bytes of VM state, in a file of %" PRIu64, size,
+		                     state->image.file_bytes);
 	state->start = tables << reach;
 	return 0;
 }
@@ -512,6 +513,7 @@ const struct gim_layer_kind gim_layer_qcow2 = {
     .bid = bid,
     .seeks = true,
     .parts = true,
+    .more = true,
     .open = open_image,
     .read = read_state,
     .end = end_state,

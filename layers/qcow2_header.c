@@ -4,6 +4,7 @@
 
 #include "cursor.h"
 #include "error.h"
+#include "layer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,12 +88,13 @@ int qcow2_read_header(struct gim_input *input, struct qcow2 *image, struct gim_e
 	read.snapshot_count = gim_cursor_u32(&cursor);
 	read.snapshots_offset = gim_cursor_u64(&cursor);
 	if (cursor.failed || (read.version >= 3 && got < HEADER_V3))
-		return gim_fail(error, GIM_E_TRUNCATED, got, "the qcow2 image ends in its header");
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], got, "the qcow2 image ends in its header");
 	if (read.version != 2 && read.version != 3)
 		return gim_fail(error, GIM_E_VERSION, 4, "the qcow2 image has version %u, and 2 and 3 are known", read.version);
 	if (read.cluster_bits < CLUSTER_BITS_MIN || read.cluster_bits > CLUSTER_BITS_MAX)
-		return gim_fail(error, GIM_E_CORRUPT, 20, "the qcow2 image has clusters of 2^%u bytes; 2^%d to 2^%d are possible",
-		                read.cluster_bits, CLUSTER_BITS_MIN, CLUSTER_BITS_MAX);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], 20,
+		                     "the qcow2 image has clusters of 2^%u bytes; 2^%d to 2^%d are possible", read.cluster_bits,
+		                     CLUSTER_BITS_MIN, CLUSTER_BITS_MAX);
 	result = read_features(&cursor, encryption, &read, error);
 	if (!result)
 		result = read_backing(input, backing, backing_bytes, &read, error);
@@ -100,20 +102,21 @@ int qcow2_read_header(struct gim_input *input, struct qcow2 *image, struct gim_e
 		return result;
 	read.table_bits = read.cluster_bits - (read.extended ? 4 : 3);
 	if (read.snapshot_count > SNAPSHOTS_MAX)
-		return gim_fail(error, GIM_E_LIMIT, 60, "the qcow2 image has %u snapshots; QEMU makes at most %d", read.snapshot_count,
-		                SNAPSHOTS_MAX);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], 60,
+		                     "the qcow2 image has %u snapshots; QEMU makes at most %d", read.snapshot_count, SNAPSHOTS_MAX);
 	if (read.snapshot_count &&
 	    (read.snapshots_offset & ((UINT64_C(1) << read.cluster_bits) - 1) || read.snapshots_offset >= input->size))
-		return gim_fail(error, GIM_E_CORRUPT, 64,
-		                "the qcow2 image's table of snapshots is said to stand at 0x%llx, which no cluster begins at",
-		                (unsigned long long)read.snapshots_offset);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], 64,
+		                     "the qcow2 image's table of snapshots is said to stand at 0x%llx, where no cluster of the file begins",
+		                     (unsigned long long)read.snapshots_offset);
 	*image = read;
 	return 0;
 }
 
 static int fail_table(uint64_t offset, uint32_t index, struct gim_error *error)
 {
-	return gim_fail(error, GIM_E_TRUNCATED, offset, "the qcow2 image ends in its table of snapshots, in number %u", index + 1);
+	return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset, "the qcow2 image ends in its table of snapshots, in number %u",
+	                     index + 1);
 }
 
 /* What follows the numbers of fixed sizes: more numbers, in later versions more of them, and two texts. */
@@ -160,9 +163,9 @@ static int read_entry(struct gim_input *input, uint64_t offset, uint32_t index, 
 	if (cursor.failed)
 		return fail_table(offset + got, index, error);
 	if (extra_bytes > EXTRA_MAX)
-		return gim_fail(error, GIM_E_LIMIT, offset + ENTRY_BYTES - 4,
-		                "number %u of the qcow2 image's snapshots has %u more bytes; QEMU knows at most %d", index + 1, extra_bytes,
-		                EXTRA_MAX);
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], offset + ENTRY_BYTES - 4,
+		                     "number %u of the qcow2 image's snapshots has %u more bytes; QEMU knows at most %d", index + 1,
+		                     extra_bytes, EXTRA_MAX);
 	const size_t rest = extra_bytes + id_bytes + name_bytes;
 	result = gim_input_read(input, offset + ENTRY_BYTES, bytes, rest, &more, error);
 	cursor = (struct gim_cursor){.bytes = bytes, .size = more, .big = true};

@@ -127,6 +127,9 @@ int gim_state_open_memory(const void *bytes, size_t size_bytes, struct gim_state
 /* How much of a path names a file: all of it, but for "FILE//NAME", where it is the length of FILE. */
 size_t gim_path_file(const char *path);
 
+/* Is it a part of its file, so that written in the file's place it would take the rest away: in an archive, an image of a disk, libvirt's save image? */
+bool gim_state_is_part(const struct gim_state *state);
+
 /* Close and free; *state becomes NULL. NULL and a pointer to NULL are fine. */
 void gim_state_free(struct gim_state **state);
 

@@ -9,6 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct gim_rule gim_layer_rules[GIM_LAYER_RULES] = {
+    [GIM_LAYER_DAMAGED] = {"WRAP-DAMAGED", GIM_ERROR, GIM_E_CORRUPT, .help = "what a state is wrapped in is not damaged",
+                           .why = "the state in it cannot be read beyond that", .mend = "take another copy of the file",
+                           .source = "QEMU's and libvirt's formats, as their own readers check them"},
+    [GIM_LAYER_CUT] = {"WRAP-CUT", GIM_ERROR, GIM_E_TRUNCATED, .help = "what a state is wrapped in does not end too early",
+                       .why = "what is missing is lost", .mend = "take another copy of the file",
+                       .source = "QEMU's and libvirt's formats, as their own readers check them"},
+    [GIM_LAYER_LIMIT] = {"WRAP-LIMIT", GIM_ERROR, GIM_E_LIMIT, .help = "sizes of what a state is wrapped in stay within limits",
+                         .why = "a small file could ask for all memory", .mend = "nothing; nobody writes such a file",
+                         .source = "the limits of QEMU, libvirt and lzop"},
+    [GIM_LAYER_UNFINISHED] = {"WRAP-UNFINISHED", GIM_ERROR, GIM_E_TRUNCATED, .help = "the save came to its end",
+                              .why = "libvirt does not restore such an image", .mend = "save the VM again",
+                              .source = "libvirt src/qemu/qemu_saveimage.c"},
+    [GIM_LAYER_EMPTY] = {"WRAP-EMPTY", GIM_ERROR, GIM_E_FORMAT, .help = "what could wrap a state does, and one alone",
+                         .why = "there is no state to read, or it is not said which", .mend = "name the state, as in FILE//NAME",
+                         .source = "gimstate"},
+};
+
 void gim_input_wrap(struct gim_input *input, struct gim_layer *layer, const struct gim_layer_kind *kind, bool seekable, uint64_t size)
 {
 	layer->kind = kind;
@@ -71,6 +89,15 @@ void gim_names_add(struct gim_names *names, const char *name)
 	names->count++;
 	if (!full)
 		names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
+}
+
+/* A bundle is written as one again. */
+bool gim_state_is_part(const struct gim_state *state)
+{
+	unsigned parts = 0;
+	for (const struct gim_layer *each = state->input.layer; each; each = each->below.layer)
+		parts += each->kind->more;
+	return parts > (state->origin ? 1 : 0);
 }
 
 int gim_layers_describe(struct gim_state *state, struct gim_error *error)

@@ -21,6 +21,7 @@ struct gim_layer_kind {
 	bool seeks; /* any place of the input below must be readable: a stream is copied to a file first */
 	bool once;  /* what it gives is never one of its kind again */
 	bool parts; /* it has parts with names, as in FILE//NAME */
+	bool more;  /* the file has more than what it gives, which would be lost were that written in its place */
 	/* Wrap an input that nothing was read of (gim_input_wrap). part: the one to open; NULL: there must be but one. The caller closes the input on failure. */
 	int (*open)(struct gim_input *input, const char *part, struct gim_error *error);
 	/* As gim_input_read of the input that it became; of a stream, offset only tells how much was read before. */
@@ -33,6 +34,10 @@ struct gim_layer_kind {
 	/* As gim_snapshots_visit. NULL: it has none. */
 	int (*snapshots)(struct gim_input *input, gim_snapshot_fn *visit, void *user, struct gim_error *error);
 };
+
+/* What is wrong with what a state is wrapped in. */
+enum gim_layer_rule { GIM_LAYER_DAMAGED, GIM_LAYER_CUT, GIM_LAYER_LIMIT, GIM_LAYER_UNFINISHED, GIM_LAYER_EMPTY, GIM_LAYER_RULES };
+extern const struct gim_rule gim_layer_rules[GIM_LAYER_RULES];
 
 extern const struct gim_layer_kind *const gim_layers[]; /* NULL-terminated (registry.c) */
 

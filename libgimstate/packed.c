@@ -135,7 +135,10 @@ static void end_layer(struct gim_layer *layer)
 }
 
 /* No input is told to be one by its first bytes: who opens it decides. */
-static const struct gim_layer_kind unpacker_kind = {.within = "unpacked", .read = read_layer, .end = end_layer};
+static const struct gim_layer_kind unpacker_kinds[] = {
+    [GIM_PACKED_STREAM] = {.within = "unpacked", .read = read_layer, .end = end_layer},
+    [GIM_PACKED_ARCHIVE] = {.within = "in the archive", .more = true, .read = read_layer, .end = end_layer},
+};
 
 void gim_unpacker_free(struct gim_unpacker **unpacker)
 {
@@ -151,7 +154,7 @@ void gim_unpacker_input(struct gim_unpacker *unpacker, struct gim_input *input)
 
 struct gim_unpacker *gim_unpacker_of(const struct gim_input *input)
 {
-	return input->layer && input->layer->kind == &unpacker_kind ? (struct gim_unpacker *)(void *)input->layer : NULL;
+	return input->layer && input->layer->kind->read == read_layer ? (struct gim_unpacker *)(void *)input->layer : NULL;
 }
 
 bool gim_unpacker_return(struct gim_unpacker **unpacker, struct gim_input *input)
@@ -265,7 +268,7 @@ int gim_unpacker_new(struct gim_input *input, enum gim_packed packed, const stru
 		gim_input_close(input);
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	}
-	made->layer = (struct gim_layer){&unpacker_kind, *input};
+	made->layer = (struct gim_layer){&unpacker_kinds[packed], *input};
 	*input = (struct gim_input){.fd = -1};
 	made->packed = packed;
 	made->limits = limits ? *limits : usual;

@@ -19,10 +19,5 @@ extern const struct gim_layer_kind gim_layer_compressed, gim_layer_libvirt, gim_
 
 /* The last one takes everything that a part is asked of. */
 const struct gim_layer_kind *const gim_layers[] = {
-    &gim_layer_compressed,
-    &gim_layer_libvirt,
-    &gim_layer_lzop,
-    &gim_layer_qcow2,
-    &gim_layer_archive,
-    NULL,
+    &gim_layer_compressed, &gim_layer_libvirt, &gim_layer_lzop, &gim_layer_qcow2, &gim_layer_archive, NULL,
 };

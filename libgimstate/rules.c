@@ -30,6 +30,8 @@ int gim_rules_visit(gim_rule_fn *visit, void *user)
 		result = visit_table(gim_load_rules, GIM_LOAD_RULES, visit, user);
 	if (!result)
 		result = visit_table(gim_packed_rules, GIM_PACKED_RULES, visit, user);
+	if (!result)
+		result = visit_table(gim_layer_rules, GIM_LAYER_RULES, visit, user);
 	for (const struct gim_provider *const *each = gim_providers; !result && *each; each++)
 		result = visit_table((*each)->rules, (*each)->rule_count, visit, user);
 	for (const struct gim_format *const *each = gim_formats; !result && *each; each++)

@@ -42,7 +42,7 @@ static int verify(struct gim_input *input, const struct gim_verify_options *opti
 	const struct gim_format *format;
 	struct gim_error unknown = GIM_ERROR_INIT;
 	int result = gim_format_find(input, &format, &unknown);
-	if (result == GIM_E_FORMAT) {
+	if (result == GIM_E_FORMAT && !unknown.rule) {
 		/* A missing magic is a finding, not a refusal to answer: the first format says so in its own terms. */
 		format = gim_formats[0];
 		tally->guess = unknown.text;

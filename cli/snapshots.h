@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The snapshots of a disk image, as info shows them. */
+#ifndef SNAPSHOTS_H
+#define SNAPSHOTS_H
+
+#include "gimstate.h"
+
+#include <jansson.h>
+
+/* A list of the snapshots in the image that path names or names a snapshot of; NULL: it is no such image, or it cannot be read. The caller's. */
+json_t *snapshots_list(const char *path);
+
+/* A line for each; chosen (NULL: none): the one whose state is shown. */
+void snapshots_put(const json_t *list, const char *chosen_id);
+
+#endif
