@@ -218,7 +218,7 @@ static int load_compressed(struct state *state, uint64_t entry, uint64_t where, 
 	if (!state->cluster)
 		state->cluster = malloc(cluster_bytes(state));
 	if (!state->packed)
-		state->packed = malloc(SECTOR_BYTES << size_bits);
+		state->packed = malloc((size_t)SECTOR_BYTES << size_bits);
 	if (!state->cluster || !state->packed)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	int result = gim_input_read(&state->layer.below, at, state->packed, size, &got, error);
