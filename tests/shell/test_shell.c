@@ -314,7 +314,7 @@ static void completion(void **state)
 	type(&terminal, "set hyperv.features.hi\t+rel\t\t"); /* a field takes =, a bit of it a comma */
 	expect_row(&terminal, "s.sav> set hyperv.features.hints=+relaxed_timing");
 	type(&terminal, "\025dump --r\t\025");
-	type(&terminal, "info --\t");
+	type(&terminal, "info --j\t");
 	expect_row(&terminal, "s.sav> info --json");
 	type(&terminal, "\025source s.\t");
 	expect_row(&terminal, "s.sav> source s.sav");
