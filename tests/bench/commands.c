@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Measures what dump, info and get cost on a large state and on a small one: system calls, memory, time of the process against true's. */
 #include "bench.h"
-
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
-extern char **environ;
+#include "process.h"
 
 enum { ROUNDS = 100 };
-
-struct cost {
-	double wall_s;
-	long resident_kib;
-};
-
-static struct cost run(char *const *words)
-{
-	posix_spawn_file_actions_t actions;
-	struct rusage usage;
-	pid_t child;
-	int status = 0;
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	const double start = now_s();
-	must(!posix_spawnp(&child, words[0], &actions, NULL, words, environ), "cannot start a command");
-	must(wait4(child, &status, 0, &usage) == child && !status, "a command failed");
-	const struct cost cost = {now_s() - start, usage.ru_maxrss};
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return cost;
-}
-
-static struct cost cheapest(char *const *words)
-{
-	struct cost best = {1e9, 0};
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		const struct cost cost = run(words);
-		best.wall_s = cost.wall_s < best.wall_s ? cost.wall_s : best.wall_s;
-		best.resident_kib = cost.resident_kib > best.resident_kib ? cost.resident_kib : best.resident_kib;
-	}
-	return best;
-}
 
 /* Lines of strace's log; -1 when there is no strace. */
 static long system_calls(char *const *words)
@@ -67,10 +29,10 @@ static long system_calls(char *const *words)
 static void measure(const char *large, const char *small, const char *name, char *argument, double true_s)
 {
 	char *words[] = {getenv("GIMSTATE"), (char *)(uintptr_t)name, (char *)(uintptr_t)large, argument, NULL};
-	const struct cost on_large = cheapest(words);
+	const struct cost on_large = cheapest(words, ROUNDS);
 	const long calls_large = system_calls(words);
 	words[2] = (char *)(uintptr_t)small;
-	const struct cost on_small = cheapest(words);
+	const struct cost on_small = cheapest(words, ROUNDS);
 	const long calls_small = system_calls(words);
 	printf("%-5s 1 GiB / 256 kB  %5.2f x in time; %.2f ms, true %.2f ms (limit %.2f); %ld and %ld system calls; %.1f MiB resident "
 	       "(limit 8)\n",
@@ -86,7 +48,7 @@ int main(int count, char **words)
 	must(getenv("GIMSTATE"), "GIMSTATE names the command to measure");
 	bench_state(large, mib << 20, 10);
 	bench_state(small, 256 << 10, 10);
-	const double true_s = cheapest(nothing).wall_s;
+	const double true_s = cheapest(nothing, ROUNDS).wall_s;
 	measure(large, small, "dump", NULL, true_s);
 	measure(large, small, "info", NULL, true_s);
 	measure(large, small, "get", "gim.provider", true_s);
