@@ -186,6 +186,7 @@ static void print_text(const struct gim_state *state, const char *file)
 	else if (!put_if_any(state, "interfaces", "gim.interfaces"))
 		printf("%-10s none in use\n", "interfaces");
 	(void)put_if_any(state, "in use", "qemu.enlightenments");
+	(void)put_if_any(state, "configured", "qemu.configured");
 	put_text(state, "layout", "gim.layout", "");
 	if (!machine || look_up(state, "hyperv.guest_os_id", &value))
 		put_number(state, "guest OS", "hyperv.guest_os_id");

@@ -228,6 +228,8 @@ static int decode_machine(struct decoding *decoding, struct gim_error *error)
 	if (!result)
 		result = store_enlightenments(decoding, object, error);
 	if (!result)
+		result = qemu_decode_configured(decoding->state, &decoding->items, object, decoding->report, decoding->user, error);
+	if (!result)
 		result = store_blocks(decoding, object, error);
 	return result;
 }

@@ -76,4 +76,9 @@ int qemu_compare_vcpus(struct qemu_items *items, gim_report_fn *report, void *us
 struct qemu_enlightenment;
 bool qemu_in_use(struct qemu_items *items, const struct qemu_enlightenment *enlightenment);
 
+/* Of a stream in libvirt's save image: store what the description of the VM configures, in the record "qemu", and report where the stream is another's. */
+struct gim_object;
+int qemu_decode_configured(struct gim_state *state, struct qemu_items *items, struct gim_object *object, gim_report_fn *report, void *user,
+                           struct gim_error *error);
+
 #endif

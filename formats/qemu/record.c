@@ -39,6 +39,8 @@ static const struct gim_field qemu_info_fields[] = {
     FIELD(qemu_info, uuid, .source = SOURCE, .help = "UUID of the machine"),
     FIELD(qemu_info, enlightenments, .show = GIM_STRING, .source = SOURCE,
           .help = "CPU properties that the guest has made use of, as the state tells; the stream does not say which ones it was offered"),
+    FIELD(qemu_info, configured, .show = GIM_STRING, .source = "libvirt's domain XML",
+          .help = "CPU properties of the guest interface that libvirt configures, where the stream is in its save image"),
     FIELD(qemu_info, described, .change = GIM_CHANGE_FORM, .show = GIM_BOOL, .max = 1, .source = SOURCE,
           .help = "a description of the sections follows the stream's end"),
     LIST(qemu_info, ram_block, qemu_ram_entry, .help = "blocks of RAM and ROM"),

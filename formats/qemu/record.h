@@ -25,7 +25,7 @@ struct qemu_device_entry {
 };
 
 struct qemu_info {
-	struct gim_text machine, accelerator, run_state, capabilities, uuid, enlightenments;
+	struct gim_text machine, accelerator, run_state, capabilities, uuid, enlightenments, configured;
 	uint8_t described;
 	struct gim_list ram_block, device;
 };

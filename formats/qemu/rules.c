@@ -81,4 +81,9 @@ const struct gim_rule qemu_rules[QEMU_RULES] = {
 			       "load it with the enlightenments that it was saved with; a stream of such a VM has the blocks synic-…")},
     [QEMU_UNDECODED] = {"GIM-QEMU-UNDECODED", GIM_NOTE, GIM_E_CORRUPT, NO_STATUS, "what a section holds is described, or in a table",
                         ACCEPTED("its bytes cannot be shown", "nothing; extract gives them")},
+    [QEMU_CONFIGURED] = {"GIM-QEMU-CONFIGURED", GIM_WARNING, GIM_E_VALUE, NO_STATUS,
+                         "a save image's description of the VM fits the stream in it",
+                         ACCEPTED(
+			     "libvirt starts QEMU as the description says, which then refuses the stream, or loses state without a word",
+			     "see the field libvirt.xml, and mend it with virsh save-image-edit")},
 };

@@ -133,6 +133,82 @@ static void test_archive(void **user)
 	gim_input_close(&input);
 }
 
+/* libvirt's image of a stream, with another description. */
+static struct gim_buffer wrap(const struct gim_buffer *stream, const char *xml)
+{
+	struct gim_buffer image = {.bytes = NULL};
+	gim_buffer_bytes(&image, "LibvirtQemudSave", 16);
+	gim_buffer_number(&image, 2, 4);
+	gim_buffer_number(&image, strlen(xml) + 1, 4);
+	while (image.size < HEADER_BYTES)
+		gim_buffer_number(&image, 0, 4);
+	gim_buffer_bytes(&image, xml, strlen(xml) + 1);
+	gim_buffer_bytes(&image, stream->bytes, stream->size);
+	return image;
+}
+
+static void note(void *user, const struct gim_finding *finding)
+{
+	char *text = user;
+	if (!strcmp(finding->rule->id, "GIM-QEMU-CONFIGURED"))
+		(void)snprintf(text + strlen(text), 1024 - strlen(text), "%s: %s|", finding->path, finding->text);
+}
+
+#define DOMAIN(inside) "<domain type='kvm'>" inside "</domain>"
+
+/* What is configured is shown, and where the stream is another VM's, that is told. */
+static void test_configured(void **user)
+{
+	static const struct {
+		const char *xml, *configured, *found; /* found: words of each finding, in their order */
+	} rows[] = {
+	    {DOMAIN("<vcpu>3</vcpu>"), "", ""},
+	    {DOMAIN("<vcpu current='3'>5</vcpu><os><type machine='pc-i440fx-11.1'/></os><cpu mode='host-passthrough'/>"
+	            "<features><hyperv><relaxed state='on'/><spinlocks retries='4095'/></hyperv></features>"
+	            "<clock><timer name='tsc' frequency='2599998000'/></clock>"),
+	     "hv-relaxed hv-spinlocks=4095 tsc-frequency=2599998000", ""},
+	    {DOMAIN("<vcpu>4</vcpu><os><type machine='pc-q35-11.1'/></os>"), "",
+	     "guest.vcpus: the stream has 3|says 4|qemu.machine: |pc-q35-11.1"},
+	    {DOMAIN("<clock><timer name='tsc' frequency='2000000000'/></clock>"), "tsc-frequency=2000000000",
+	     "guest.tsc_hz: |Mismatch between"},
+	    {DOMAIN("<clock><timer name='kvmclock' present='no'/></clock>"), "kvmclock=off", "made use of kvmclock,"},
+	    {DOMAIN("<features><kvm><hidden state='on'/></kvm></features>"), "kvm=off",
+	     "made use of kvmclock,|made use of kvm-asyncpf,|made use of kvm-asyncpf-int,|made use of kvm-pv-eoi,|made use of "
+	     "kvm-steal-time,|made use of "
+	     "kvm-poll-control,"},
+	    {DOMAIN("<features><hyperv mode='passthrough'/></features>"), "hv-passthrough", ""},
+	    {"<domain", NULL, "libvirt.xml: libvirt's description cannot be read"},
+	};
+	struct gim_input input;
+	(void)user;
+	unwrap("lv128-raw.save", &input);
+	struct gim_buffer stream = read_all(&input);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gim_buffer image = wrap(&stream, rows[i].xml);
+		struct gim_state *state = NULL;
+		char found[1024] = "", words[512];
+		assert_int_equal(gim_state_open_memory(image.bytes, image.size, &state, NULL), 0);
+		assert_int_equal(gim_state_decode(state, GIM_PART_INFO, note, found, NULL), 0);
+		const struct gim_value configured = gim_state_value(state, "qemu.configured");
+		assert_int_equal(configured.presence, rows[i].configured ? GIM_STORED : GIM_ABSENT);
+		if (rows[i].configured)
+			assert_string_equal(rows[i].configured,
+			                    configured.length_bytes ? strndupa(configured.bytes, configured.length_bytes) : "");
+		(void)snprintf(words, sizeof(words), "%s", rows[i].found);
+		const char *at = found;
+		for (char *rest = words, *word; (word = strsep(&rest, "|")) && *word; at += strlen(word)) {
+			at = strstr(at, word);
+			if (!at)
+				fail_msg("%s: %s lacks %s", rows[i].xml, found, word);
+		}
+		assert_int_equal(!*rows[i].found, !*found);
+		gim_state_free(&state);
+		gim_buffer_free(&image);
+	}
+	gim_buffer_free(&stream);
+	gim_input_close(&input);
+}
+
 int main(void)
 {
 	corpus_require();
@@ -140,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(test_libvirt),
 	    cmocka_unit_test(test_snapshot),
 	    cmocka_unit_test(test_archive),
+	    cmocka_unit_test(test_configured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
