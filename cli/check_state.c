@@ -174,21 +174,31 @@ static void judge_goals(struct check_job *job, const struct check_goal *goals, u
 	gim_check_free(&judging.check);
 }
 
+/* A save image of libvirt says itself which VM it is of. */
+static bool open_described(const struct check_job *job, char *name, size_t size, struct check_goal *goal, bool keyed)
+{
+	(void)snprintf(name, size, "libvirt:%s", job->state);
+	check_goal_open(goal, name, job->state, keyed);
+	return goal->target;
+}
+
 /* For the settings that the state itself leads to. */
 static void judge_beside(struct check_job *job, struct check_entry *entry)
 {
 	struct beside beside = {.state = job->state};
+	char described[sizeof(beside.found) + 8];
 	struct check_goal goal;
 	if (!job->settings)
 		look_beside(&beside);
-	if (!job->settings && !*beside.found) {
+	if (job->settings || *beside.found) {
+		check_goal_open(&goal, job->settings ? job->settings : beside.found, job->state, entry);
+	} else if (!open_described(job, described, sizeof(described), &goal, entry)) {
 		struct gim_error error = GIM_ERROR_INIT;
 		(void)error_set(&error, GIM_E_ARGUMENT,
 		                "what shall it be loaded into? There is no .vbox beside it: name a --target, e.g. vbox:7.2");
 		fail(job, &error);
 		return;
 	}
-	check_goal_open(&goal, job->settings ? job->settings : beside.found, job->state, entry);
 	judge_goals(job, &goal, 1, entry);
 	gim_target_free(&goal.target);
 }

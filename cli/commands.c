@@ -162,6 +162,7 @@ static const struct option_row check_options[] = {
 static const struct option_row report_options[] = {
     {"html", 0, AT(html), NULL, "print a page for browsers, which needs nothing else"},
     {"svg", 0, AT(svg), NULL, "print the map of the file alone, as an image"},
+    SNAPSHOT,
     END,
 };
 

@@ -178,6 +178,11 @@ static int describe(struct gim_layer *layer, struct gim_state *state, struct gim
 	return 0;
 }
 
+static struct gim_text settings(const struct gim_layer *layer)
+{
+	return ((const struct image *)(const void *)layer)->header.xml;
+}
+
 const struct gim_layer_kind gim_layer_libvirt = {
     .within = "in the libvirt save image",
     .bid = bid,
@@ -187,4 +192,5 @@ const struct gim_layer_kind gim_layer_libvirt = {
     .end = end_image,
     .record = &libvirt_record,
     .describe = describe,
+    .settings = settings,
 };

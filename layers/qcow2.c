@@ -75,9 +75,9 @@ struct state {
 	ZSTD_DCtx *zstd_context;
 };
 
-static uint64_t cluster_bytes(const struct state *state)
+static size_t cluster_bytes(const struct state *state)
 {
-	return UINT64_C(1) << state->image.cluster_bits;
+	return (size_t)1 << state->image.cluster_bits;
 }
 
 static unsigned table_reach_bits(const struct qcow2 *image)
@@ -270,9 +270,10 @@ static int read_file(struct state *state, uint64_t offset, uint64_t where, uint6
 /* Up to *size bytes at this place of the guest's disk, at most to the end of the cluster. *size: how many. */
 static int read_piece(struct state *state, uint64_t guest, void *bytes, size_t *size, struct gim_error *error)
 {
-	const unsigned reach = table_reach_bits(&state->image), entry_bytes = state->image.extended ? 16 : 8;
+	const unsigned reach = table_reach_bits(&state->image);
+	const size_t entry_bytes = state->image.extended ? 16 : 8;
 	const uint64_t inside = guest & (cluster_bytes(state) - 1), left = cluster_bytes(state) - inside;
-	const uint64_t index = guest >> state->image.cluster_bits & ((UINT64_C(1) << state->image.table_bits) - 1);
+	const size_t index = (size_t)(guest >> state->image.cluster_bits & ((UINT64_C(1) << state->image.table_bits) - 1));
 	enum place place = NOWHERE;
 	*size = *size < left ? *size : (size_t)left;
 	int result = load_table(state, guest >> reach, error);

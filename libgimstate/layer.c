@@ -91,6 +91,25 @@ void gim_names_add(struct gim_names *names, const char *name)
 		names->used += (size_t)snprintf(names->text + names->used, room, "%s%s", names->used ? ", " : "", fits ? name : "...");
 }
 
+int gim_layers_settings(struct gim_input *input, struct gim_text *settings, struct gim_error *error)
+{
+	for (unsigned depth = 0; depth < GIM_LAYERS_MAX; depth++) {
+		uint8_t head[GIM_HEAD_BYTES];
+		size_t size;
+		int result = gim_input_peek(input, head, sizeof(head), &size, error);
+		const struct gim_layer_kind *kind = result ? NULL : gim_layer_find(head, size, false);
+		if (!result && kind)
+			result = gim_layer_open(input, kind, NULL, error);
+		if (result)
+			return result;
+		if (kind && kind->settings)
+			return *settings = kind->settings(input->layer), 0;
+		if (!kind)
+			break;
+	}
+	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "nothing in it describes a VM as libvirt does");
+}
+
 /* A bundle is written as one again. */
 bool gim_state_is_part(const struct gim_state *state)
 {

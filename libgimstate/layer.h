@@ -3,7 +3,11 @@
 #ifndef GIM_LAYER_H
 #define GIM_LAYER_H
 
+#include "field.h"
 #include "input.h"
+
+/* How often one thing may be wrapped in another. */
+#define GIM_LAYERS_MAX 6
 
 struct gim_state;
 struct gim_record;
@@ -31,6 +35,8 @@ struct gim_layer_kind {
 	/* What it says of the state: a top record, and a function that attaches its object. May be NULL. */
 	const struct gim_record *record;
 	int (*describe)(struct gim_layer *layer, struct gim_state *state, struct gim_error *error);
+	/* The settings of the VM, as they would stand in a settings file. NULL: it has none. */
+	struct gim_text (*settings)(const struct gim_layer *layer);
 	/* As gim_snapshots_visit. NULL: it has none. */
 	int (*snapshots)(struct gim_input *input, gim_snapshot_fn *visit, void *user, struct gim_error *error);
 };
@@ -60,6 +66,9 @@ struct gim_names {
 	uint64_t count; /* of all */
 };
 void gim_names_add(struct gim_names *names, const char *name);
+
+/* Open the layers of an input down to the first that has the VM's settings; *settings lives as long as the input. GIM_E_NO_UNIT: there are none. */
+int gim_layers_settings(struct gim_input *input, struct gim_text *settings, struct gim_error *error);
 
 /* Attach to state what the layers of its input say of it. */
 int gim_layers_describe(struct gim_state *state, struct gim_error *error);

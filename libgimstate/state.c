@@ -28,7 +28,6 @@ static const struct gim_format *highest_bidder(const uint8_t *head, size_t size)
 
 int gim_format_find(struct gim_input *input, const struct gim_format **format, struct gim_error *error)
 {
-	enum { LAYERS_MAX = 6 };
 	uint8_t head[GIM_BID_BYTES];
 	size_t size;
 	const struct gim_layer_kind *within = NULL;
@@ -46,8 +45,8 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 		/* Unpacked once, it is not compressed any more, however often it was. */
 		if (kind == within && kind->once)
 			return gim_fail(error, GIM_E_FORMAT, 0, "it is compressed in a way that is not known, or its beginning is damaged");
-		if (depth == LAYERS_MAX)
-			return gim_fail(error, GIM_E_LIMIT, 0, "what is wrapped in more than %d others is not opened", LAYERS_MAX);
+		if (depth == GIM_LAYERS_MAX)
+			return gim_fail(error, GIM_E_LIMIT, 0, "what is wrapped in more than %d others is not opened", GIM_LAYERS_MAX);
 		result = gim_layer_open(input, kind, NULL, error);
 		if (result)
 			return result;

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "guest.h"
 #include "json.h"
+#include "layer.h"
 #include "visit.h"
 
 #include <inttypes.h>
@@ -302,6 +303,14 @@ static int take_state(struct gim_target *target, const char *path, struct gim_er
 /*
  * From a settings file.
  */
+static const struct gim_format *settings_format(const uint8_t *head, size_t size)
+{
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		if ((*each)->settings && (*each)->settings_bid(head, size))
+			return *each;
+	return NULL;
+}
+
 /* Visit the sets of settings of the file at path. 1 in *is_other: it is no settings file, and nothing was visited. */
 static int visit_settings(const char *path, gim_setup_visit_fn *visit, void *user, bool *is_other, struct gim_error *error)
 {
@@ -313,12 +322,32 @@ static int visit_settings(const char *path, gim_setup_visit_fn *visit, void *use
 	if (result)
 		return result;
 	result = gim_input_peek(&input, head, sizeof(head), &got, error);
-	for (const struct gim_format *const *each = gim_formats; !result && !found && *each; each++)
-		if ((*each)->settings && (*each)->settings_bid(head, got))
-			found = *each;
+	if (!result)
+		found = settings_format(head, got);
 	*is_other = !result && !found;
 	if (found)
 		result = found->settings(&input, path, visit, user, error);
+	gim_input_close(&input);
+	return result;
+}
+
+/* Visit those that what a state is wrapped in has of its VM. */
+static int visit_described(const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error)
+{
+	struct gim_input input, description;
+	struct gim_text text;
+	int result = gim_input_open(&input, path, error);
+	if (result)
+		return result;
+	result = gim_layers_settings(&input, &text, error);
+	const struct gim_format *format = result ? NULL : settings_format((const uint8_t *)text.bytes, text.length);
+	if (!result && !format)
+		result = gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "what describes the VM in it is nothing that is known");
+	if (!result) {
+		gim_input_open_memory(&description, text.bytes, text.length);
+		result = format->settings(&description, path, visit, user, error);
+		gim_input_close(&description);
+	}
 	gim_input_close(&input);
 	return result;
 }
@@ -357,6 +386,24 @@ static int open_settings(const char *path, const char *state, struct gim_target 
 	else
 		*target = choice.chosen;
 	return result < 0 ? result : 0;
+}
+
+/* What libvirt says of a VM: in a file of its own, or around the VM's state in a save image. */
+static int open_libvirt(const char *name, const char *path, struct gim_target **target, struct gim_error *error)
+{
+	struct choice choice = {NULL, NULL};
+	bool is_other = false;
+	int result = visit_settings(path, choose_setup, &choice, &is_other, error);
+	if (is_other)
+		result = visit_described(path, choose_setup, &choice, error);
+	if (result < 0) {
+		gim_target_free(&choice.chosen);
+		return result;
+	}
+	choice.chosen->for_state = false;
+	(void)snprintf(choice.chosen->name, sizeof(choice.chosen->name), "%s", name);
+	*target = choice.chosen;
+	return 0;
 }
 
 struct visitor {
@@ -519,7 +566,7 @@ int gim_target_open(const char *text, const char *state, struct gim_target **tar
 	if (!strncmp(text, "state:", 6))
 		return open_state(text, text + 6, target, error);
 	if (!strncmp(text, "libvirt:", 8))
-		return open_path(text + 8, state, target, error);
+		return open_libvirt(text, text + 8, target, error);
 	if (!strcmp(text, "-"))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "a target cannot come from standard input: give it a file");
 	return open_path(text, state, target, error);

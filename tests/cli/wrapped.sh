@@ -123,6 +123,7 @@ try info xz.save
 try info --json raw.save
 "$GIMSTATE" extract raw.save --field libvirt.xml | cmp - <(printf %s "$xml") && echo same
 try verify bzip2.save
+try check one.qcow2
 tar -cf save.tar xz.save
 same save.tar
 same save.tar//xz.save

@@ -19,26 +19,24 @@
 struct shape {
 	unsigned cluster_bits;
 	bool v2, extended, zstd, compressed;
-	uint64_t disk_bytes, state_bytes;
+	uint64_t disk_bytes;
+	size_t state_bytes;
 	unsigned snapshots; /* each with a state of its own */
 };
-
-enum { PLACES_MAX = 64 };
 
 struct made {
 	struct gim_buffer file;
 	struct shape shape;
-	uint8_t *state;         /* what snapshot 0 holds */
-	uint64_t entry, l1, l2; /* of snapshot 0 */
-	uint64_t first_index;   /* of the state's first cluster in its L2 table */
+	uint8_t *state;       /* what snapshot 0 holds */
+	size_t entry, l1, l2; /* of snapshot 0 */
 };
 
-static uint64_t cluster_of(const struct shape *shape)
+static size_t cluster_of(const struct shape *shape)
 {
-	return UINT64_C(1) << shape->cluster_bits;
+	return (size_t)1 << shape->cluster_bits;
 }
 
-static uint64_t end_cluster(struct made *made)
+static size_t end_cluster(struct made *made)
 {
 	while (made->file.size & (cluster_of(&made->shape) - 1))
 		gim_buffer_number(&made->file, 0, 1);
@@ -50,9 +48,9 @@ enum kind { DATA, EVEN, ZERO, NONE, KINDS };
 
 static void make_state(struct made *made, unsigned seed)
 {
-	const uint64_t cluster = cluster_of(&made->shape);
+	const size_t cluster = cluster_of(&made->shape);
 	uint32_t random = seed + 1;
-	for (uint64_t i = 0; i < made->shape.state_bytes; i++) {
+	for (size_t i = 0; i < made->shape.state_bytes; i++) {
 		random = random * 1664525 + 1013904223;
 		const enum kind kind = i / cluster % KINDS;
 		made->state[i] = kind == DATA ? (uint8_t)(random >> 24) : kind == EVEN ? (uint8_t)(i / 64 + seed) : 0;
@@ -111,19 +109,19 @@ static void put_cluster(struct made *made, const uint8_t *bytes, enum kind kind,
 }
 
 /* The state of a snapshot, its L2 tables and its L1 table, whose place it returns. */
-static uint64_t put_snapshot(struct made *made, unsigned number, uint32_t *l1_entries)
+static size_t put_snapshot(struct made *made, unsigned number, uint32_t *l1_entries)
 {
 	const struct shape *shape = &made->shape;
 	const unsigned table_bits = shape->cluster_bits - (shape->extended ? 4 : 3), reach = shape->cluster_bits + table_bits;
-	const uint64_t cluster = cluster_of(shape), first = (shape->disk_bytes + (UINT64_C(1) << reach) - 1) >> reach;
-	const uint64_t clusters = (shape->state_bytes + cluster - 1) / cluster,
-		       tables = (clusters + (UINT64_C(1) << table_bits) - 1) >> table_bits;
+	const size_t cluster = cluster_of(shape), clusters = (shape->state_bytes + cluster - 1) / cluster;
+	const size_t first = (size_t)((shape->disk_bytes + (UINT64_C(1) << reach) - 1) >> reach);
+	const size_t tables = (clusters + ((size_t)1 << table_bits) - 1) >> table_bits;
 	uint64_t *l1 = calloc(first + tables, sizeof(*l1));
 	make_state(made, number);
-	for (uint64_t t = 0; t < tables; t++) {
+	for (size_t t = 0; t < tables; t++) {
 		struct gim_buffer l2 = {.big = true};
-		for (uint64_t i = 0; i < UINT64_C(1) << table_bits; i++) {
-			const uint64_t at = (t << table_bits) + i;
+		for (size_t i = 0; i < (size_t)1 << table_bits; i++) {
+			const size_t at = (t << table_bits) + i;
 			uint64_t entry[2] = {0};
 			if (at < clusters)
 				put_cluster(made, made->state + at * cluster, at % KINDS, entry);
@@ -137,8 +135,8 @@ static uint64_t put_snapshot(struct made *made, unsigned number, uint32_t *l1_en
 		gim_buffer_bytes(&made->file, l2.bytes, l2.size);
 		gim_buffer_free(&l2);
 	}
-	const uint64_t place = end_cluster(made);
-	for (uint64_t i = 0; i < first + tables; i++)
+	const size_t place = end_cluster(made);
+	for (size_t i = 0; i < first + tables; i++)
 		gim_buffer_number(&made->file, l1[i], 8);
 	*l1_entries = (uint32_t)(first + tables);
 	free(l1);
@@ -172,10 +170,10 @@ static void put_entry(struct made *made, unsigned number, uint64_t l1, uint32_t 
 static struct made make(struct shape shape)
 {
 	struct made made = {.file = {.big = true}};
-	uint64_t l1[4];
+	size_t l1[4];
 	uint32_t entries[4];
 	shape.cluster_bits = shape.cluster_bits ? shape.cluster_bits : 12;
-	shape.state_bytes = shape.state_bytes ? shape.state_bytes : 10 * (UINT64_C(1) << shape.cluster_bits) - 100;
+	shape.state_bytes = shape.state_bytes ? shape.state_bytes : 10 * ((size_t)1 << shape.cluster_bits) - 100;
 	shape.snapshots = shape.snapshots ? shape.snapshots : 1;
 	made.shape = shape;
 	made.state = calloc(1, shape.state_bytes + cluster_of(&shape));
@@ -222,7 +220,7 @@ static void expect_state(struct made *made, const char *part)
 {
 	struct gim_input input;
 	struct gim_error error = GIM_ERROR_INIT;
-	const uint64_t size = made->shape.state_bytes;
+	const size_t size = made->shape.state_bytes;
 	uint8_t *read = malloc(size + 1);
 	size_t got;
 	const int result = open_part(made, part, &input, &error);
@@ -235,7 +233,7 @@ static void expect_state(struct made *made, const char *part)
 	assert_int_equal(got, size);
 	assert_memory_equal(read, made->state, size);
 	/* From behind, in pieces that begin anywhere. */
-	for (uint64_t at = size, piece = 1; at >= piece; at -= piece, piece = piece * 3 % 7001 + 1) {
+	for (size_t at = size, piece = 1; at >= piece; at -= piece, piece = piece * 3 % 7001 + 1) {
 		assert_int_equal(gim_input_read(&input, at - piece, read, piece, &got, &error), 0);
 		assert_int_equal(got, piece);
 		assert_memory_equal(read, made->state + at - piece, piece);
@@ -276,7 +274,7 @@ static void test_subclusters(void **user)
 {
 	(void)user;
 	struct made made = make((struct shape){.cluster_bits = 14, .extended = true});
-	const uint64_t bitmap = made.l2 + 8, cluster = 1 << 14, part = cluster / 32;
+	const size_t bitmap = made.l2 + 8, cluster = 1 << 14, part = cluster / 32;
 	gim_buffer_patch(&made.file, bitmap, UINT64_C(0xfffffffd) | UINT64_C(2) << 32, 8);
 	memset(made.state + part, 0, part);
 	expect_state(&made, NULL);
@@ -380,7 +378,7 @@ static void test_damage(void **user)
 	(void)user;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct made made = make((struct shape){.disk_bytes = 0});
-		const uint64_t from[] = {0, made.entry, made.l1, made.l2};
+		const size_t from[] = {0, made.entry, made.l1, made.l2};
 		gim_buffer_patch(&made.file, from[rows[i].from] + rows[i].at, rows[i].value, rows[i].width);
 		refuse(&made, NULL, rows[i].code, from[rows[i].told] + rows[i].offset, rows[i].words);
 		drop(&made);
