@@ -147,6 +147,60 @@ static struct gim_buffer wrap(const struct gim_buffer *stream, const char *xml)
 	return image;
 }
 
+static uint64_t number(const uint8_t *bytes)
+{
+	uint64_t value = 0;
+	for (unsigned i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+/* Places in a stream of mapped RAM count from the file's beginning: in an image they are further behind. Returns how many blocks there are. */
+static unsigned move_pages(struct gim_buffer *stream, uint64_t distance)
+{
+	enum { VERSION = 4, NUMBER = 8 };
+	static const uint8_t head[VERSION + NUMBER] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x10, 0};
+	unsigned count = 0;
+	stream->big = true;
+	for (const uint8_t *at = stream->bytes; (at = memmem(at, stream->size - (size_t)(at - stream->bytes), head, sizeof(head))); at++) {
+		const size_t place = (size_t)(at - stream->bytes) + sizeof(head);
+		const uint64_t bitmap = number(at + sizeof(head)), pages = number(at + sizeof(head) + NUMBER);
+		if (bitmap != place + 2 * NUMBER)
+			continue;
+		gim_buffer_patch(stream, place, bitmap + distance, NUMBER);
+		gim_buffer_patch(stream, place + NUMBER, pages + distance, NUMBER);
+		count++;
+	}
+	return count;
+}
+
+static void count_errors(void *user, const struct gim_finding *finding)
+{
+	*(unsigned *)user += finding->severity == GIM_ERROR;
+}
+
+/* libvirt's sparse format: mapped RAM in place. */
+static void test_sparse(void **user)
+{
+	static const char xml[] = "<domain type='kvm'/>";
+	struct gim_input input;
+	unsigned errors = 0;
+	(void)user;
+	unwrap("q111-kvm-tiny-mappedram.mig.tar.xz", &input);
+	struct gim_buffer stream = read_all(&input);
+	gim_input_close(&input);
+	struct gim_buffer unmoved = wrap(&stream, xml);
+	assert_true(move_pages(&stream, HEADER_BYTES + sizeof(xml)) > 1);
+	struct gim_buffer image = wrap(&stream, xml);
+	assert_int_equal(gim_verify_memory(image.bytes, image.size, NULL, count_errors, &errors, NULL), 0);
+	assert_int_equal(errors, 0);
+	assert_int_equal(gim_verify_memory(unmoved.bytes, unmoved.size, NULL, count_errors, &errors, NULL), 1);
+	assert_true(errors > 0);
+	gim_buffer_free(&unmoved);
+	gim_buffer_free(&stream);
+	gim_buffer_free(&image);
+}
+
 static void note(void *user, const struct gim_finding *finding)
 {
 	char *text = user;
@@ -213,10 +267,8 @@ int main(void)
 {
 	corpus_require();
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_libvirt),
-	    cmocka_unit_test(test_snapshot),
-	    cmocka_unit_test(test_archive),
-	    cmocka_unit_test(test_configured),
+	    cmocka_unit_test(test_libvirt),    cmocka_unit_test(test_snapshot), cmocka_unit_test(test_archive),
+	    cmocka_unit_test(test_configured), cmocka_unit_test(test_sparse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
