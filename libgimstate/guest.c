@@ -303,6 +303,7 @@ static const struct gim_field guest_segment_fields[] = {
     FIELD(guest_segment, base, .help = "hidden base"),
     FIELD(guest_segment, limit, .help = "hidden limit, in bytes"),
     FIELD(guest_segment, attributes, .help = "hidden attributes: descriptor bits 40 to 55, bit 16 unusable"),
+    FIELD(guest_segment, descriptor, .help = "the descriptor's upper word, where it is saved in place of the attributes"),
 };
 RECORD(guest_segment, "segment", "a segment register");
 
@@ -326,6 +327,7 @@ static const struct gim_field guest_fpu_fields[] = {
     FIELD(guest_fpu, mxcsr, .help = "SSE control and status", .reset = 0x1f80),
     FIELD(guest_fpu, mxcsr_mask, .help = "bits of MXCSR that may be set"),
     FIELD(guest_fpu, st, .help = "ST0 to ST7, two words each"),
+    FIELD(guest_fpu, physical, .help = "the registers in the order of the tag word, two words each, where they are saved so"),
     FIELD(guest_fpu, xmm, .help = "XMM0 to XMM15, two words each"),
     FIELD(guest_fpu, reserved3, .help = "first word of the software-reserved area"),
 };

@@ -7,7 +7,7 @@
 
 struct guest_segment {
 	uint64_t base;
-	uint32_t limit, attributes;
+	uint32_t limit, attributes, descriptor;
 	uint16_t selector, valid_selector, flags;
 };
 
@@ -26,6 +26,7 @@ struct guest_fpu {
 	uint16_t ds, reserved2;
 	uint32_t mxcsr, mxcsr_mask;
 	uint64_t st[16];
+	uint64_t physical[16];
 	uint64_t xmm[32];
 	uint32_t reserved3;
 };

@@ -39,10 +39,11 @@ static void set_general(const struct resume_vcpu *from, struct kvm_regs *to)
 	                        .rflags = from->rflags};
 }
 
-/* Attributes are bits 40 to 55 of the descriptor. One that is not present cannot be used. */
+/* Attributes are bits 40 to 55 of the descriptor, whose upper word some save instead. One that is not present cannot be used. */
 static struct kvm_segment segment(const struct resume_vcpu *from, enum resume_segment id)
 {
-	const uint32_t attributes = (uint32_t)from->segments[id].attributes;
+	const uint64_t descriptor = from->segments[id].descriptor;
+	const uint32_t attributes = descriptor ? descriptor >> 8 & 0xf0ff : (uint32_t)from->segments[id].attributes;
 	return (struct kvm_segment){
 	    .base = from->segments[id].base,
 	    .limit = (uint32_t)from->segments[id].limit,
@@ -107,6 +108,7 @@ static void put(uint8_t *area, size_t at, uint64_t value, size_t bytes)
 	memcpy(area + at, &value, bytes);
 }
 
+/* A state has x87 registers in one order or in the other, and zeros in its stead. */
 static void set_legacy(const struct resume_vcpu *from, uint8_t *area)
 {
 	put(area, 0, from->fpu.fcw, 2);
@@ -118,9 +120,11 @@ static void set_legacy(const struct resume_vcpu *from, uint8_t *area)
 	put(area, 16, from->fpu.dp, 4);
 	put(area, 20, from->fpu.ds, 2);
 	put(area, 24, from->fpu.mxcsr & 0xffff, 4); /* higher bits are reserved, and would be refused */
+	const unsigned top = from->fpu.fsw >> 11 & 7;
 	for (unsigned i = 0; i < 8; i++) {
-		put(area, 32 + 16 * i, from->fpu.st[2 * i], 8);
-		put(area, 40 + 16 * i, from->fpu.st[2 * i + 1], 2);
+		const unsigned physical = (i + top) & 7;
+		put(area, 32 + 16 * i, from->fpu.st[2 * i] | from->fpu.physical[2 * physical], 8);
+		put(area, 40 + 16 * i, from->fpu.st[2 * i + 1] | from->fpu.physical[2 * physical + 1], 2);
 	}
 	memcpy(area + 160, from->fpu.xmm, sizeof(from->fpu.xmm));
 }
@@ -131,7 +135,7 @@ static void set_extended(struct guest *guest, uint32_t id, const struct resume_v
 	uint64_t held = 3;
 	set_legacy(from, area);
 	/* A state without XSAVE's header has x87 and SSE. */
-	const uint64_t wanted = from->xsave_mask ? from->xsave.components : 3;
+	const uint64_t wanted = from->xsave_mask || from->xsave.components ? from->xsave.components : 3;
 	for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++) {
 		const struct component *own = &components[i];
 		uint32_t at, bytes;

@@ -32,7 +32,8 @@ struct row {
 	}
 #define SEGMENT(name, id)                                                                                                                  \
 	FIELD(name ".base", segments[id].base), FIELD(name ".limit", segments[id].limit),                                                  \
-	    FIELD(name ".attributes", segments[id].attributes), FIELD(name ".selector", segments[id].selector)
+	    FIELD(name ".attributes", segments[id].attributes), FIELD(name ".selector", segments[id].selector),                            \
+	    FIELD(name ".descriptor", segments[id].descriptor)
 
 /* In the order of the fields, so that the next one is found at once. */
 static const struct row rows[] = {
@@ -121,6 +122,7 @@ static const struct row rows[] = {
     SAME(fpu.ds),
     SAME(fpu.mxcsr),
     ARRAY(fpu.st),
+    ARRAY(fpu.physical),
     ARRAY(fpu.xmm),
     SAME(xsave.components),
     ARRAY(xsave.ymm_high),

@@ -15,14 +15,14 @@ struct resume_vcpu {
 	uint64_t tsc, rflags;
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15;
 	struct {
-		uint64_t base, limit, attributes, selector;
+		uint64_t base, limit, attributes, descriptor, selector;
 	} segments[RESUME_SEGMENTS];
 	struct {
 		uint64_t base, limit;
 	} gdtr, idtr;
 	uint64_t cr0, cr2, cr3, cr4, dr[4], dr6, dr7, xcr0, xsave_mask, efer;
 	struct {
-		uint64_t fcw, fsw, ftw, fop, ip, cs, dp, ds, mxcsr, st[16], xmm[32];
+		uint64_t fcw, fsw, ftw, fop, ip, cs, dp, ds, mxcsr, st[16], physical[16], xmm[32];
 	} fpu;
 	struct {
 		uint64_t components, ymm_high[32], bound[8], bound_config[2], opmask[8], zmm_high[64], zmm16[128], pkru;
