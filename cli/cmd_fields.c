@@ -68,6 +68,10 @@ static json_t *field_json(const struct gim_field_info *info)
 	(void)json_object_set_new(json, "help", json_text(info->help ? info->help : ""));
 	(void)json_object_set_new(json, "reset", json_string(reset));
 	(void)json_object_set_new(json, "layouts", words_json(info->layouts ? info->layouts : ""));
+	if (*info->source)
+		(void)json_object_set_new(json, "source", json_text(info->source));
+	if (gim_source_url(info->source))
+		(void)json_object_set_new(json, "url", json_text(gim_source_url(info->source)));
 	(void)json_object_set_new(json, "names", names);
 	return json;
 }
@@ -88,6 +92,10 @@ static int put_field(void *user, const struct gim_field_info *info)
 	printf("%s: %s\nkind     %s, shown as %s\nreset    0x%" PRIx64 "\n", info->path, help, info->kind, info->show, info->reset);
 	if (info->layouts && *info->layouts)
 		printf("layouts  %s\n", info->layouts);
+	if (*info->source)
+		printf("source   %s\n", info->source);
+	if (gim_source_url(info->source))
+		printf("see      %s\n", gim_source_url(info->source));
 	return gim_names_visit(info->path, put_name, NULL, NULL);
 }
 

@@ -176,6 +176,7 @@ static int visit_leaf(struct walk *walk, const struct gim_field *field, const st
 	    .help = field->help,
 	    .reset = field->reset,
 	    .layouts = layouts,
+	    .source = field->source ? field->source : "",
 	};
 	return walk->visit(walk->user, &info);
 }

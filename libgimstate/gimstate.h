@@ -303,6 +303,7 @@ struct gim_field_info {
 	const char *help;
 	uint64_t reset;      /* what it is after a reset */
 	const char *layouts; /* space-separated names of the layouts that can hold it */
+	const char *source;  /* which specification it is from, as gim_value_source; "" where nothing is said */
 };
 
 typedef int gim_field_info_fn(void *user, const struct gim_field_info *info);
