@@ -11,12 +11,12 @@
 
 static int refuse(struct gim_error *error, const char *key, const char *what)
 {
-	return error_set(error, GIM_E_VALUE, "%s in the configuration: %s", key, what);
+	return error_set(error, GIM_E_VALUE, "%s: %s", key, what);
 }
 
 static int check_rule(const char *id, const char *key, struct gim_error *error)
 {
-	return gim_rule_find(id) ? 0 : error_set(error, GIM_E_VALUE, "%s in the configuration: there is no rule %s", key, id);
+	return gim_rule_find(id) ? 0 : error_set(error, GIM_E_VALUE, "%s: there is no rule %s; gimstate rules lists them", key, id);
 }
 
 /* An array of texts, at most `room` of them. */
@@ -61,7 +61,7 @@ static int read_accepted(const json_t *json, struct check_accepted *accepted, st
 			accepted->path = text;
 		else if (strcmp(key, "reason") != 0)
 			return error_set(error, GIM_E_VALUE,
-			                 "baseline in the configuration: there is no %s; rule, state, target, unit, path and reason are",
+			                 "baseline: there is no %s; rule, state, target, unit, path and reason are",
 			                 key);
 	}
 	if (!accepted->rule)
@@ -126,7 +126,8 @@ int check_config_read(const char *path, struct check_wishes *wishes, struct gim_
 	const json_t *version = json_object_get(wishes->document, "gimstate"), *config = json_object_get(wishes->document, "config");
 	if (json_integer_value(version) != 1 || !json_is_object(config) || json_object_size(wishes->document) != 2)
 		return error_set(error, GIM_E_VALUE, "%s is no configuration: {\"gimstate\": 1, \"config\": {...}} is expected", path);
-	return read_config(config, wishes, error);
+	struct gim_error within = GIM_ERROR_INIT;
+	return read_config(config, wishes, &within) ? error_set(error, within.code, "%s: %s", path, within.text) : 0;
 }
 
 static json_t *texts_json(const char *const *texts, unsigned count)

@@ -214,7 +214,8 @@ int run_check(const struct options *options, int count, char **operands)
 	struct check_wishes wishes = {.strict = false};
 	struct round round = {.run = {.options = options, .wishes = &wishes, .form = check_form_find(options)}, .error = GIM_ERROR_INIT};
 	unsigned long threads = default_threads(options, count);
-	const char *wrong = !round.run.form ? "one form of the report can be chosen" : read_numbers(&round, &threads);
+	const char *wrong = !round.run.form ? "a report has one form: choose one of them (merge makes the others of --ndjson)"
+	                                    : read_numbers(&round, &threads);
 	if (wrong)
 		return usage_error(command_find("check"), options->json, "%s", wrong);
 	bool begun = false;

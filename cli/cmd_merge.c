@@ -108,7 +108,8 @@ int run_merge(const struct options *options, int count, char **operands)
 	struct merge merge = {.run = {.options = options, .form = check_form_find(options)}};
 	int failed = 0;
 	if (!merge.run.form)
-		return usage_error(command_find("merge"), options->json, "one form of the report can be chosen");
+		return usage_error(command_find("merge"), options->json,
+		                   "a report has one form: choose one of them (merge makes the others of --ndjson)");
 	check_run_begin(&merge.run);
 	for (int i = 0; i < count && !ferror(stdout) && !merge.run.failure.code; i++) {
 		struct gim_error error = GIM_ERROR_INIT;

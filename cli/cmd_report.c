@@ -179,7 +179,7 @@ static void put_summary(const struct report *report)
 	put_fact(state, "vCPUs", "guest.vcpus");
 	put_fact(state, "TSC", "guest.tsc_hz");
 	put_fact(state, "ran for", "guest.virtual_ns");
-	put_fact(state, "interface", "gim.provider");
+	put_fact(state, "interface", report_look_up(state, "gim.provider", &value) ? "gim.provider" : "gim.interfaces");
 	put_fact(state, "layout", "gim.layout");
 	put_fact(state, "guest OS", "hyperv.guest_os_id");
 	puts("</dl>");

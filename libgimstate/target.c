@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 int gim_target_new(const char *name, struct gim_target **target, struct gim_error *error)
@@ -569,6 +570,10 @@ int gim_target_open(const char *text, const char *state, struct gim_target **tar
 		return open_libvirt(text, text + 8, target, error);
 	if (!strcmp(text, "-"))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "a target cannot come from standard input: give it a file");
+	/* A word that is no file's name was meant as something else. */
+	if (!strpbrk(text, "/.") && access(text, F_OK))
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "that is neither a file nor another target: vbox:7.2, a .vbox file, a profile, a state and host are");
 	return open_path(text, state, target, error);
 }
 

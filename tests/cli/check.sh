@@ -34,6 +34,7 @@ try check random -t vbox:7.2
 # No answer.
 try check "$kvm"
 try check "$kvm" -t vbox:9.1
+try check "$kvm" -t vbox
 try check "$kvm" -t -
 try check "$kvm" -t qemu:7.2
 echo '{"gimstate": 1, "profile": {"vcpus": 2}}' >bad.json
