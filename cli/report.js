@@ -1,5 +1,5 @@
 "use strict";
-// Fields are shown when their path, value or help has the text; groups with one of them open. Printing opens all.
+// Fields are shown when their path, value or help has the text; groups with one of them open. What is open is what is printed.
 const form = document.querySelector(".filter");
 const shown = document.querySelector(".shown");
 const groups = [...document.querySelectorAll("details.group")].filter(group => group.querySelector("td.help, tr.absent"));
@@ -30,8 +30,4 @@ form.elements.all.addEventListener("click", () => {
 	for (const group of document.querySelectorAll("details"))
 		group.open = !close;
 	form.elements.all.textContent = close ? "open all" : "close all";
-});
-addEventListener("beforeprint", () => {
-	for (const group of document.querySelectorAll("details"))
-		group.open = true;
 });
