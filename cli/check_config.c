@@ -60,8 +60,7 @@ static int read_accepted(const json_t *json, struct check_accepted *accepted, st
 		else if (!strcmp(key, "path"))
 			accepted->path = text;
 		else if (strcmp(key, "reason") != 0)
-			return error_set(error, GIM_E_VALUE,
-			                 "baseline: there is no %s; rule, state, target, unit, path and reason are",
+			return error_set(error, GIM_E_VALUE, "baseline: there is no %s; rule, state, target, unit, path and reason are",
 			                 key);
 	}
 	if (!accepted->rule)
