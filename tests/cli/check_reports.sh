@@ -47,3 +47,8 @@ try merge cut.ndjson --html --sarif
 # A name must not be a directive.
 cp "$SAMPLES/kvm.sav" 'x #Skip y # TODO z #2.sav'
 try check 'x #Skip y # TODO z #2.sav' -t vbox:7.2 --tap
+# What is set aside needs a folder; forms that print as they go do not.
+for form in junit html markdown json; do
+	TMPDIR=nowhere "$GIMSTATE" check states/hv.sav -t vbox:7.2 --$form >aside 2>&1
+	echo "$form [$?] $(grep -c . aside) lines, $(grep -o 'cannot make a file in nowhere.*' aside)"
+done
