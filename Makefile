@@ -10,7 +10,9 @@
 #   make check-guests  boot them with all that they have, and save and resume them a hundred times, on /dev/kvm
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
-#   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS; tests/fuzz/campaign goes round them all
+#   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS; AFL=1: with AFL++; tests/fuzz/campaign goes round them all
+#   make coverage    run the tests, and tell which lines and branches of the library they reach; fails below 92 % and 80 %
+#   make check-s390x check-m32   the library's tests big-endian, by emulation, and 32-bit
 #   make interop     have the real VirtualBox and QEMU load what we write, and what check judges, where they are set up
 #   make bench       measure, as ratios of one run
 #   make abi         keep the library's binary interface as it is now: what CI compares with, renewed at a release
@@ -34,7 +36,8 @@ Q := $(if $(V),,@)
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 \
-	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb lzop
+	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb lzop \
+	gcovr afl++ gcc-12-multilib gcc-s390x-linux-gnu qemu-user
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wformat=2 -Wundef -Wcast-qual -Wmissing-prototypes -Wstrict-prototypes
 FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter error,$(W)),-Werror) \
@@ -51,7 +54,7 @@ FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 # Tests in which memory runs out.
-STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory
+STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory %/unit/test_library_memory
 PAGES := $(wildcard docs/*.5)
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
@@ -72,7 +75,7 @@ SONAME := libgimstate.so.0
 SHARED := $(O)/libgimstate.so.$(VERSION)
 BINARY := $(O)/gimstate
 
-.PHONY: all deps deps-ci demo check check-library check-s390x check-m32 conformance lint interop bench fuzz fuzzers samples abi check-abi install uninstall dist clean
+.PHONY: all deps deps-ci demo check coverage check-library check-s390x check-m32 conformance lint interop bench fuzz fuzzers samples abi check-abi install uninstall dist clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -138,18 +141,22 @@ $(O)/tests/harness/%: $(O)/tests/harness/%.o $(HARNESS_OBJECTS) $(STATIC)
 
 $(O)/tests/%: $(O)/tests/%.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(STARVED),$@),$(patsubst %,-Wl$(comma)--wrap=%,$(if $(filter %/test_bundle_memory,$@),malloc realloc strdup,aligned_alloc) calloc)) $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $< $(STATIC) -lcmocka $(if $(filter $(STARVED),$@),$(patsubst %,-Wl$(comma)--wrap=%,$(if $(filter %/test_machine_memory,$@),aligned_alloc,malloc realloc strdup) calloc)) $(if $(filter %/bench/lzf,$@),-llzf) $(if $(filter $(ARCHIVERS),$@),-larchive) $(LIBS)
 
 $(EXAMPLES:%=$(O)/%): %: %.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
 	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
 
-# Replayed by a main of ours, or with FUZZER searched on by libFuzzer's.
-$(O)/tests/fuzz/fuzz_probe.o $(O)/tests/fuzz/fuzz_gdb.o: LIBRARY_INCLUDES += -Icli
-$(O)/tests/fuzz/fuzz_probe $(O)/tests/fuzz/fuzz_gdb: $(HARNESS_OBJECTS)
-$(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
+# Replayed by a main of ours, or with FUZZER searched on by libFuzzer, by AFL++ (CC=afl-clang-fast), or by another engine (FUZZ_ENGINE). Some are of the command's parts.
+FUZZERS_HARNESS := tests/fuzz/fuzz_probe tests/fuzz/fuzz_gdb tests/fuzz/fuzz_image
+FUZZERS_CLI := tests/fuzz/fuzz_line tests/fuzz/fuzz_config
+FUZZ_ENGINE ?= -fsanitize=fuzzer
+$(FUZZERS_HARNESS:%=$(O)/%.o) $(FUZZERS_CLI:%=$(O)/%.o): LIBRARY_INCLUDES += -Icli
+$(FUZZERS_HARNESS:%=$(O)/%): $(HARNESS_OBJECTS)
+$(FUZZERS_CLI:%=$(O)/%): $(filter-out $(O)/cli/main.o,$(CLI_OBJECTS))
+$(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/mutate.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),$(FUZZ_ENGINE)) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
 
 # The command with a shim between it and the system calls that it writes files by.
 FAULTS := open openat write fsync fchmod chmod close linkat rename renameat renameat2 mkdir
@@ -197,13 +204,13 @@ check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 # The library's own tests, also where nothing else of the program runs: RUNNER runs programs of another machine.
-LIBRARY_TESTS := $(filter tests/unit/% tests/corpus/% $(CONFORMANCE),$(TESTS)) $(filter-out tests/fuzz/fuzz_probe,$(FUZZERS))
+LIBRARY_TESTS := $(filter tests/unit/% tests/corpus/% $(CONFORMANCE),$(TESTS)) $(filter-out $(FUZZERS_HARNESS) $(FUZZERS_CLI),$(FUZZERS))
 check-library: $(STATIC) $(LIBRARY_TESTS:%=$(O)/%)
 	@O=$(abspath $(O)) RUNNER="$(or $(RUNNER),env)" ROUNDS=$(ROUNDS) tests/run $(LIBRARY_TESTS:%=$(O)/%)
 
 # Other machines: a compiler of Debian's, and the libraries in a folder of their own, where nothing is installed.
 FOREIGN := libc6 libc6-dev linux-libc-dev libgcc-s1 libjansson4 libjansson-dev libexpat1 libexpat1-dev libdeflate0 libdeflate-dev zlib1g zlib1g-dev libcmocka0 libcmocka-dev \
-	libnettle8 nettle-dev libarchive13 libarchive-dev libacl1 libbz2-1.0 liblz4-1 liblzma5 libxml2 libzstd1 libicu72 libstdc++6 libreadline8 libreadline-dev libtinfo6
+	libnettle8 nettle-dev libarchive13 libarchive-dev libacl1 libbz2-1.0 liblz4-1 liblzma5 libxml2 libzstd1 libzstd-dev libicu72 libstdc++6 libreadline8 libreadline-dev libtinfo6
 # $(call foreign,COMPILER,FOLDER,TRIPLET): the variables of a build with it.
 foreign = O=$(2) CC="$(1) --sysroot=$(abspath $(2)/sysroot)" \
 	PKG_CONFIG="env PKG_CONFIG_SYSROOT_DIR=$(abspath $(2)/sysroot) PKG_CONFIG_LIBDIR=$(abspath $(2)/sysroot)/usr/lib/$(3)/pkgconfig pkg-config"
@@ -236,16 +243,27 @@ samples: all $(TOOLS:%=$(O)/%)
 	$(O)/tests/tools/make_samples samples
 	@for state in samples/*.sav; do $(BINARY) dump $$state > $${state%.sav}.dump || exit; done
 
-# Everything again with coverage for the fuzzer, in a folder of its own.
-FUZZ_BUILD = $(MAKE) --no-print-directory O=$(O)/fuzz/build CC=clang CFLAGS="-g -O1" SAN=address,undefined FUZZER=1
+# Everything again with coverage for the fuzzer, in a folder of its own. AFL=1: AFL++.
+FUZZ_FOLDER = $(O)/$(if $(AFL),afl,fuzz)
+FUZZ_BUILD = $(MAKE) --no-print-directory O=$(FUZZ_FOLDER)/build CC=$(if $(AFL),afl-clang-fast,clang) CFLAGS="-g -O1" \
+	SAN=$(if $(AFL),address,address$(comma)undefined) FUZZER=1
 fuzzers:
-	$(Q)$(FUZZ_BUILD) $(FUZZERS:%=$(O)/fuzz/build/%)
+	$(Q)$(FUZZ_BUILD) $(FUZZERS:%=$(FUZZ_FOLDER)/build/%)
 
 fuzz:
 	@$(if $(filter tests/fuzz/fuzz_$(T),$(FUZZERS)),,echo "name a target: make fuzz T=NAME, of: $(FUZZERS:tests/fuzz/fuzz_%=%)"; exit 2)
-	$(Q)$(FUZZ_BUILD) $(O)/fuzz/build/tests/fuzz/fuzz_$(T)
+	$(Q)$(FUZZ_BUILD) $(FUZZ_FOLDER)/build/tests/fuzz/fuzz_$(T)
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
-	$(Q)tests/fuzz/run $(O)/fuzz/build/tests/fuzz/fuzz_$(T) $(T) $(FUZZ_SECONDS) $(O)/fuzz
+	$(Q)tests/fuzz/run $(FUZZ_FOLDER)/build/tests/fuzz/fuzz_$(T) $(T) $(FUZZ_SECONDS) $(FUZZ_FOLDER)
+
+# Which lines and branches of the library the tests reach. An assertion's other branch is none: no input reaches it.
+COVERED ?= check
+coverage:
+	$(Q)find $(O)-coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(Q)$(MAKE) --no-print-directory O=$(O)-coverage CFLAGS="-O0 -g --coverage" $(COVERED)
+	$(Q)gcovr --root . --filter libgimstate/ --filter providers/ --filter formats/ --filter layers/ --exclude-lines-by-pattern '.*\bassert\(.*' \
+		--exclude-unreachable-branches --print-summary --fail-under-line 92 --fail-under-branch 80 --txt $(O)-coverage/report.txt \
+		--gcov-ignore-parse-errors $(O)-coverage
 
 # All that is installed, a word each: mode, file, place; or what a link says, "link", its place.
 INSTALLED = 755:$(BINARY):$(PREFIX)/bin/gimstate 644:libgimstate/gimstate.h:$(PREFIX)/include/gimstate.h 644:$(STATIC):$(LIBDIR)/libgimstate.a \

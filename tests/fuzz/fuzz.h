@@ -12,6 +12,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
+/* The fuzzer's own mutation of bytes, of which there may be `room`; and what a target has in its place. They return the new size. */
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t size, size_t room);
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t room, unsigned seed);
+
+/* A mutation of a saved state that stays one: what is in it changes, and sizes, places and checksums are made anew. (mutate.c) */
+size_t fuzz_mutate_state(uint8_t *bytes, size_t size, size_t room, unsigned seed);
+#define FUZZ_STATES                                                                                                                        \
+	size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t room, unsigned seed)                                            \
+	{                                                                                                                                  \
+		return fuzz_mutate_state(bytes, size, room, seed);                                                                         \
+	}
+
 /* A broken property is a crash. */
 #define MUST(condition)                                                                                                                    \
 	do {                                                                                                                               \
@@ -43,9 +55,24 @@ static inline void fuzz_seal(uint8_t *structure, size_t size, size_t crc_offset)
 	fuzz_put32(structure + crc_offset, gim_crc32(0, structure, size));
 }
 
+/* The size and the checksum in a 1.x file's header. */
+static inline void fuzz_reseal_old(uint8_t *file, size_t size)
+{
+	const size_t header = file[26] == '1' ? 64 : 80;
+	if (size < header)
+		return;
+	fuzz_put32(file + 32, (uint32_t)size);
+	fuzz_put32(file + 36, 0);
+	fuzz_put32(file + 40, gim_crc32(0, file + 44, size - header));
+}
+
 /* Make a 2.0 file an unchecked one, and correct the checksums and offsets of its structures wherever their magics stand. */
 static inline void fuzz_reseal(uint8_t *file, size_t size)
 {
+	if (size >= 64 && !memcmp(file, "\177VirtualBox SavedState V1.", 26)) {
+		fuzz_reseal_old(file, size);
+		return;
+	}
 	if (size < 64 || memcmp(file, "\177VirtualBox SavedState V2.0", 27) != 0)
 		return;
 	file[52] &= (uint8_t)~1u;

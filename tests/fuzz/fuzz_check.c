@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Property: any bytes can be judged for a target, or read as a profile; "no" is the answer exactly when an error is reported, and
- * twice it is the same. */
+/* Property: any bytes can be judged for a target; "no" is the answer exactly when an error is reported, and twice it is the same. */
 #include "gimstate.h"
 
 #include "fuzz.h"
-
-#include <jansson.h>
 
 static const char *const profiles[] = {
     "{\"gimstate\": 1, \"profile\": {\"release\": \"vbox:7.2\"}, \"gim\": {\"provider\": \"hyperv\"}, \"guest\": {\"vcpus\": 2, "
@@ -61,31 +58,11 @@ static void judge_bytes(const uint8_t *bytes, size_t size)
 	gim_check_free(&check);
 }
 
-/* A profile that is read is written, and read again as the same. */
-static void read_profile(const uint8_t *bytes, size_t size)
-{
-	struct gim_target *target = NULL, *again = NULL;
-	struct gim_error error = GIM_ERROR_INIT;
-	json_t *json = NULL, *second = NULL;
-	const int result = gim_target_open_json("fuzzed", (const char *)bytes, size, &target, &error);
-	MUST((result < 0) == (error.code != 0));
-	if (result)
-		return;
-	MUST(!gim_target_json(target, &json, NULL));
-	char *text = json_dumps(json, JSON_COMPACT);
-	MUST(text && !gim_target_open_json("again", text, strlen(text), &again, NULL));
-	MUST(!gim_target_json(again, &second, NULL) && json_equal(json, second));
-	free(text);
-	json_decref(json);
-	json_decref(second);
-	gim_target_free(&target);
-	gim_target_free(&again);
-}
+FUZZ_STATES
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = fuzz_copy(bytes, size);
-	read_profile(bytes, size);
 	for (unsigned round = 0; round < 2; round++) {
 		judge_bytes(copy, size);
 		fuzz_reseal(copy, size);

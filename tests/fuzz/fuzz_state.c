@@ -89,6 +89,8 @@ static void decode(const uint8_t *bytes, size_t size, unsigned parts)
 	gim_state_free(&state);
 }
 
+FUZZ_STATES
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = fuzz_copy(bytes, size);

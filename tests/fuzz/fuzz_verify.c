@@ -41,6 +41,8 @@ static void read_all(const uint8_t *bytes, size_t size)
 	gim_state_free(&state);
 }
 
+FUZZ_STATES
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = fuzz_copy(bytes, size);

@@ -137,6 +137,8 @@ static void released(const uint8_t *bytes, size_t size)
 	gim_state_free(&state);
 }
 
+FUZZ_STATES
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static const char *const layouts[] = {"vbox-none", "vbox-minimal", "vbox-hyperv-1", "vbox-hyperv-4", "vbox-kvm-1"};

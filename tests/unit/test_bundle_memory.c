@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Memory runs out at every allocation in turn: a state is packed, and its bundle verified, read and unpacked, or each of these says so, and nothing is lost. */
 #include "cursor.h"
+#include "starved.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,43 +12,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Linked with --wrap: the library's calls come here. The allocation of this number fails; 0: none does. */
-static unsigned failing, allocations;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-
-static bool starved(void)
-{
-	return ++allocations == failing;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return starved() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return starved() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return starved() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return starved() ? NULL : __real_strdup(text);
-}
 
 /* Out of memory, or what took the bytes was. */
 static bool done(int result, const struct gim_error *error)
