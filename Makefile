@@ -32,6 +32,7 @@ CC := gcc
 endif
 CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
+GUESTS_SAVES ?= 100
 Q := $(if $(V),,@)
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
@@ -188,7 +189,7 @@ guests: all $(GUESTS:%=$(O)/guests/%.elf)
 
 .PHONY: check-guests
 check-guests: guests
-	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) GUESTS_LONG=1 GUESTS_SAVES=100 tests/harness/run; status=$$?; [ $$status = 77 ] || exit $$status
+	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) GUESTS_LONG=1 GUESTS_SAVES=$(GUESTS_SAVES) tests/harness/run; status=$$?; [ $$status = 77 ] || exit $$status
 
 deps:
 	@tests/tools/need $(DEPS)
