@@ -12,7 +12,7 @@
  *
  *	[LABEL:] [@VCPU] [~]OPERATION [ARGUMENTS]     # comment
  *
- * and its operation a row of the table in probe.c, which gimstate-probe(5) explains. An expectation judges the operation before it.
+ * and its operation a row of the table in probe_operations.c, which gimstate-probe(5) explains. An expectation judges the operation before it.
  */
 struct probe;
 
