@@ -331,6 +331,37 @@ static void test_values(void **unused)
 	}
 }
 
+/* The registers of three vCPUs that wait in flat protected mode, the first of which was started by a boot loader. */
+static void test_registers(void **unused)
+{
+	unsigned streams = 0;
+	(void)unused;
+	for (size_t i = 0; i < WHOLE; i++) {
+		if (!strstr(whole[i], "-kvm-tiny-3cpu"))
+			continue;
+		struct gim_state *state = open_whole(whole[i], GIM_PART_GUEST);
+		for (unsigned vcpu = 0; vcpu < 3; vcpu++) {
+			assert_int_equal(number(state, "guest.vcpu[%u].cr0", vcpu), 0x11);
+			assert_int_equal(number(state, "guest.vcpu[%u].cs.selector", vcpu), 8);
+			assert_int_equal(number(state, "guest.vcpu[%u].cs.limit", vcpu), UINT32_MAX);
+			assert_int_equal(number(state, "guest.vcpu[%u].cs.descriptor", vcpu), 0xc09b00);
+			assert_int_equal(number(state, "guest.vcpu[%u].ss.descriptor", vcpu), 0xc09300);
+			assert_int_equal(number(state, "guest.vcpu[%u].gdtr.limit", vcpu), vcpu ? 0x17 : 0x27);
+			assert_int_equal(number(state, "guest.vcpu[%u].fpu.fcw", vcpu), 0x37f);
+			assert_int_equal(number(state, "guest.vcpu[%u].fpu.mxcsr", vcpu), 0x1f80);
+			assert_int_equal(number(state, "guest.vcpu[%u].apic.id", vcpu), vcpu);
+			assert_int_equal(number(state, "guest.vcpu[%u].apic.base", vcpu), vcpu ? 0xfee00800 : 0xfee00900);
+			assert_int_equal(number(state, "guest.vcpu[%u].apic.svr", vcpu), vcpu ? 0xff : 0x1ff);
+			assert_int_equal(number(state, "guest.vcpu[%u].apic.destination_model", vcpu), 0xf);
+			assert_int_equal(number(state, "guest.vcpu[%u].injected.interrupt", vcpu), UINT32_MAX);
+			assert_int_equal(number(state, "guest.vcpu[%u].run.mp_state", vcpu), 0);
+		}
+		streams++;
+		gim_state_free(&state);
+	}
+	assert_true(streams >= 2);
+}
+
 /* Which fields a subsection's numbers are, in their order. */
 static const struct {
 	const char *subsection;
@@ -593,8 +624,9 @@ static void test_verdicts(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sections), cmocka_unit_test(test_tree),    cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_hyperv),   cmocka_unit_test(test_writing), cmocka_unit_test(test_verdicts),
+	    cmocka_unit_test(test_sections),  cmocka_unit_test(test_tree),   cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_registers), cmocka_unit_test(test_hyperv), cmocka_unit_test(test_writing),
+	    cmocka_unit_test(test_verdicts),
 	};
 	corpus_require();
 	return cmocka_run_group_tests(tests, NULL, NULL);
