@@ -169,20 +169,30 @@ static int find_processor(struct guest *guest, struct gim_error *error)
 /*
  * vCPUs and time.
  */
-static void set_msrs(struct guest *guest, uint32_t id, const struct resume_vcpu *vcpu)
+/* Address bits that a processor does not have are reserved in its MTRRs. */
+static uint64_t fitting(const struct guest *guest, uint32_t msr, uint64_t value)
+{
+	const bool is_mtrr = msr >= 0x200 && msr < 0x200 + 2 * RESUME_MTRRS;
+	return is_mtrr ? value & ((UINT64_C(1) << vm_address_bits(&guest->vm)) - 1) : value;
+}
+
+/* What is refused to all vCPUs is told once. */
+static void set_msrs(struct guest *guest, uint32_t id, const struct resume_vcpu *vcpu, const struct resume_vcpu *first)
 {
 	for (unsigned i = 0; i < vcpu->msr_count; i++)
-		if (!guest_set_msr(guest, id, vcpu->msrs[i].number, vcpu->msrs[i].value) && vcpu->msrs[i].value)
+		if (!guest_set_msr(guest, id, vcpu->msrs[i].number, fitting(guest, vcpu->msrs[i].number, vcpu->msrs[i].value)) &&
+		    vcpu->msrs[i].value && (vcpu == first || first->msrs[i].value != vcpu->msrs[i].value))
 			guest_note(guest, "vCPU %u: this host's KVM does not take 0x%llx for MSR 0x%x", id,
 			           (unsigned long long)vcpu->msrs[i].value, vcpu->msrs[i].number);
 }
 
-static int set_vcpu(struct guest *guest, uint32_t id, const struct resume_vcpu *vcpu, struct saved_vcpu *saved, struct gim_error *error)
+static int set_vcpu(struct guest *guest, uint32_t id, const struct resume_vcpu *vcpu, const struct resume_vcpu *first,
+                    struct saved_vcpu *saved, struct gim_error *error)
 {
 	int result = guest_set_registers(guest, id, saved, error);
 	if (result)
 		return result;
-	set_msrs(guest, id, vcpu);
+	set_msrs(guest, id, vcpu, first);
 	return guest_set_events(guest, id, saved, error);
 }
 
@@ -228,7 +238,7 @@ static int set_all(struct guest *guest, struct resume_vcpu *vcpus, struct saved_
 		const uint64_t now = vm_tsc(&guest->vm);
 		guest_translate_vcpu(guest, i, &vcpus[i], &clocks, now, saved);
 		guest_take_vcpu(guest, i, saved, now);
-		result = set_vcpu(guest, i, &vcpus[i], saved, error);
+		result = set_vcpu(guest, i, &vcpus[i], &vcpus[0], saved, error);
 	}
 	return result;
 }

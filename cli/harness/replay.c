@@ -65,7 +65,25 @@ static uint32_t count_vcpus(struct gim_state *state)
 static int keep_provider(void *user, const char *path, const struct gim_value *value)
 {
 	(void)path;
+	if (value->presence == GIM_ABSENT)
+		return 0;
 	(void)gim_value_text(value, user, 16);
+	return 1;
+}
+
+/* Of a state that lists what is in use: Hyper-V's interface where the guest has set it up, since a hypervisor that offers both offers KVM's for what does not ask. */
+static int keep_interface(void *user, const char *path, const struct gim_value *value)
+{
+	static const char *const names[] = {"hyperv", "kvm"};
+	(void)path;
+	if (value->presence == GIM_ABSENT || value->kind != GIM_VALUE_BYTES)
+		return 0;
+	(void)snprintf(user, 16, "none");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (memmem(value->bytes, value->length_bytes, names[i], strlen(names[i]))) {
+			(void)snprintf(user, 16, "%s", names[i]);
+			break;
+		}
 	return 1;
 }
 
@@ -74,7 +92,8 @@ int replay_machine(struct gim_state *state, struct gim_machine_config *config, c
 	int result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_INFO, NULL, NULL, error);
 	if (result)
 		return result;
-	if (gim_state_visit(state, "gim.provider", keep_provider, provider, NULL) != 1)
+	if (gim_state_visit(state, "gim.provider", keep_provider, provider, NULL) != 1 &&
+	    gim_state_visit(state, "gim.interfaces", keep_interface, provider, NULL) != 1)
 		return error_set(error, GIM_E_VALUE, "the state does not say whose guest interface it is");
 	const uint64_t vcpus = number_or(state, "guest.vcpus", count_vcpus(state));
 	*config = (struct gim_machine_config){

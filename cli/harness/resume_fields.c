@@ -107,7 +107,6 @@ static const struct row rows[] = {
     MSR("spec_ctrl", 0x48),
     FIELD("msr.tsc_deadline", tsc_deadline),
     MSR("feature_control", 0x3a),
-    MSR("smbase", 0x9e),
     MSR("xss", 0xda0),
     MSR("mcg_status", 0x17a),
     {.name = "msr.mtrr[].base", .msr = 0x200, .count = RESUME_MTRRS, .stride = 2},

@@ -444,6 +444,13 @@ uint64_t vm_xcr0(const struct vm *vm)
 	return entry ? entry->eax | (uint64_t)entry->edx << 32 : 1;
 }
 
+unsigned vm_address_bits(const struct vm *vm)
+{
+	const struct kvm_cpuid_entry2 *entry = find_leaf(vm, 0x80000008, 0);
+	const unsigned bits = entry ? entry->eax & 0xff : 36;
+	return bits >= 32 && bits <= 52 ? bits : 36;
+}
+
 bool vm_xsave_place(const struct vm *vm, unsigned component, uint32_t *at, uint32_t *bytes)
 {
 	const struct kvm_cpuid_entry2 *entry = vm_xcr0(vm) >> component & 1 ? find_leaf(vm, 0xd, component) : NULL;

@@ -98,6 +98,8 @@ int vm_read_host_cpuid(struct vm *vm, struct gim_error *error);
 void vm_adopt_cpuid(struct vm *vm, uint32_t leaf, uint32_t subleaf, const uint32_t regs[4], uint32_t lost[4]);
 /* Which components XSAVE can have, and where in its area one of them is; false: there is none. After vm_read_host_cpuid. */
 uint64_t vm_xcr0(const struct vm *vm);
+/* How many bits a guest-physical address has. */
+unsigned vm_address_bits(const struct vm *vm);
 bool vm_xsave_place(const struct vm *vm, unsigned component, uint32_t *at, uint32_t *bytes);
 
 /* The vCPU's CPUID: the host's, with the machine's leaves. Once, before it runs. */
