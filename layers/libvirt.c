@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAGIC_BYTES = 16, HEADER_BYTES = 92, VERSION_MAX = 2 };
+/* The end of the magic says whether the save was finished. */
+enum { MAGIC_BYTES = 16, DIFFERS_AT = 12, HEADER_BYTES = 92, VERSION_MAX = 2 };
 #define MAGIC "LibvirtQemudSave"
 #define MAGIC_PART "LibvirtQemudPart"
 /* libvirt's own limit for a message that carries XML is 32 MiB. */
@@ -72,7 +73,7 @@ static int read_header(struct gim_input *input, struct libvirt *header, uint32_t
 		                     HEADER_BYTES);
 	if (!memcmp(bytes, MAGIC_PART, MAGIC_BYTES))
 		return gim_fail_rule(
-		    error, &gim_layer_rules[GIM_LAYER_UNFINISHED], 0,
+		    error, &gim_layer_rules[GIM_LAYER_UNFINISHED], DIFFERS_AT,
 		    "this libvirt save image is incomplete: the save did not come to its end, and libvirt does not restore it");
 	struct gim_cursor cursor = {.bytes = bytes, .size = sizeof(bytes), .position = MAGIC_BYTES};
 	*header = (struct libvirt){.version = gim_cursor_u32(&cursor)};

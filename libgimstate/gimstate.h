@@ -701,7 +701,8 @@ int gim_memory_read_range(struct gim_memory *memory, unsigned index, uint64_t of
 /*
  * Finding states, and telling contents apart.
  */
-/* Does the file begin like a saved state, when it is unpacked if need be, or is it a whole state in JSON that begins with "gimstate"? 1: yes; 0: no; negative: it cannot be read. */
+/* Does the file begin like a saved state, when it is unpacked if need be, or is it a whole state in JSON that begins with "gimstate"?
+ * What holds one that cannot be reached is one too: an image with several snapshots, a save image that is damaged. 1: yes; 0: no; negative: it cannot be read. */
 int gim_state_probe(const char *path, struct gim_error *error);
 
 /* The SHA-256 of a file's bytes as they are, and of bytes in memory, as 64 hexadecimal digits. */

@@ -54,14 +54,25 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 	}
 }
 
+/* What wraps states and is damaged, or holds several, has one that cannot be reached without more ado. */
+static bool wraps_state(const struct gim_error *failure)
+{
+	for (unsigned i = 0; i < GIM_LAYER_RULES; i++)
+		if (failure->rule == &gim_layer_rules[i])
+			return i != GIM_LAYER_EMPTY;
+	return failure->code == GIM_E_ARGUMENT;
+}
+
 int gim_state_probe(const char *path, struct gim_error *error)
 {
 	struct gim_input input = {.fd = -1};
 	const struct gim_format *format = NULL;
 	struct gim_error own = GIM_ERROR_INIT;
 	int result = gim_input_open(&input, path, &own);
-	if (!result)
-		result = gim_format_find(&input, &format, &own);
+	if (!result && (result = gim_format_find(&input, &format, &own)) && wraps_state(&own)) {
+		gim_input_close(&input);
+		return 1;
+	}
 	if (!result)
 		result = format->probe ? format->probe(&input, &own) : 1;
 	gim_input_close(&input);

@@ -131,6 +131,9 @@ cp raw.save part.save && printf Part | dd of=part.save bs=1 seek=12 conv=notrunc
 head -c 150 raw.save >cut.save
 for file in part cut; do try dump $file.save; done
 try verify part.save
+# In a tree states are found in what wraps them; an image with several is told, and one of a disk alone passed over.
+mkdir -p tree/of && cp one.qcow2 two.qcow2 none.qcow2 part.save tree/of/ && cp plain.tar tree/ 2>/dev/null
+try check -r -t vbox:7.1 tree
 # lzop, where it is.
 if command -v lzop >/dev/null; then
 	for level in 1 3 9; do

@@ -187,7 +187,7 @@ static void test_libvirt_damage(void **user)
 		int code;
 		const char *words;
 	} rows[] = {
-	    {{.version = 2, .data_bytes = 200, .magic = "LibvirtQemudPart"}, 0, GIM_E_TRUNCATED, "incomplete"},
+	    {{.version = 2, .data_bytes = 200, .magic = "LibvirtQemudPart"}, 12, GIM_E_TRUNCATED, "incomplete"},
 	    {{.version = 0, .data_bytes = 200, .magic = "LibvirtQemudSave"}, 16, GIM_E_VERSION, "version 0x0"},
 	    {{.version = 3, .data_bytes = 200, .magic = "LibvirtQemudSave"}, 16, GIM_E_VERSION, "version 0x3000000"},
 	    {{.version = 2, .data_bytes = 0, .magic = "LibvirtQemudSave"}, 20, GIM_E_LIMIT, "0 bytes"},
