@@ -35,7 +35,7 @@ FUZZ_SECONDS ?= 60
 GUESTS_SAVES ?= 100
 Q := $(if $(V),,@)
 
-DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev xz-utils
+DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev libseccomp-dev xz-utils
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 \
 	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb lzop \
 	gcovr afl++ gcc-12-multilib gcc-s390x-linux-gnu qemu-user
@@ -46,6 +46,7 @@ FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter
 LIBRARY_INCLUDES := -Ilibgimstate -Ilayers -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
 LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -pthread
+CLI_LIBS = $(LIBS) $(shell $(PKG_CONFIG) --libs libseccomp)
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c layers/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
@@ -125,7 +126,7 @@ comma := ,
 
 $(BINARY): $(CLI_OBJECTS) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(CLI_LIBS)
 
 # Tests of the command's own parts see them, but not the library's.
 $(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
@@ -163,7 +164,12 @@ $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/muta
 FAULTS := open openat write fsync fchmod chmod close linkat rename renameat renameat2 mkdir
 $(O)/tests/faults/gimstate: $(CLI_OBJECTS) $(O)/tests/faults/shim.o $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(FAULTS:%=-Wl,--wrap=%) -o $@ $^ $(CLI_LIBS)
+
+# The command with a parser that was taken over.
+$(O)/tests/sandbox/gimstate: $(CLI_OBJECTS) $(O)/tests/sandbox/misdeed.o $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -Wl,--wrap=gim_input_read -o $@ $^ $(CLI_LIBS)
 
 $(O)/$(CONFORMANCE): $(patsubst %.c,$(O)/%.o,$(wildcard tests/conformance/*.c tests/conformance/rows/*.c)) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
@@ -201,7 +207,7 @@ DEMO := samples/hyperv-4.sav
 demo: all
 	$(BINARY) dump $(DEMO)
 
-check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate
+check: all guests $(EXAMPLES:%=$(O)/%) $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%) $(O)/tests/faults/gimstate $(O)/tests/sandbox/gimstate
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) tests/run $(TESTS:%=$(O)/%) $(FUZZERS:%=$(O)/%)
 
 # The library's own tests, also where nothing else of the program runs: RUNNER runs programs of another machine.

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "output.h"
 #include "path.h"
+#include "sandbox.h"
 #include "shell.h"
 #include "source.h"
 
@@ -47,9 +48,11 @@ static const struct option_row *find_option(const struct command *command, const
 {
 	const bool is_long = word[1] == '-';
 	const size_t length = is_long ? strcspn(word + 2, "=") : 1;
-	for (const struct option_row *row = command->options; row->name; row++)
-		if (is_long ? strlen(row->name) == length && !memcmp(row->name, word + 2, length) : row->letter == word[1])
-			return row;
+	const struct option_row *tables[] = {command->options, common_options};
+	for (size_t i = 0; i < (command->access ? 2 : 1); i++)
+		for (const struct option_row *row = tables[i]; row->name; row++)
+			if (is_long ? strlen(row->name) == length && !memcmp(row->name, word + 2, length) : row->letter == word[1])
+				return row;
 	return NULL;
 }
 
@@ -173,6 +176,11 @@ static int run_command(const struct command *command, struct options *options, i
 		return usage_error(command, options->json, "%s needs %s", command->name, command->arguments);
 	if (command->max >= 0 && operands > command->max)
 		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
+	struct gim_error error = GIM_ERROR_INIT;
+	if (options->sandbox && !sandbox_mode(options->sandbox))
+		return usage_error(command, options->json, "there is no sandbox %s; auto, require and off are", options->sandbox);
+	if (sandbox_enter(command, options, operands, words, &error))
+		return output_error(NULL, &error, options->json);
 	return run_operands(command, options, operands, words);
 }
 

@@ -68,7 +68,9 @@ static void help_all(void)
 	putchar('\n');
 	printf(
 	    "\nFILE - is standard input. Options may follow operands; after -- all words are operands.\n"
-	    "More: gimstate help COMMAND, gimstate help probe (the language of replay --probe), gimstate --version.\n"
+	    "More: gimstate help COMMAND, gimstate help probe (the language of replay --probe), gimstate --version -v.\n"
+	    "Commands give up what they do not need before they read FILE; --sandbox require fails where that cannot be had, --sandbox off "
+	    "does not.\n"
 	    "Exit status: 0 yes, done; 1 the answer is no: corrupt, absent; 2 no answer: usage, I/O, not a known format, no such field.\n");
 }
 

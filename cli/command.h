@@ -21,7 +21,7 @@ struct options {
 	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
-	const char *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
+	const char *sandbox, *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	struct words target, with, probe, error, ignore, command;
 };
 
@@ -36,6 +36,14 @@ struct option_row {
 /* What must be there before a command can run. */
 enum needs { NEEDS_NOTHING, NEEDS_SHELL, NEEDS_STATE, NEEDS_MACHINE };
 
+/* What a command needs of the system, and keeps in the sandbox (sandbox.h). */
+enum access {
+	ACCESS_ALL,    /* no sandbox: it runs other commands, or VMs */
+	ACCESS_NAMED,  /* to read what its words name, and to write what they name as output */
+	ACCESS_COPIES, /* and files without a name, which others need only for what is packed or a pipe */
+	ACCESS_AROUND, /* and to read any file, since what it reads names others: settings, configurations, links */
+};
+
 struct command {
 	const char *name; /* NULL ends the table */
 	const char *arguments;
@@ -45,11 +53,14 @@ struct command {
 	int (*run)(const struct options *options, int count, char **operands);
 	int implied; /* how many operands the state stands for that the shell holds */
 	enum needs needs;
+	enum access access;
 	bool informs; /* its "no" is an answer that a script goes on after */
 	bool hidden;  /* for other programs of ours: no help names it */
 };
 
 extern const struct command commands[];
+/* Of every command that the sandbox is for. */
+extern const struct option_row common_options[];
 
 /* NULL when there is none of that name. */
 const struct command *command_find(const char *name);

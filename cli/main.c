@@ -2,6 +2,7 @@
 /* The command line: finds the command, calls it, and makes sure that what it printed arrived. */
 #include "command.h"
 #include "output.h"
+#include "sandbox.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,12 +14,21 @@ static int run(int count, char **words)
 {
 	bool json = false;
 	int first = 1;
-	for (; first < count && !strcmp(words[first], "--json"); first++)
-		json = true;
+	for (; first < count && (!strcmp(words[first], "--json") || !strncmp(words[first], "--sandbox", 9)); first++) {
+		const char *mode = words[first][9] == '=' ? words[first] + 10 : NULL;
+		if (!strcmp(words[first], "--json"))
+			json = true;
+		else if (!mode && ++first == count)
+			return usage_error(NULL, json, "option --sandbox needs its argument, MODE");
+		else if (!sandbox_mode(mode ? mode : words[first]))
+			return usage_error(NULL, json, "there is no sandbox %s; auto, require and off are", mode ? mode : words[first]);
+	}
 	if (first == count)
 		return usage_error(NULL, json, "no command given");
 	if (!strcmp(words[first], "--version")) {
 		printf("gimstate %s\n", GIM_VERSION);
+		if (first + 1 < count && (!strcmp(words[first + 1], "-v") || !strcmp(words[first + 1], "--verbose")))
+			sandbox_describe(stdout);
 		return EXIT_YES;
 	}
 	if (!strcmp(words[first], "--help") || !strcmp(words[first], "-h"))

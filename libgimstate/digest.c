@@ -33,12 +33,23 @@ struct gim_digest {
 	struct sha256_ctx context;
 };
 
+static int load(struct calls *calls, struct gim_error *error)
+{
+	return gim_load(NETTLE, symbols, sizeof(symbols) / sizeof(symbols[0]), calls, "SHA-256", error);
+}
+
+int gim_digest_load(struct gim_error *error)
+{
+	struct calls calls;
+	return load(&calls, error);
+}
+
 int gim_digest_new(struct gim_digest **digest, struct gim_error *error)
 {
 	struct gim_digest *made = calloc(1, sizeof(*made));
 	if (!made)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	int result = gim_load(NETTLE, symbols, sizeof(symbols) / sizeof(symbols[0]), &made->calls, "SHA-256", error);
+	int result = load(&made->calls, error);
 	if (result) {
 		free(made);
 		return result;

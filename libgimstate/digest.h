@@ -9,6 +9,7 @@ enum { GIM_SHA256_BYTES = 32, GIM_SHA256_TEXT = 2 * GIM_SHA256_BYTES + 1 };
 
 /* *digest is the caller's: gim_digest_free. */
 struct gim_digest;
+int gim_digest_load(struct gim_error *error); /* the library that makes it, for good */
 int gim_digest_new(struct gim_digest **digest, struct gim_error *error);
 void gim_digest_free(struct gim_digest **digest);
 

@@ -124,6 +124,11 @@ int gim_state_open_fd(int fd, struct gim_state **state, struct gim_error *error)
 /* The same on bytes in memory, which must outlive the state. */
 int gim_state_open_memory(const void *bytes, size_t size_bytes, struct gim_state **state, struct gim_error *error);
 
+/* Load now the libraries that are loaded when they are needed (for what is packed, for digests), where the first bytes of the file at path say that reading it takes
+ * them (path NULL: in any case). For a program that gives up its rights before it reads. They stay loaded. 1: that was so, and reading may take a file without a
+ * name in $TMPDIR or /var/tmp, too; 0: nothing is needed; or a negative code. */
+int gim_prepare(const char *path, struct gim_error *error);
+
 /* How much of a path names a file: all of it, but for "FILE//NAME", where it is the length of FILE. */
 size_t gim_path_file(const char *path);
 

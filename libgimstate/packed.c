@@ -82,6 +82,12 @@ static int load(struct calls *calls, struct gim_error *error)
 	return gim_load(LIBARCHIVE, symbols, sizeof(symbols) / sizeof(symbols[0]), calls, "what is packed", error);
 }
 
+int gim_packed_load(struct gim_error *error)
+{
+	struct calls calls;
+	return load(&calls, error);
+}
+
 const struct gim_rule gim_packed_rules[GIM_PACKED_RULES] = {
     [GIM_PACKED_DAMAGED] = {"PACKED-DAMAGED", GIM_ERROR, GIM_E_CORRUPT, .help = "what is packed can be unpacked",
                             .why = "what follows the damage is lost", .mend = "take another copy of the file",

@@ -16,6 +16,9 @@ struct gim_unpack_limits {
 		.size_bytes = UINT64_C(256) << 30, .free_bytes = UINT64_C(1) << 30, .ratio = 1000                                          \
 	}
 
+/* Load the library that unpacks, for good. */
+int gim_packed_load(struct gim_error *error);
+
 enum gim_packed_rule { GIM_PACKED_DAMAGED, GIM_PACKED_LIMIT, GIM_PACKED_SIZE, GIM_PACKED_SHA256, GIM_PACKED_RULES };
 extern const struct gim_rule gim_packed_rules[GIM_PACKED_RULES];
 

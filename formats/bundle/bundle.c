@@ -351,6 +351,7 @@ static int bundle_unpack(struct gim_input *input, gim_member_fn *member, void *u
 const struct gim_format gim_format_bundle = {
     .name = "bundle",
     .title = "gimstate bundle",
+    .packed = true,
     .bid = bundle_bid,
     .open = bundle_open,
     .close = bundle_close,
