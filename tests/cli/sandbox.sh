@@ -38,6 +38,6 @@ for input in a.sav.gz a.tar//a.sav a.tar.gz//a.sav; do
 	"$GIMSTATE" --sandbox require get $input gim.provider
 done
 gzip -c a.sav | "$GIMSTATE" --sandbox require get - gim.provider
-"$GIMSTATE" --sandbox require pack a.sav --whole -o a.gimb && "$GIMSTATE" --sandbox require verify a.gimb && "$GIMSTATE" --sandbox require unpack a.gimb -o folder | head -n 1
+"$GIMSTATE" --sandbox require pack a.sav --whole -o a.gimb >/dev/null && "$GIMSTATE" --sandbox require verify a.gimb && "$GIMSTATE" --sandbox require unpack a.gimb -o folder | head -n 1
 "$GIMSTATE" --sandbox require set a.sav hyperv.tsc_sequence=7 --in-place && "$GIMSTATE" --sandbox require convert a.sav b.sav.zst --to vbox:6.1 | tail -n 1
 ls

@@ -91,8 +91,10 @@ static void *execute_there(void *nothing)
 static void execute_in_thread(void)
 {
 	pthread_t thread;
-	tell("thread", !pthread_create(&thread, NULL, execute_there, NULL));
-	(void)pthread_join(thread, NULL);
+	if (pthread_create(&thread, NULL, execute_there, NULL))
+		tell("thread", false);
+	else
+		(void)pthread_join(thread, NULL);
 }
 
 static const struct {
