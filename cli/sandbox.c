@@ -30,7 +30,8 @@
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-static enum { MODE_AUTO, MODE_REQUIRE, MODE_OFF } mode;
+enum { MODE_AUTO, MODE_REQUIRE, MODE_OFF };
+static size_t mode;
 
 bool sandbox_mode(const char *name)
 {
@@ -241,7 +242,8 @@ static int enter_landlock(const struct command *command, const struct options *o
 	X(readv)                                                                                                                           \
 	X(lseek)                                                                                                                           \
 	X(write)                                                                                                                           \
-	X(pwrite64) X(writev) X(close) X(close_range) X(dup) X(dup2) X(fcntl) X(poll) X(ppoll) X(open) X(openat) X(stat) X(lstat) X(fstat) \
+	X(pwrite64)                                                                                                                        \
+	X(writev) X(close) X(close_range) X(dup) X(dup2) X(fcntl) X(poll) X(ppoll) X(open) X(openat) X(stat) X(lstat) X(fstat)             \
 	    X(newfstatat) X(statx) X(access) X(faccessat) X(faccessat2) X(readlink) X(readlinkat) X(getdents64) X(getcwd) X(chdir)         \
 		X(fchdir) X(fadvise64) X(readahead) X(statfs) X(fstatfs) X(fsync) X(fdatasync) X(sync_file_range) X(ftruncate)             \
 		    X(fallocate) X(copy_file_range) X(flock) X(fchmod) X(fchmodat) X(chmod) X(fchown) X(utimensat) X(link) X(linkat)       \
@@ -262,11 +264,11 @@ static int enter_landlock(const struct command *command, const struct options *o
 	X(fork)                                                                                                                            \
 	X(vfork)                                                                                                                           \
 	X(ptrace)                                                                                                                          \
-	X(process_vm_readv) X(process_vm_writev) X(kill) X(tkill) X(socket) X(socketpair) X(connect) X(bind) X(listen) X(accept)           \
-	    X(accept4) X(sendto) X(sendmsg) X(mount) X(umount2) X(pivot_root) X(chroot) X(unshare) X(setns) X(setuid) X(setresuid)         \
-		X(setgid) X(setresgid) X(capset) X(bpf) X(perf_event_open) X(userfaultfd) X(keyctl) X(add_key) X(request_key)              \
-		    X(init_module) X(finit_module) X(kexec_load) X(reboot) X(io_uring_setup) X(open_by_handle_at) X(memfd_create) X(shmat) \
-			X(personality)
+	X(process_vm_readv)                                                                                                                \
+	X(process_vm_writev) X(kill) X(tkill) X(socket) X(socketpair) X(connect) X(bind) X(listen) X(accept) X(accept4) X(sendto)          \
+	    X(sendmsg) X(mount) X(umount2) X(pivot_root) X(chroot) X(unshare) X(setns) X(setuid) X(setresuid) X(setgid) X(setresgid)       \
+		X(capset) X(bpf) X(perf_event_open) X(userfaultfd) X(keyctl) X(add_key) X(request_key) X(init_module) X(finit_module)      \
+		    X(kexec_load) X(reboot) X(io_uring_setup) X(open_by_handle_at) X(memfd_create) X(shmat) X(personality)
 
 static int add_calls(scmp_filter_ctx filter)
 {
@@ -295,18 +297,18 @@ static int add_judged(scmp_filter_ctx filter, bool host)
 		result =
 		    seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1, SCMP_CMP(flags, SCMP_CMP_MASKED_EQ, THREAD, 0));
 	if (!result) /* as abort does */
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	const int mappers[] = {SCMP_SYS(mmap), SCMP_SYS(mmap2), SCMP_SYS(mprotect)};
 	for (size_t i = 0; !result && i < 3; i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, mappers[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	for (size_t i = 0; !result && i < 3; i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), mappers[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
 	for (size_t i = 0; !result && !host && i < 2; i++)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i]));
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i], 0));
 	if (!result && host)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 0);
 	if (!result) /* limits are read, not set */
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0));
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	return result;
 }
 
