@@ -236,44 +236,171 @@ static int enter_landlock(const struct command *command, const struct options *o
 /*
  * seccomp. What is not in the table is refused with ENOSYS, for which the C library has a way out.
  */
-#define CALLS(X)                                                                                                                           \
-	X(read)                                                                                                                            \
-	X(pread64)                                                                                                                         \
-	X(readv)                                                                                                                           \
-	X(lseek)                                                                                                                           \
-	X(write)                                                                                                                           \
-	X(pwrite64)                                                                                                                        \
-	X(writev) X(close) X(close_range) X(dup) X(dup2) X(fcntl) X(poll) X(ppoll) X(open) X(openat) X(stat) X(lstat) X(fstat)             \
-	    X(newfstatat) X(statx) X(access) X(faccessat) X(faccessat2) X(readlink) X(readlinkat) X(getdents64) X(getcwd) X(chdir)         \
-		X(fchdir) X(fadvise64) X(readahead) X(statfs) X(fstatfs) X(fsync) X(fdatasync) X(sync_file_range) X(ftruncate)             \
-		    X(fallocate) X(copy_file_range) X(flock) X(fchmod) X(fchmodat) X(chmod) X(fchown) X(utimensat) X(link) X(linkat)       \
-			X(rename) X(renameat) X(renameat2) X(unlink) X(unlinkat) X(rmdir) X(mkdir) X(mkdirat) X(umask) X(brk) X(munmap)    \
-			    X(mremap) X(madvise) X(futex) X(sched_yield) X(sched_getaffinity) X(set_robust_list) X(get_robust_list)        \
-				X(rseq) X(membarrier) X(exit) X(exit_group) X(rt_sigaction) X(rt_sigprocmask) X(rt_sigreturn)              \
-				    X(sigaltstack) X(restart_syscall) X(clock_gettime) X(clock_getres) X(clock_nanosleep) X(nanosleep)     \
-					X(gettimeofday) X(time) X(getrandom) X(uname) X(sysinfo) X(getpid) X(gettid) X(getuid) X(geteuid)  \
-					    X(getgid) X(getegid) X(getrlimit) X(getrusage) X(_llseek) X(fstat64) X(stat64) X(lstat64)      \
-						X(fstatat64) X(fcntl64) X(ftruncate64) X(fadvise64_64) X(statfs64) X(fstatfs64)            \
-						    X(ugetrlimit) X(clock_gettime64) X(clock_nanosleep_time64) X(futex_time64)             \
-							X(ppoll_time64) X(getuid32) X(geteuid32) X(getgid32) X(getegid32) X(fchown32)
+static const int calls[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(pread64),
+    SCMP_SYS(readv),
+    SCMP_SYS(lseek),
+    SCMP_SYS(write),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(writev),
+    SCMP_SYS(close),
+    SCMP_SYS(close_range),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(chdir),
+    SCMP_SYS(fchdir),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(readahead),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(sync_file_range),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(copy_file_range),
+    SCMP_SYS(flock),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchown),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(link),
+    SCMP_SYS(linkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(umask),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(get_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(_llseek),
+    SCMP_SYS(fstat64),
+    SCMP_SYS(stat64),
+    SCMP_SYS(lstat64),
+    SCMP_SYS(fstatat64),
+    SCMP_SYS(fcntl64),
+    SCMP_SYS(ftruncate64),
+    SCMP_SYS(fadvise64_64),
+    SCMP_SYS(statfs64),
+    SCMP_SYS(fstatfs64),
+    SCMP_SYS(ugetrlimit),
+    SCMP_SYS(clock_gettime64),
+    SCMP_SYS(clock_nanosleep_time64),
+    SCMP_SYS(futex_time64),
+    SCMP_SYS(ppoll_time64),
+    SCMP_SYS(getuid32),
+    SCMP_SYS(geteuid32),
+    SCMP_SYS(getgid32),
+    SCMP_SYS(getegid32),
+    SCMP_SYS(fchown32),
+};
 
 /* Of these no reader of files makes one by mistake: they end the process. */
-#define CRIMES(X)                                                                                                                          \
-	X(execve)                                                                                                                          \
-	X(execveat)                                                                                                                        \
-	X(fork)                                                                                                                            \
-	X(vfork)                                                                                                                           \
-	X(ptrace)                                                                                                                          \
-	X(process_vm_readv)                                                                                                                \
-	X(process_vm_writev) X(kill) X(tkill) X(socket) X(socketpair) X(connect) X(bind) X(listen) X(accept) X(accept4) X(sendto)          \
-	    X(sendmsg) X(mount) X(umount2) X(pivot_root) X(chroot) X(unshare) X(setns) X(setuid) X(setresuid) X(setgid) X(setresgid)       \
-		X(capset) X(bpf) X(perf_event_open) X(userfaultfd) X(keyctl) X(add_key) X(request_key) X(init_module) X(finit_module)      \
-		    X(kexec_load) X(reboot) X(io_uring_setup) X(open_by_handle_at) X(memfd_create) X(shmat) X(personality)
+static const int crimes[] = {
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(fork),
+    SCMP_SYS(vfork),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(kill),
+    SCMP_SYS(tkill),
+    SCMP_SYS(socket),
+    SCMP_SYS(socketpair),
+    SCMP_SYS(connect),
+    SCMP_SYS(bind),
+    SCMP_SYS(listen),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(unshare),
+    SCMP_SYS(setns),
+    SCMP_SYS(setuid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setgid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(capset),
+    SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(shmat),
+    SCMP_SYS(personality),
+};
 
 static int add_calls(scmp_filter_ctx filter)
 {
-#define NUMBER(name) SCMP_SYS(name),
-	static const int calls[] = {CALLS(NUMBER)}, crimes[] = {CRIMES(NUMBER)};
 	int result = 0;
 	for (size_t i = 0; !result && i < sizeof(calls) / sizeof(calls[0]); i++)
 		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);

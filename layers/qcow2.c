@@ -167,15 +167,26 @@ static int unpack_deflate(struct state *state, size_t size, size_t *unpacked, st
 	return 0;
 }
 
-static int load_zstd(struct state *state, struct gim_error *error)
+static int load_functions(struct zstd *zstd, struct gim_error *error)
 {
 	static const struct gim_symbol symbols[] = {
 	    {"ZSTD_createDCtx", offsetof(struct zstd, new)},        {"ZSTD_freeDCtx", offsetof(struct zstd, free)},
 	    {"ZSTD_DCtx_setParameter", offsetof(struct zstd, set)}, {"ZSTD_decompressStream", offsetof(struct zstd, decompress)},
 	    {"ZSTD_DCtx_reset", offsetof(struct zstd, reset)},      {"ZSTD_isError", offsetof(struct zstd, is_error)},
 	};
+	return gim_load(ZSTD, symbols, sizeof(symbols) / sizeof(symbols[0]), zstd, "what is packed", error);
+}
+
+static int load(struct gim_error *error)
+{
+	struct zstd zstd;
+	return load_functions(&zstd, error);
+}
+
+static int load_zstd(struct state *state, struct gim_error *error)
+{
 	struct zstd *zstd = &state->zstd;
-	int result = gim_load(ZSTD, symbols, sizeof(symbols) / sizeof(symbols[0]), zstd, "what is packed", error);
+	int result = load_functions(zstd, error);
 	if (!result && !(state->zstd_context = zstd->new ()))
 		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	if (!result)
@@ -515,6 +526,7 @@ const struct gim_layer_kind gim_layer_qcow2 = {
     .seeks = true,
     .parts = true,
     .more = true,
+    .load = load,
     .open = open_image,
     .read = read_state,
     .end = end_state,

@@ -26,6 +26,8 @@ struct gim_layer_kind {
 	bool once;  /* what it gives is never one of its kind again */
 	bool parts; /* it has parts with names, as in FILE//NAME */
 	bool more;  /* the file has more than what it gives, which would be lost were that written in its place */
+	/* Load the library that it needs, which is loaded by name; NULL: none, or those of gim_prepare. */
+	int (*load)(struct gim_error *error);
 	/* Wrap an input that nothing was read of (gim_input_wrap). part: the one to open; NULL: there must be but one. The caller closes the input on failure. */
 	int (*open)(struct gim_input *input, const char *part, struct gim_error *error);
 	/* As gim_input_read of the input that it became; of a stream, offset only tells how much was read before. */

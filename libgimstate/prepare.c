@@ -54,5 +54,7 @@ int gim_prepare(const char *path, struct gim_error *error)
 	int result = gim_packed_load(error);
 	if (!result)
 		result = gim_digest_load(error);
+	for (const struct gim_layer_kind *const *each = gim_layers; !result && *each; each++)
+		result = (*each)->load ? (*each)->load(error) : 0;
 	return result ? result : 1;
 }

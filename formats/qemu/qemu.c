@@ -201,6 +201,7 @@ static const struct gim_layout *const layouts[] = {&qemu_layout_guest, NULL};
 const struct gim_format gim_format_qemu = {
     .name = "qemu",
     .title = "QEMU migration stream",
+    .packed = true,
     .bid = qemu_bid,
     .open = qemu_open,
     .close = qemu_close,
