@@ -255,11 +255,11 @@ FUZZ_FOLDER = $(O)/$(if $(AFL),afl,fuzz)
 FUZZ_BUILD = $(MAKE) --no-print-directory O=$(FUZZ_FOLDER)/build CC=$(if $(AFL),afl-clang-fast,clang) CFLAGS="-g -O1" \
 	SAN=$(if $(AFL),address,address$(comma)undefined) FUZZER=1
 fuzzers:
-	$(Q)$(FUZZ_BUILD) $(FUZZERS:%=$(FUZZ_FOLDER)/build/%)
+	+$(Q)$(FUZZ_BUILD) $(FUZZERS:%=$(FUZZ_FOLDER)/build/%)
 
 fuzz:
 	@$(if $(filter tests/fuzz/fuzz_$(T),$(FUZZERS)),,echo "name a target: make fuzz T=NAME, of: $(FUZZERS:tests/fuzz/fuzz_%=%)"; exit 2)
-	$(Q)$(FUZZ_BUILD) $(FUZZ_FOLDER)/build/tests/fuzz/fuzz_$(T)
+	+$(Q)$(FUZZ_BUILD) $(FUZZ_FOLDER)/build/tests/fuzz/fuzz_$(T)
 	@$(if $(V),,echo "FUZZ  $(T), $(FUZZ_SECONDS) s")
 	$(Q)tests/fuzz/run $(FUZZ_FOLDER)/build/tests/fuzz/fuzz_$(T) $(T) $(FUZZ_SECONDS) $(FUZZ_FOLDER)
 

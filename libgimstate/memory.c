@@ -149,7 +149,7 @@ int gim_memory_add_range(struct gim_memory *memory, const struct gim_memory_rang
 	memory->ranges = ranges;
 	const uint64_t pages = range->size_bytes / GIM_PAGE_BYTES, slabs = (pages + SLAB_PAGES - 1) / SLAB_PAGES;
 	ranges[memory->range_count] = (struct range){.range = *range, .pages = pages};
-	ranges[memory->range_count].slabs = calloc(slabs ? slabs : 1, sizeof(uint64_t *));
+	ranges[memory->range_count].slabs = calloc(slabs ? (size_t)slabs : 1, sizeof(uint64_t *));
 	if (!ranges[memory->range_count].slabs)
 		return no_memory(error);
 	*number = (uint32_t)memory->range_count++;

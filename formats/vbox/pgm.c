@@ -356,7 +356,7 @@ static int rom_record(struct indexing *indexing, struct device_range *rom, unsig
 	if (!protection || protection > 4)
 		return fail(indexing, error, "a page of a ROM is protected by %" PRIu64 ": 1 to 4 are possible", protection);
 	if (!rom->rom)
-		rom->rom = calloc(rom->pages, sizeof(*rom->rom));
+		rom->rom = calloc((size_t)rom->pages, sizeof(*rom->rom));
 	if (!rom->rom)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	struct rom_page *page = &rom->rom[indexing->index];
@@ -477,7 +477,7 @@ static int old_range(struct indexing *indexing, struct gim_error *error)
 	if (!result && length >= sizeof(range.name))
 		result = fail(indexing, error, "the name of a range of memory has %" PRIu64 " bytes", length);
 	if (!result)
-		result = ssm_pieces_take(&indexing->pieces, range.name, length, &got, error);
+		result = ssm_pieces_take(&indexing->pieces, range.name, (size_t)length, &got, error);
 	if (!result && (last < first || last - first != size - 1))
 		result =
 		    fail(indexing, error, "a range of memory from 0x%" PRIx64 " to 0x%" PRIx64 " of %" PRIu64 " bytes", first, last, size);
