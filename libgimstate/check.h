@@ -65,6 +65,9 @@ uint32_t gim_judging_vcpus(const struct gim_state *state);
 /* Which hypervisor's state it is, e.g. "vbox"; NULL: not known, as of a JSON document that names no layout. */
 const char *gim_judging_hypervisor(const struct gim_state *state);
 
+/* Are both known, and the target's another one? What QEMU saves and loads is KVM's. */
+bool gim_judging_other_hypervisor(const struct gim_judging *judging);
+
 /* The layout that the target's release writes and loads of this provider, and its version; NULL: not known. */
 const struct gim_layout *gim_judging_layout(const struct gim_judging *judging, const struct gim_provider *provider, uint16_t *version);
 
@@ -87,8 +90,10 @@ bool gim_judging_leaf(const struct gim_state *state, uint32_t leaf, uint32_t reg
  * is not known. */
 bool gim_judging_is_ram(const struct gim_judging *judging, uint64_t gpa);
 
-/* Report what is judged of any loader, for a row of a format's own: each MSR that the guest uses and the target does not serve, and an other number of vCPUs. */
+/* Report what is judged of any loader, for a row of a format's own: each MSR that the guest uses and the target does not serve, and
+ * another number of vCPUs or size of RAM. */
 void gim_judge_used(struct gim_judging *judging);
 void gim_judge_vcpus(struct gim_judging *judging);
+void gim_judge_ram(struct gim_judging *judging);
 
 #endif

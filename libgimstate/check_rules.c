@@ -47,6 +47,20 @@ const char *gim_judging_hypervisor(const struct gim_state *state)
 	return state->format->releases ? state->format->name : NULL;
 }
 
+static const char *who_runs(const char *hypervisor)
+{
+	return strcmp(hypervisor, "qemu") ? hypervisor : "kvm";
+}
+
+bool gim_judging_other_hypervisor(const struct gim_judging *judging)
+{
+	const struct gim_text *text = &gim_target_profile(judging->target)->hypervisor;
+	const char *own = gim_judging_hypervisor(judging->state);
+	char wanted[32];
+	(void)snprintf(wanted, sizeof(wanted), "%.*s", (int)text->length, text->bytes ? text->bytes : "");
+	return own && *wanted && strcmp(who_runs(own), who_runs(wanted)) != 0;
+}
+
 bool gim_judging_is(const struct gim_judging *judging, const char *format)
 {
 	return judging->target->state.format && !strcmp(judging->target->state.format->name, format);
@@ -220,7 +234,7 @@ void gim_judge_vcpus(struct gim_judging *judging)
 		          own == 1 ? "" : "s", wanted);
 }
 
-static void judge_ram(struct gim_judging *judging)
+void gim_judge_ram(struct gim_judging *judging)
 {
 	const uint64_t own = ram_of(judging->state), wanted = ram_of(&judging->target->state);
 	if (own && wanted && own != wanted)
@@ -435,7 +449,8 @@ const struct gim_check_rule gim_check_rules[] = {
       .why = "the guest's memory has to go where it was", .mend = "give the VM as much memory as the state has", .source = LOADER},
      .unit = "mm/1",
      .stage = GIM_STAGE_HEAD,
-     .judge = judge_ram},
+     .judge = gim_judge_ram,
+     .except = "qemu"},
     {{"GIM-PAGE-002", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "what the guest shares with its hypervisor lies in RAM",
       .why = "the hypervisor writes it nowhere, and the guest reads something else", .mend = "give the target as much RAM as the state had",
       .source = "TLFS; " KVM_RULES, .after = "GIM-RAM-001"},

@@ -721,7 +721,8 @@ int gim_digest_memory(const void *bytes, size_t size_bytes, char text[GIM_DIGEST
 /* What a state would be loaded into: as much as is known of it. What is not known is not judged. */
 struct gim_target;
 
-/* Open the target that text names: a release ("vbox:7.2"), a VM's settings file (.vbox), a profile (JSON), or a state ("state:FILE",
+/* Open the target that text names: a release ("vbox:7.2"), also with a command line ("qemu:7.2 -M pc -smp 2"), a VM's settings file (.vbox, or
+ * libvirt's XML, also as "libvirt:FILE"), a profile (JSON), or a state ("state:FILE",
  * or the bare path), which stands for what it was saved by; "@vbox:7.2" after one of the others says which release loads it. state
  * (may be NULL): the path of the state that is to be checked, by which the right snapshot's settings are found. *target is the
  * caller's: gim_target_free. */

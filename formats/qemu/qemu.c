@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* QEMU's migration streams as a container format of the library: opening, listing, finding and reading sections. */
 #include "error.h"
+#include "qemu/configure.h"
 #include "qemu/decode.h"
+#include "qemu/libvirt.h"
 #include "qemu/schema.h"
 #include "qemu/verify.h"
 #include "qemu/write.h"
@@ -198,6 +200,21 @@ static bool qemu_unit_decodable(const struct gim_unit *unit)
 static const struct gim_record *const records[] = {&qemu_info_record, NULL};
 static const struct gim_layout *const layouts[] = {&qemu_layout_guest, NULL};
 
+/* The container is the same in all of them. */
+#define RELEASE(major, minor)                                                                                                              \
+	{                                                                                                                                  \
+		major, minor, QEMU_STREAM_VERSION                                                                                          \
+	}
+enum { QEMU_STREAM_VERSION = 3 };
+
+static const struct gim_release releases[] = {
+    RELEASE(2, 0), RELEASE(2, 1),  RELEASE(2, 2),  RELEASE(2, 3),  RELEASE(2, 4),  RELEASE(2, 5),  RELEASE(2, 6), RELEASE(2, 7),
+    RELEASE(2, 8), RELEASE(2, 9),  RELEASE(2, 10), RELEASE(2, 11), RELEASE(2, 12), RELEASE(3, 0),  RELEASE(3, 1), RELEASE(4, 0),
+    RELEASE(4, 1), RELEASE(4, 2),  RELEASE(5, 0),  RELEASE(5, 1),  RELEASE(5, 2),  RELEASE(6, 0),  RELEASE(6, 1), RELEASE(6, 2),
+    RELEASE(7, 0), RELEASE(7, 1),  RELEASE(7, 2),  RELEASE(8, 0),  RELEASE(8, 1),  RELEASE(8, 2),  RELEASE(9, 0), RELEASE(9, 1),
+    RELEASE(9, 2), RELEASE(10, 0), RELEASE(10, 1), RELEASE(10, 2), RELEASE(11, 0), RELEASE(11, 1), {0, 0, 0},
+};
+
 const struct gim_format gim_format_qemu = {
     .name = "qemu",
     .title = "QEMU migration stream",
@@ -216,6 +233,11 @@ const struct gim_format gim_format_qemu = {
     .write = qemu_write,
     .interface = qemu_interface,
     .verify = qemu_verify,
+    .settings_bid = qemu_libvirt_bid,
+    .settings = qemu_target_settings,
+    .options = qemu_target_options,
+    .releases = releases,
+    .checks = qemu_checks,
     .rules = qemu_rules,
     .rule_count = QEMU_RULES,
 };

@@ -77,8 +77,7 @@ static void judge_hypercall_page(struct gim_judging *judging)
 	const struct hv_state *hv = hv_of(judging, &object);
 	const struct gim_text *wanted = &gim_target_profile(judging->target)->hypervisor;
 	const char *own = gim_judging_hypervisor(judging->state);
-	const bool differs = own && wanted->length && (strlen(own) != wanted->length || memcmp(own, wanted->bytes, wanted->length) != 0);
-	if (GIM_HAS(object, hv_state, hypercall) && hv->hypercall & ENABLED && differs)
+	if (GIM_HAS(object, hv_state, hypercall) && hv->hypercall & ENABLED && gim_judging_other_hypervisor(judging))
 		gim_judge(judging, GIM_NO_UNIT, "hyperv.hypercall",
 		          "the hypercall page at 0x%" PRIx64 " holds the instructions of %s, and the target is %.*s", PAGE(hv->hypercall),
 		          own, (int)wanted->length, wanted->bytes);
