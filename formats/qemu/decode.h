@@ -6,6 +6,9 @@
 #include "qemu/record.h"
 #include "qemu/stream.h"
 
+/* The guest's memory. (memory.c) */
+extern const struct gim_memory_format qemu_memory;
+
 /* As gim_state_decode and gim_state_decode_unit. */
 int qemu_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error);
 int qemu_decode_section(struct gim_state *state, const struct qemu_section *section, gim_report_fn *report, void *user,

@@ -233,6 +233,7 @@ const struct gim_format gim_format_qemu = {
     .write = qemu_write,
     .interface = qemu_interface,
     .verify = qemu_verify,
+    .memory = &qemu_memory,
     .settings_bid = qemu_libvirt_bid,
     .settings = qemu_target_settings,
     .options = qemu_target_options,

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The guest's memory in real streams: in every encoding, and whatever the stream is wrapped in, the guest's clock page is there, made for the TSC frequency that the stream says. */
+#include "corpus.h"
+
+#include "gimstate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The page of vCPU 0's clock, as the folder's README has it. */
+enum { CLOCK_GPA = 0x200000, CLOCK_BYTES = 32, TSC_KHZ = 2599998 };
+
+/* The frequency that multiplier and shift are made for (KVM msr.rst). */
+static double khz_of(const uint8_t page[CLOCK_BYTES])
+{
+	uint32_t multiplier;
+	memcpy(&multiplier, page + 24, sizeof(multiplier));
+	double khz = 1e6 * 4294967296.0 / multiplier;
+	for (int shift = (int8_t)page[28]; shift; shift += shift < 0 ? 1 : -1)
+		khz = shift < 0 ? khz * 2 : khz / 2;
+	return khz;
+}
+
+static void clock_pages(void **unused)
+{
+	static const char *const files[] = {
+	    "q72-kvm-tiny-3cpu-32m.mig",
+	    "q111-kvm-tiny-3cpu-32m.mig",
+	    "q72-kvm-tiny-compress.mig",
+	    "q111-kvm-tiny-bgsnap.mig",
+	    "q111-kvm-tiny-mappedram.mig.tar.xz",
+	    "lv128-raw.save",
+	    "lv128-zstd.save",
+	    "lv128-gzip.save",
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char path[PATH_MAX];
+		uint8_t page[CLOCK_BYTES] = {0};
+		struct gim_state *state = NULL;
+		struct gim_memory *memory = NULL;
+		struct gim_error error = GIM_ERROR_INIT;
+		(void)snprintf(path, sizeof(path), "%s/qemu/streams/%s", corpus_folder(), files[i]);
+		if (gim_state_open_settled(path, &state, &error) || gim_memory_open(state, NULL, &memory, &error) ||
+		    gim_memory_read(memory, CLOCK_GPA, page, sizeof(page), &error))
+			fail_msg("%s: %s", path, error.text);
+		const double khz = khz_of(page);
+		if (khz < TSC_KHZ - 1 || khz > TSC_KHZ + 1)
+			fail_msg("%s: %.0f kHz", path, khz);
+		gim_memory_free(&memory);
+		gim_state_free(&state);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(clock_pages)};
+	corpus_require();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
