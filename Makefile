@@ -8,6 +8,7 @@
 #   make conformance run the rows of public test programs on the runtime core, one line each
 #   make guests      kernels for gimstate replay --kernel, in $(O)/guests
 #   make check-guests  boot them with all that they have, and save and resume them a hundred times, on /dev/kvm
+#   make man         manual pages, in $(O)/man
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
 #   make fuzz T=gim  fuzz one target (clang) for FUZZ_SECONDS; AFL=1: with AFL++; tests/fuzz/campaign goes round them all
@@ -57,7 +58,10 @@ FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 ARCHIVERS := %/unit/test_packed %/unit/test_bundle
 # Tests in which memory runs out.
 STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory %/unit/test_library_memory
-PAGES := $(wildcard docs/*.5)
+# Pages by hand, and those that docs/man/pages.c makes of the tables: it says which by its prose.
+PAGES = $(wildcard docs/*.[1-9]) $(MADE_PAGES)
+MADE_PAGES = $(patsubst docs/man/%.mdoc,$(O)/man/gimstate-%.1,$(filter-out %/gimstate.mdoc %/rules-list.mdoc,$(wildcard docs/man/*.mdoc))) $(O)/man/gimstate.1 \
+	$(O)/man/gimstate-rules.7
 TOOLS := $(patsubst %.c,%,$(wildcard tests/tools/*.c))
 EXAMPLES := $(patsubst %.c,%,$(wildcard docs/examples/*.c))
 BENCHES := $(patsubst %.c,%,$(wildcard tests/bench/*.c tests/harness/bench_*.c))
@@ -83,6 +87,9 @@ BINARY := $(O)/gimstate
 
 all: $(STATIC) $(SHARED) $(BINARY)
 
+.PHONY: man
+man: $(PAGES)
+
 # Written only when it changes, so that objects never mix flags.
 COMPILE := $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(O)/flags: always
@@ -103,8 +110,17 @@ $(O)/%.o: %.S $(O)/flags
 # What it takes in whole.
 $(O)/cli/page.o: cli/page.css cli/page.js cli/report.js
 
+# Manual pages of the tables, by a program that is linked with them.
+$(MADE_PAGES) &: $(O)/docs/man/pages $(wildcard docs/man/*.mdoc)
+	@$(if $(V),,echo "MAN   $(O)/man")
+	$(Q)mkdir -p $(O)/man && $(O)/docs/man/pages $(O)/man
+
+$(O)/docs/man/pages: $(O)/docs/man/pages.o $(filter-out $(O)/cli/main.o,$(CLI_OBJECTS)) $(STATIC)
+	@$(if $(V),,echo "LD    $@")
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) -o $@ $^ $(CLI_LIBS)
+
 # The command and the examples see the one public header and nothing else of the library.
-$(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o): $(O)/%.o: %.c $(O)/include/gimstate.h $(O)/flags
+$(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o) $(O)/docs/man/pages.o: $(O)/%.o: %.c $(O)/include/gimstate.h $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -237,7 +253,7 @@ check-m32:
 conformance: $(O)/$(CONFORMANCE)
 	@$<
 
-lint: all
+lint: all man
 	@O=$(O) CC=$(CC) tests/lint/run
 
 interop: all guests $(TOOLS:%=$(O)/%)
