@@ -263,12 +263,36 @@ static void test_configured(void **user)
 	gim_input_close(&input);
 }
 
+/* A save image says itself which VM it is of, and fits that. */
+static void test_target(void **user)
+{
+	static const char *const names[] = {"lv128-raw.save", "lv128-zstd.save", "q72-kvm-tiny-savevm.qcow2"};
+	(void)user;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char text[PATH_MAX + 8];
+		struct gim_target *target = NULL;
+		struct gim_check *check = NULL;
+		struct gim_error error = GIM_ERROR_INIT;
+		(void)snprintf(text, sizeof(text), "libvirt:%s/qemu/streams/%s", corpus_folder(), names[i]);
+		const int result = gim_target_open(text, NULL, &target, &error);
+		assert_int_equal(result, strstr(names[i], ".save") ? 0 : GIM_E_NO_UNIT);
+		if (result)
+			continue;
+		assert_string_equal(gim_target_name(target), text);
+		assert_false(gim_target_is_for_state(target));
+		assert_int_equal(gim_check_open(text + 8, NULL, &check, &error), 0);
+		assert_int_equal(gim_check_target(check, target, NULL, NULL, &error), 0);
+		gim_check_free(&check);
+		gim_target_free(&target);
+	}
+}
+
 int main(void)
 {
 	corpus_require();
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_libvirt),    cmocka_unit_test(test_snapshot), cmocka_unit_test(test_archive),
-	    cmocka_unit_test(test_configured), cmocka_unit_test(test_sparse),
+	    cmocka_unit_test(test_configured), cmocka_unit_test(test_sparse),   cmocka_unit_test(test_target),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
