@@ -328,7 +328,7 @@ static int count_items(struct walk *walk, const struct gim_row *row, const struc
 		break;
 	}
 	case GIM_COUNT_CODEC:
-		if (!walk->codec->vcpus)
+		if (!walk->codec->vcpus && !walk->codec->items)
 			return gim_fail(walk->error, GIM_E_UNSUPPORTED, walk->in.position,
 			                "the number of vCPUs is not known, as no other unit says it");
 		*count = walk->codec->vcpus;

@@ -138,7 +138,7 @@ static int take_footer(const struct qemu_walk *walk, struct qemu_section *sectio
 	if (got < FOOTER_BYTES)
 		return qemu_fail(error, QEMU_END_OF_FILE, at, "the stream ends where the footer of %s is expected", section->name);
 	/* A wrong one takes the place of the right one. */
-	section->footer = !plausible(bytes, got);
+	section->footer = !surely(bytes, got);
 	if (bytes[0] == QEMU_SECTION_FOOTER)
 		complain(walk, QEMU_FOOTER_ID, at + 1, section, "Mismatched section id in footer for %s - read 0x%llx expected 0x%x",
 		         section->name, (unsigned long long)qemu_number(bytes + 1, 4), section->id);
@@ -210,11 +210,12 @@ static void try_size(const struct qemu_walk *walk, const struct qemu_section *se
 		                                    : plausible(bytes + guess->used, size - guess->used);
 }
 
-/* A section that does not fit into what can be looked at is believed to be what the description says. */
+/* A section that does not fit into what can be looked at is believed to be what the description says, if the stream has so much. */
 static int measure_long(const struct qemu_walk *walk, struct qemu_section *section, struct gim_error *error)
 {
 	const uint64_t size = section->device ? qemu_vmsd_bytes(&section->device->vmsd) : GIM_UNKNOWN;
-	if (size == GIM_UNKNOWN || size <= QEMU_LOOK_MAX - SEEN_BYTES)
+	const struct qemu_reader *reader = reader_of(walk);
+	if (size == GIM_UNKNOWN || size <= QEMU_LOOK_MAX - SEEN_BYTES || (reader->size != GIM_UNKNOWN && size > reader->size - reader->position))
 		return 0;
 	section->size_bytes = size;
 	return qemu_skip(reader_of(walk), size, section->name, error);
@@ -239,7 +240,7 @@ static int measure(const struct qemu_walk *walk, struct qemu_section *section, s
 		try_size(walk, section, false, bytes, got, guess); /* what it says of a failure is nearer to the truth */
 	judge_parts(walk, section, guess->parts, guess->count);
 	const bool wrong_footer = guess->split && got - guess->used > FOOTER_BYTES &&
-	                          plausible(bytes + guess->used + FOOTER_BYTES, got - guess->used - FOOTER_BYTES);
+	                          surely(bytes + guess->used + FOOTER_BYTES, got - guess->used - FOOTER_BYTES);
 	if (guess->ends || wrong_footer) {
 		section->size_bytes = guess->used;
 		qemu_pass(reader, guess->used);
