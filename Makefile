@@ -264,7 +264,7 @@ bench: all $(BENCHES:%=$(O)/%)
 
 samples: all $(TOOLS:%=$(O)/%)
 	$(O)/tests/tools/make_samples samples
-	@for state in samples/*.sav; do $(BINARY) dump $$state > $${state%.sav}.dump || exit; done
+	@for state in samples/*.sav samples/*.mig; do $(BINARY) dump $$state > $${state%.*}.dump || exit; done
 
 # Everything again with coverage for the fuzzer, in a folder of its own. AFL=1: AFL++.
 FUZZ_FOLDER = $(O)/$(if $(AFL),afl,fuzz)

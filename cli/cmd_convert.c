@@ -91,6 +91,33 @@ static int convert(const char *in, const char *out, const struct options *option
 	return result;
 }
 
+/* Into the rest of another state. */
+static int carry(const char *in, const char *out, const struct options *options, struct conversion *conversion, struct gim_error *error)
+{
+	const struct gim_write_options how = write_options(options, conversion);
+	struct gim_state *from = NULL, *state = NULL;
+	if (out && (input_is(in, out) || input_is(options->base, out)))
+		return error_set(error, GIM_E_ARGUMENT, "%s is an input itself", out);
+	int result = source_open(in, SOURCE_FIELDS, false, &from, error);
+	if (!result)
+		result = gim_state_decode(from, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);
+	if (!result)
+		result = gim_state_open_settled(options->base, &state, error);
+	if (!result)
+		result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);
+	if (!result)
+		result = gim_state_carry(state, from, remarks_take, &conversion->remarks, error);
+	conversion->lost = result > 0;
+	if (result >= 0) {
+		const bool writes = !options->dry_run && (!conversion->lost || options->lossy);
+		result = writes ? output_state(state, &how, options->base, out, options->force, error)
+		                : gim_state_write(state, &how, NULL, NULL, error);
+	}
+	gim_state_free(&from);
+	gim_state_free(&state);
+	return result;
+}
+
 static void put_conversion(const struct conversion *conversion)
 {
 	if (*conversion->before && !strcmp(conversion->before, conversion->after))
@@ -112,6 +139,10 @@ static void put_document(const char *in, const char *out, const struct conversio
 static int check_usage(const struct options *options, bool held, const char *out)
 {
 	const struct command *command = command_find("convert");
+	if (options->base && (!options->gim_only || options->layout || options->to || options->container || (held && !out)))
+		return usage_error(
+		    command, options->json,
+		    "--base carries the guest interface over, and nothing else: it needs --gim-only and OUT, and no other form");
 	if (options->layout && options->to)
 		return usage_error(command, options->json, "--layout and --to exclude each other");
 	if (!out == !options->dry_run && !(held && !out))
@@ -132,7 +163,7 @@ int run_convert(const struct options *options, int count, char **operands)
 	int status = check_usage(options, source_is_held(operands[0]), out);
 	if (status)
 		return status;
-	if (convert(operands[0], out, options, &conversion, &error)) {
+	if ((options->base ? carry : convert)(operands[0], out, options, &conversion, &error)) {
 		status = output_error(operands[0], &error, options->json);
 		remarks_free(&conversion.remarks);
 		return status;

@@ -22,6 +22,7 @@ struct options {
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
 	const char *sandbox, *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
+	const char *base;
 	struct words target, with, probe, error, ignore, command;
 };
 

@@ -76,6 +76,7 @@ static const struct option_row convert_options[] = {
     {"container", 'c', AT(container), "VERSION", "into this container: 2.0"},
     {"producer", 0, AT(producer), "VERSIONrREV", "who wrote it, where container 1.1 does not say so (default 2.0.0r1)"},
     {"host-bits", 0, AT(host_bits), "N", "of its host, 32 or 64 (default 64)"},
+    {"base", 'b', AT(base), "FILE", "carry the guest interface over into the rest of this state, of any hypervisor; with --gim-only"},
     {"gim-only", 0, AT(gim_only), NULL, "another interface in the GIM unit alone, though other units still have the old one"},
     {"lossy", 0, AT(lossy), NULL, "also when values are lost that the new layout cannot hold"},
     {"dry-run", 'n', AT(dry_run), NULL, "say what would be filled, dropped and lost, and write nothing"},

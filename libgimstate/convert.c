@@ -37,6 +37,18 @@ const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES] = {
                               .why = "VirtualBox compares it with the VM's, and refuses another; other units go by it, too",
                               .mend = "keep the provider, or give the VM the new one and see whether the other units let it pass",
                               .source = "VirtualBox's GIM unit"},
+    [GIM_CONVERT_CARRIED] = {"CONVERT-CARRIED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
+                             "the field has the same value in the other hypervisor's state", .why = "nothing: both keep it",
+                             .mend = "nothing", .source = "the layouts"},
+    [GIM_CONVERT_DERIVED] = {"CONVERT-DERIVED", GIM_NOTE, GIM_E_VALUE, 0, NULL,
+                             "the field follows from others, or from the time of the save",
+                             .why = "hypervisors keep the same clock, or the same page, in different ways", .mend = "nothing",
+                             .source = "the layouts; docs/qemu.md says the rule of clocks"},
+    [GIM_CONVERT_CONFIGURED] =
+	{"CONVERT-CONFIGURED", GIM_WARNING, GIM_E_VALUE, 0, NULL, "the target machine is configured to offer what the source offered",
+         .why = "CPUID is a setting of the machine, and not in the other state: a guest may use what it is not shown any more",
+         .mend = "configure the target machine alike: -cpu …,hv-…, or VirtualBox's --paravirt-provider",
+         .source = "QEMU's command line, and VirtualBox's settings"},
 };
 
 struct comparison {

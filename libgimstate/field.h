@@ -89,6 +89,7 @@ struct gim_field {
 	uint8_t kind;   /* enum gim_kind */
 	uint8_t show;   /* enum gim_show */
 	uint8_t change; /* enum gim_change_kind */
+	bool clock;     /* of the guest's clock, which each hypervisor keeps in its own way */
 	bool key; /* of a list's item: with the other keys it says which item it is, wherever it stands; without keys the index does */
 };
 

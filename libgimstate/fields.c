@@ -21,6 +21,8 @@ static const char *const show_names[] = {
 /* One version of a layout, applied to an empty state of its records: what it covers. */
 struct cover {
 	char name[48];
+	const struct gim_layout *layout;
+	uint32_t version;
 	struct gim_object *objects; /* one for each top record, in their order */
 };
 
@@ -89,6 +91,8 @@ static int add_cover(struct tables *tables, const struct gim_layout *layout, con
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	tables->covers = covers;
 	struct cover *cover = &covers[tables->cover_count++];
+	cover->layout = frame->first ? NULL : layout;
+	cover->version = version;
 	if (frame->first)
 		(void)snprintf(cover->name, sizeof(cover->name), "%s-%s-%u", layout->format, frame->name, version);
 	else
@@ -156,6 +160,23 @@ static bool covered(const struct gim_object *object, const struct gim_field *fie
 	return false;
 }
 
+/* Is it the layout of that name, or one that a release writes: FORMAT-MAJOR.MINOR? */
+static bool is_wanted(const struct cover *cover, const char *wanted)
+{
+	const size_t length = cover->layout ? strlen(cover->layout->format) : 0;
+	unsigned major, minor, version = 0;
+	char rest;
+	if (!strcmp(wanted, cover->name))
+		return true;
+	if (!length || strncmp(wanted, cover->layout->format, length) != 0 ||
+	    sscanf(wanted + length, "-%u.%u%c", &major, &minor, &rest) != 2)
+		return false;
+	for (const struct gim_release *one = cover->layout->releases; one && one->version; one++)
+		if (one->major < major || (one->major == major && one->minor <= minor))
+			version = one->version;
+	return version == cover->version;
+}
+
 static int visit_leaf(struct walk *walk, const struct gim_field *field, const struct gim_object *covers, const char *path)
 {
 	char layouts[1024] = "";
@@ -164,7 +185,7 @@ static int visit_leaf(struct walk *walk, const struct gim_field *field, const st
 	for (size_t i = 0; i < tables->cover_count; i++) {
 		if (!covered(&covers[i], field))
 			continue;
-		wanted |= walk->wanted && !strcmp(walk->wanted, tables->covers[i].name);
+		wanted |= walk->wanted && is_wanted(&tables->covers[i], walk->wanted);
 		append_name(layouts, sizeof(layouts), tables->covers[i].name);
 	}
 	if (!wanted)
@@ -232,7 +253,7 @@ int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, s
 	int result = add_layouts(&tables, error);
 	bool known = !layout;
 	for (size_t i = 0; layout && i < tables.cover_count; i++)
-		known |= !strcmp(layout, tables.covers[i].name);
+		known |= is_wanted(&tables.covers[i], layout);
 	if (!result && !known)
 		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "there is no layout %s", layout);
 	struct walk walk = {.tables = &tables, .wanted = layout, .visit = visit, .user = user};

@@ -313,7 +313,8 @@ struct gim_field_info {
 
 typedef int gim_field_info_fn(void *user, const struct gim_field_info *info);
 
-/* Visit every field of every record, in table order. layout (NULL: all) keeps to those that this layout holds, e.g. "vbox-hyperv-4". */
+/* Visit every field of every record, in table order. layout (NULL: all) keeps to those that this layout holds, e.g. "vbox-hyperv-4", or those of a release,
+ * e.g. "qemu-7.2". */
 int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, struct gim_error *error);
 
 /* Visit the named bits and values of the field at path (as in gim_field_info): name, lowest bit and width, or value (width 0), help. */
@@ -337,6 +338,12 @@ int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bo
  * default (note), dropped with its default (note) or lost with its value (error). 0: nothing is lost, 1: something is, or a negative code, and nothing
  * has changed. */
 int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn *report, void *user, struct gim_error *error);
+
+/* Carry the guest interface of another state, of any hypervisor, over into this one; of both GIM_PART_GIM and GIM_PART_GUEST must be decoded. What the state's
+ * containers keep beside it stays. report (may be NULL) gets a finding for each field that is carried over, derived (clocks go on at the time of the
+ * save), filled with its default, lost with its value (error), or left to the machine's configuration. 0: nothing is lost, 1: something is, or a negative
+ * code. */
+int gim_state_carry(struct gim_state *state, const struct gim_state *from, gim_report_fn *report, void *user, struct gim_error *error);
 
 /* Hand to sink the payload of VirtualBox's unit GIM that holds the decoded guest interface in a layout, e.g. "vbox-hyperv-4": of a machine that was saved before
  * load_done, the bytes that were loaded. What the layout cannot hold is left out. */

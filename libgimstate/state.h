@@ -202,12 +202,14 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
  * A provider of a guest interface: one file or folder under providers/, listed in providers[] (registry.c).
  */
 struct gim_provider {
-	const char *name;                         /* as in gim.provider and paths: "hyperv" */
-	const char *title;                        /* for people: "Microsoft Hyper-V" */
-	uint32_t vbox_id;                         /* provider id in VirtualBox's GIM unit */
-	const struct gim_record *record;          /* NULL: it saves nothing */
-	const struct gim_layout *const *layouts;  /* NULL-terminated */
-	const struct gim_cpuid_row *cpuid;        /* which leaves show words of the record; NULL: none do */
+	const char *name;                        /* as in gim.provider and paths: "hyperv" */
+	const char *title;                       /* for people: "Microsoft Hyper-V" */
+	uint32_t vbox_id;                        /* provider id in VirtualBox's GIM unit */
+	const struct gim_record *record;         /* NULL: it saves nothing */
+	const struct gim_layout *const *layouts; /* NULL-terminated */
+	const struct gim_cpuid_row *cpuid;       /* which leaves show words of the record; NULL: none do */
+	void (*carried)(
+	    struct gim_object *object); /* compute what follows from registers that another hypervisor's state gave; may be NULL */
 	void (*fresh)(struct gim_object *object); /* what a new state of the record has that is no field's reset value; may be NULL */
 	const struct gim_runtime *runtime;        /* how it lives (machine.h) */
 	const struct gim_rule *rules;             /* what it judges when it loads a state: rule_count of them */
@@ -252,6 +254,9 @@ enum gim_convert_rule {
 	GIM_CONVERT_CONTAINER,
 	GIM_CONVERT_SUPPLIED,
 	GIM_CONVERT_PROVIDER,
+	GIM_CONVERT_CARRIED,
+	GIM_CONVERT_DERIVED,
+	GIM_CONVERT_CONFIGURED,
 	GIM_CONVERT_RULES
 };
 extern const struct gim_rule gim_convert_rules[GIM_CONVERT_RULES];

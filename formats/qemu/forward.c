@@ -215,7 +215,8 @@ static int measure_long(const struct qemu_walk *walk, struct qemu_section *secti
 {
 	const uint64_t size = section->device ? qemu_vmsd_bytes(&section->device->vmsd) : GIM_UNKNOWN;
 	const struct qemu_reader *reader = reader_of(walk);
-	if (size == GIM_UNKNOWN || size <= QEMU_LOOK_MAX - SEEN_BYTES || (reader->size != GIM_UNKNOWN && size > reader->size - reader->position))
+	if (size == GIM_UNKNOWN || size <= QEMU_LOOK_MAX - SEEN_BYTES ||
+	    (reader->size != GIM_UNKNOWN && size > reader->size - reader->position))
 		return 0;
 	section->size_bytes = size;
 	return qemu_skip(reader_of(walk), size, section->name, error);
@@ -400,11 +401,18 @@ static int take_end(const struct qemu_walk *walk, struct gim_error *error)
 		return qemu_skip(&stream->reader, 5 + stream->description_bytes, "the description", error);
 	int result = qemu_look(&stream->reader, 5, &bytes, &got, error);
 	if (!result && got == 5 && bytes[0] == QEMU_VMDESCRIPTION) {
-		const uint64_t length = qemu_number(bytes + 1, 4);
+		struct gim_error own = GIM_ERROR_INIT;
+		const uint64_t at = stream->reader.position, length = qemu_number(bytes + 1, 4);
 		qemu_pass(&stream->reader, 5);
-		result = qemu_skip(&stream->reader, length, "the description", error);
+		result = qemu_skip(&stream->reader, length, "the description", &own);
+		/* A loader has all by then. */
+		stream->description_cut = result && own.rule;
+		if (stream->description_cut)
+			complain(walk, QEMU_DESCRIPTION, at, NULL,
+			         "the stream ends within the description, of which %llu bytes should be there", (unsigned long long)length);
+		result = result && !own.rule ? gim_fail_as(error, &own) : 0;
 	}
-	stream->end = stream->reader.position;
+	stream->end = stream->description_cut ? stream->size : stream->reader.position;
 	return result;
 }
 

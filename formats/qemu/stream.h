@@ -77,6 +77,7 @@ struct qemu_stream {
 	bool described;        /* it has one */
 	uint64_t described_at; /* of the description's element, or GIM_UNKNOWN */
 	uint64_t description_bytes;
+	bool description_cut;               /* the stream ends within it */
 	uint64_t end;                       /* behind the last byte of the stream; GIM_UNKNOWN: not known yet */
 	struct gim_error description_error; /* why there is none though there seems to be */
 

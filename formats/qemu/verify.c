@@ -47,8 +47,9 @@ static void name_section(const struct qemu_section *section, char *name, size_t 
 static void take_complaint(void *user, enum qemu_rule rule, uint64_t offset, const struct qemu_section *section, const char *text)
 {
 	char name[GIM_UNIT_NAME_BYTES + 16];
-	name_section(section, name, sizeof(name));
-	put(user, &qemu_rules[rule], offset, name, NULL, "%s", text);
+	if (section)
+		name_section(section, name, sizeof(name));
+	put(user, &qemu_rules[rule], offset, section ? name : NULL, NULL, "%s", text);
 }
 
 static int put_failure(struct verify *verify, const struct gim_error *own, struct gim_error *error)
@@ -83,7 +84,7 @@ static void judge_end(struct verify *verify)
 	const struct gim_error *why = &stream->description_error;
 	if (!stream->described && why->code)
 		put(verify, &qemu_rules[QEMU_DESCRIPTION], why->offset, NULL, NULL, "%s", why->text);
-	else if (!stream->described)
+	else if (!stream->described && !stream->description_cut)
 		put(verify, &qemu_rules[QEMU_NO_DESCRIPTION], stream->end, NULL, NULL, "Expected vmdescription section: none is here");
 	if (stream->end < stream->size)
 		put(verify, &qemu_rules[QEMU_TRAILING], stream->end, NULL, NULL, "%" PRIu64 " bytes follow the stream's end",

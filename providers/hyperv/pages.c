@@ -104,6 +104,17 @@ static void describe(const struct gim_object *object, unsigned index)
 	page->description = (struct gim_text){regions[index].description, (uint32_t)strlen(regions[index].description)};
 }
 
+/* The pages are where their MSRs say. */
+void hv_pages_carried(struct gim_object *object)
+{
+	for (unsigned i = HV_PAGE_HYPERCALL; i <= HV_PAGE_TSC; i++) {
+		struct hv_page *page = (struct hv_page *)(void *)(object->data + regions[i].page);
+		uint64_t msr;
+		memcpy(&msr, object->data + regions[i].msr, sizeof(msr));
+		page->gpa = msr & HV_ENABLE ? msr & HV_PAGE_MASK : UINT64_MAX;
+	}
+}
+
 void hv_pages_fresh(struct gim_object *object)
 {
 	for (unsigned i = HV_PAGE_HYPERCALL; i <= HV_PAGE_TSC; i++)

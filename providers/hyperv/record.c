@@ -172,5 +172,6 @@ const struct gim_provider gim_provider_hyperv = {
     .rules = hv_rules,
     .rule_count = HV_RULES,
     .fresh = hv_pages_fresh,
+    .carried = hv_pages_carried,
     .checks = hv_checks,
 };

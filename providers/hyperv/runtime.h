@@ -82,6 +82,7 @@ extern const struct gim_rule hv_rules[HV_RULES];
  */
 hv_msr_fn hv_page_write_guest_os_id, hv_page_write_hypercall, hv_page_write_vp_assist;
 /* What a new state says of both pages that is no reset value. */
+void hv_pages_carried(struct gim_object *object);
 void hv_pages_fresh(struct gim_object *object);
 /* What is under both pages' names when no state said it. */
 void hv_pages_init(struct gim_machine *machine);

@@ -20,6 +20,9 @@ static const struct gim_row items[] = {
     END_ROWS,
 };
 
+/* The same in all releases that were looked at, from 7.2 to 11.1. */
+static const struct gim_release releases[] = {{7, 2, 1}, {0, 0, 0}};
+
 static const struct gim_frame frames[] = {{.name = "cpu", .rows = items}};
 
 const struct gim_layout kvm_layout_qemu = {
@@ -27,6 +30,7 @@ const struct gim_layout kvm_layout_qemu = {
     .format = "qemu",
     .first = 1,
     .last = 1,
+    .releases = releases,
     .frames = frames,
     .frame_count = 1,
 };

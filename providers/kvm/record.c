@@ -71,11 +71,11 @@ static const struct gim_bit bits_features[] = {
 static const struct gim_field kvm_vcpu_fields[] = {
     FIELD(kvm_vcpu, system_time, .bits = bits_system_time, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d01 or 0x12: the vCPU's time structure"),
-    FIELD(kvm_vcpu, tsc, .help = "TSC in the time structure: of the moment whose time virtual_ns is",
+    FIELD(kvm_vcpu, tsc, .clock = true, .help = "TSC in the time structure: of the moment whose time virtual_ns is",
           .note = "in VirtualBox when the clock was last enabled"),
-    FIELD(kvm_vcpu, virtual_ns, .show = GIM_NS, .help = "system time in the time structure, when the TSC was that"),
+    FIELD(kvm_vcpu, virtual_ns, .clock = true, .show = GIM_NS, .help = "system time in the time structure, when the TSC was that"),
     FIELD(kvm_vcpu, gpa, .show = GIM_ADDRESS, .help = "guest-physical address of the time structure"),
-    FIELD(kvm_vcpu, version, .show = GIM_DEC, .help = "version in the time structure; even when it is consistent"),
+    FIELD(kvm_vcpu, version, .clock = true, .show = GIM_DEC, .help = "version in the time structure; even when it is consistent"),
     FIELD(kvm_vcpu, flags, .show = GIM_FLAGS, .bits = bits_flags, .source = "KVM msr.rst", .help = "flags in the time structure",
           .note = "read back from guest memory by VirtualBox 5.0 and 5.1, the host's copy since 5.2"),
     FIELD(kvm_vcpu, async_pf, .bits = bits_async_pf, .source = "KVM msr.rst", .help = "MSR 0x4b564d02: asynchronous page faults"),
@@ -104,13 +104,23 @@ static const struct gim_field kvm_state_fields[] = {
     FIELD(kvm_state, wall_clock, .show = GIM_ADDRESS, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d00 or 0x11: guest-physical address of the wall clock"),
     SUB(kvm_state, features, kvm_features, .help = "CPUID words as the guest was shown them"),
-    FIELD(kvm_state, clock_ns, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .source = "KVM api.rst, KVM_GET_CLOCK",
+    FIELD(kvm_state, clock_ns, .clock = true, .change = GIM_CHANGE_CLOCK, .show = GIM_NS, .source = "KVM api.rst, KVM_GET_CLOCK",
           .help = "kvmclock of the VM"),
     FIELD(kvm_state, migration_control, .bits = bits_migration_control, .reset = 1, .source = "KVM msr.rst",
           .help = "MSR 0x4b564d08: what the guest says of its migration"),
-    FIELD(kvm_state, clock_reliable, .show = GIM_BOOL, .max = 1, .help = "the clock was read from the host, not from guest memory"),
+    FIELD(kvm_state, clock_reliable, .clock = true, .show = GIM_BOOL, .max = 1,
+          .help = "the clock was read from the host, not from guest memory"),
 };
 RECORD(kvm_state, "kvm", "the KVM interface");
+
+/* The time structure is where its MSR says. */
+static void carried(struct gim_object *object)
+{
+	const struct kvm_state *state = (const struct kvm_state *)(const void *)object->data;
+	struct kvm_vcpu *vcpus = (struct kvm_vcpu *)state->vcpu.items;
+	for (uint32_t i = 0; i < state->vcpu.count; i++)
+		vcpus[i].gpa = vcpus[i].system_time & 1 ? vcpus[i].system_time & ~UINT64_C(1) : 0;
+}
 
 static const struct gim_layout *const layouts[] = {&kvm_layout_vbox, &kvm_layout_qemu, NULL};
 
@@ -124,4 +134,5 @@ const struct gim_provider gim_provider_kvm = {
     .cpuid = kvm_cpuid,
     .runtime = &kvm_runtime,
     .checks = kvm_checks,
+    .carried = carried,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Makes samples/: small states of each provider and layout. Payloads are laid out by hand here, so that they check the tables and do not repeat them. */
+#include "../qemu_stream.h"
 #include "cursor.h"
 #include "vbox/crc.h"
 #include "vbox/ssm_write.h"
@@ -320,6 +321,22 @@ static int write_sample(FILE *file, const struct sample *sample, struct gim_erro
 	return result;
 }
 
+static int write_stream(const char *folder, FILE *readme)
+{
+	static const char name[] = "qemu-kvm.mig";
+	char path[512];
+	struct made_stream made;
+	made_kvm_stream(&made, "pc-i440fx-7.2", true);
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *file = fopen(path, "wb");
+	const bool written = file && fwrite(made.out.bytes, 1, made.out.size, file) == made.out.size;
+	gim_buffer_free(&made.out);
+	if (!file || fclose(file) || !written)
+		return perror(path), 2;
+	fprintf(readme, "* `%s`: a migration stream of QEMU, KVM, two vCPUs, with its description\n", name);
+	return 0;
+}
+
 int main(int count, char **words)
 {
 	char path[512];
@@ -342,5 +359,6 @@ int main(int count, char **words)
 		}
 		fprintf(readme, "* `%s.sav`: %s\n", samples[i].name, samples[i].what);
 	}
-	return fclose(readme) ? 2 : 0;
+	const int result = write_stream(words[1], readme);
+	return fclose(readme) ? 2 : result;
 }
