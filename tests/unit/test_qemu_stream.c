@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Migration streams: every way to find sections, all encodings of RAM, and what a hostile stream may try. */
+#include "../qemu_stream.h"
 #include "qemu/decode.h"
 #include "qemu/stream.h"
-#include "../qemu_stream.h"
 #include "state.h"
 
 #include <setjmp.h>
