@@ -180,6 +180,19 @@ static void take_configuration(struct loading *loading)
 		           "version %u was found, %u is the newest that is known", version, newest);
 }
 
+/* A layout without any CPUID word (QEMU's) does not say what the guest was shown: what the machine offers stays. */
+static void keep_offers(struct gim_machine *machine, const struct gim_object *offered)
+{
+	const struct gim_cpuid_row *first = machine->provider->cpuid;
+	const struct gim_record *record = machine->provider->record;
+	for (const struct gim_cpuid_row *row = first; row && row->leaf; row++)
+		if (row->record == record && machine->object.presence[row->offset])
+			return;
+	for (const struct gim_cpuid_row *row = first; row && row->leaf; row++)
+		if (row->record == record)
+			memcpy(machine->object.data + row->offset, offered->data + row->offset, sizeof(uint32_t));
+}
+
 /* Copies of the state's objects become the machine's. */
 static int take_objects(struct loading *loading, const struct gim_object *object)
 {
@@ -191,8 +204,11 @@ static int take_objects(struct loading *loading, const struct gim_object *object
 		result = gim_object_copy(&machine->state_arena, loading->head, &machine->head, loading->error);
 	if (result || !machine->provider->record)
 		return result;
+	const struct gim_object offered = machine->object;
 	result = object ? gim_object_copy(&machine->state_arena, object, &machine->object, loading->error)
 	                : gim_object_new(&machine->state_arena, machine->provider->record, &machine->object, loading->error);
+	if (!result && object)
+		keep_offers(machine, &offered);
 	if (result || !runtime->list_item)
 		return result;
 	struct gim_list *list = (struct gim_list *)(void *)(machine->object.data + runtime->list_offset);
