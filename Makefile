@@ -174,7 +174,7 @@ $(FUZZERS_HARNESS:%=$(O)/%): $(HARNESS_OBJECTS)
 $(FUZZERS_CLI:%=$(O)/%): $(filter-out $(O)/cli/main.o,$(CLI_OBJECTS))
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/mutate.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),$(FUZZ_ENGINE)) -o $@ $(filter %.o,$^) $(STATIC) $(LIBS)
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),$(FUZZ_ENGINE)) -o $@ $(filter %.o,$^) $(STATIC) $(if $(filter $(FUZZERS_CLI:%=$(O)/%),$@),$(CLI_LIBS),$(LIBS))
 
 # The command with a shim between it and the system calls that it writes files by.
 FAULTS := open openat write fsync fchmod chmod close linkat rename renameat renameat2 mkdir
