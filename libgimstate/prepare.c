@@ -13,44 +13,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum need { NOTHING, A_COPY, LIBRARIES };
+
 /* By its first bytes alone. */
-static bool is_packed(const uint8_t *head, size_t size)
+static enum need need_of(const uint8_t *head, size_t size)
 {
 	if (gim_layer_find(head, size, false))
-		return true;
+		return LIBRARIES;
 	for (const struct gim_format *const *format = gim_formats; *format; format++)
-		if ((*format)->packed && (*format)->bid(head, size) > 0)
-			return true;
-	return false;
+		if (((*format)->packed || (*format)->copied) && (*format)->bid(head, size) > 0)
+			return (*format)->packed ? LIBRARIES : A_COPY;
+	return NOTHING;
 }
 
 /* A pipe cannot be looked at without reading it. */
-static bool may_be_packed(int fd)
+static enum need need_of_file(int fd)
 {
 	uint8_t head[GIM_HEAD_BYTES];
 	struct stat status;
 	const ssize_t size = !fstat(fd, &status) && S_ISREG(status.st_mode) ? pread(fd, head, sizeof(head), 0) : -1;
-	return size < 0 || is_packed(head, (size_t)size);
+	return size < 0 ? LIBRARIES : need_of(head, (size_t)size);
 }
 
-static bool path_may_be_packed(const char *path)
+static enum need need_of_path(const char *path)
 {
 	const size_t length = gim_path_file(path);
 	if (path[length])
-		return true;
+		return LIBRARIES;
 	if (!strcmp(path, "-"))
-		return may_be_packed(STDIN_FILENO);
+		return need_of_file(STDIN_FILENO);
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	const bool packed = fd >= 0 && may_be_packed(fd);
+	const enum need need = fd >= 0 ? need_of_file(fd) : NOTHING;
 	if (fd >= 0)
 		(void)close(fd);
-	return packed;
+	return need;
 }
 
 int gim_prepare(const char *path, struct gim_error *error)
 {
-	if (path && !path_may_be_packed(path))
-		return 0;
+	const enum need need = path ? need_of_path(path) : LIBRARIES;
+	if (need != LIBRARIES)
+		return need == A_COPY;
 	int result = gim_packed_load(error);
 	if (!result)
 		result = gim_digest_load(error);
