@@ -494,12 +494,12 @@ void sandbox_describe(FILE *stream)
 {
 	const int version = landlock_version();
 	const struct scmp_version *seccomp = seccomp_version();
-	fputs("sandbox   ", stream);
+	fputs("sandbox    ", stream);
 	if (mode == MODE_OFF || obstacle()) {
 		fprintf(stream, "off: %s\n", obstacle() ? obstacle() : "--sandbox off");
 		return;
 	}
-	fputs(" no new privileges; ", stream);
+	fputs("no new privileges; ", stream);
 	if (version)
 		fprintf(stream, "Landlock %d; ", version);
 	else
