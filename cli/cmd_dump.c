@@ -80,15 +80,17 @@ int run_dump(const struct options *options, int count, char **operands)
 	if (options->all + options->raw + options->hex > 1 || (options->all && options->unit))
 		return usage_error(command_find("dump"), options->json,
 		                   "--all, --raw and --hex exclude each other, and --all excludes --unit");
+	if (options->pages && (options->unit || options->raw || options->hex))
+		return usage_error(command_find("dump"), options->json, "--pages shows the guest interface's, not a unit's");
 	if (options->json && (options->raw || options->hex))
 		return usage_error(command_find("dump"), true,
 		                   "--raw and --hex print bytes, --json prints a document: only one is possible");
-	if (source_open(file, whole ? SOURCE_WHOLE : SOURCE_FIELDS, false, &state, &error)) {
+	if (source_open(file, whole ? SOURCE_WHOLE : SOURCE_FIELDS, options->pages, &state, &error)) {
 		status = output_error(file, &error, options->json);
 	} else if (options->unit || options->raw || options->hex) {
 		status = dump_unit(state, file, options, &remarks, &error);
 	} else {
-		const unsigned parts = options->all ? GIM_PART_GIM | GIM_PART_GUEST : GIM_PART_GIM;
+		const unsigned parts = GIM_PART_GIM | (options->all ? GIM_PART_GUEST : 0) | (options->pages ? GIM_PART_PAGES : 0);
 		(void)gim_state_decode(state, parts, remarks_take, &remarks, &error);
 		status = print_state(state, file, options, &remarks, &error);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* gimstate extract: a unit's payload or a field's bytes, to standard output or to a file that is written whole or not at all. */
+/* gimstate extract: a unit's payload, a field's bytes or guest memory, to standard output or to a file that is written whole or not at all. */
 #include "command.h"
+#include "guest_memory.h"
 #include "output.h"
 #include "source.h"
 #include "unit_name.h"
@@ -95,6 +96,42 @@ static int extract(const char *file, const struct options *options, struct sink 
 	return result == GIM_E_STOPPED ? 0 : result;
 }
 
+/*
+ * Guest memory.
+ */
+static int export_memory(struct guest_memory *memory, const struct options *options, const char *path, struct gim_error *error)
+{
+	struct gim_output *output;
+	const struct gim_export_options how = {.progress = progress_step, .progress_user = &memory->progress};
+	if (gim_output_new(path, options->force, &output, error))
+		return error->code;
+	progress_start(&memory->progress, path);
+	int result = gim_memory_export(memory->memory, options->elf ? GIM_EXPORT_ELF : GIM_EXPORT_RAW, &how, output, error);
+	progress_clear(&memory->progress);
+	return output_end(output, result, error);
+}
+
+static int run_extract_memory(const struct options *options, const char *file)
+{
+	struct guest_memory memory = {.state = NULL};
+	struct gim_error error = GIM_ERROR_INIT;
+	const char *path = options->elf ? options->elf : options->output;
+	int result = guest_memory_open(&memory, file, &error);
+	if (!result && memory.machine)
+		result = error_set(&error, GIM_E_UNSUPPORTED, "it is a file's memory that is extracted: stop the machine first");
+	if (!result && input_is(file, path))
+		result = error_set(&error, GIM_E_ARGUMENT, "%s is the input itself", path);
+	if (!result)
+		result = export_memory(&memory, options, path, &error);
+	int status = result ? memory_failed(&memory, file, &error, options->json) : EXIT_YES;
+	if (!result && options->json)
+		output_document(json_pack("{s:o, s:o, s:o}", "file", json_text(file), "output", json_text(path), "size_bytes",
+		                          size_json(gim_memory_ram_bytes(memory.memory))),
+		                false);
+	guest_memory_free(&memory);
+	return status;
+}
+
 int run_extract(const struct options *options, int count, char **operands)
 {
 	(void)count;
@@ -102,8 +139,12 @@ int run_extract(const struct options *options, int count, char **operands)
 	struct sink sink = {.output = NULL};
 	struct gim_error error = GIM_ERROR_INIT;
 	const struct command *command = command_find("extract");
-	if (!options->unit + !options->field + !options->screenshot != 2)
-		return usage_error(command, options->json, "extract needs one of --unit, --field and --screenshot");
+	if (!options->unit + !options->field + !options->screenshot + !options->ram + !options->elf != 4)
+		return usage_error(command, options->json, "extract needs one of --unit, --field, --screenshot, --ram and --elf");
+	if ((options->ram && (!options->output || !strcmp(options->output, "-"))) || (options->elf && options->output))
+		return usage_error(command, options->json, "memory is written to one file: --ram -o OUT, or --elf OUT");
+	if (options->ram || options->elf)
+		return run_extract_memory(options, operands[0]);
 	if (own.output && !strcmp(own.output, "-"))
 		own.output = NULL;
 	if (own.json && !own.output)

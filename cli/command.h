@@ -18,9 +18,10 @@ struct words {
 /* The options of a call. */
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
-	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin;
+	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin, ram, pages;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
+	const char *as, *bits, *max, *elf;
 	const char *sandbox, *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	const char *base;
 	struct words target, with, probe, error, ignore, command;
@@ -82,6 +83,8 @@ int run_info(const struct options *options, int count, char **operands);
 int run_units(const struct options *options, int count, char **operands);
 int run_verify(const struct options *options, int count, char **operands);
 int run_extract(const struct options *options, int count, char **operands);
+int run_mem(const struct options *options, int count, char **operands);
+int run_search(const struct options *options, int count, char **operands);
 int run_get(const struct options *options, int count, char **operands);
 int run_set(const struct options *options, int count, char **operands);
 int run_convert(const struct options *options, int count, char **operands);

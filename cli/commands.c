@@ -33,6 +33,7 @@
 static const struct option_row dump_options[] = {
     {"unit", 'u', AT(unit), "NAME[/INST]", "the fields of this unit only; @PASS after it: of that live pass"},
     {"all", 'a', AT(all), NULL, "all units that can be decoded, not the guest interface alone"},
+    {"pages", 'p', AT(pages), NULL, "with what the guest interface keeps in guest memory: clocks, hypercall page, messages"},
     {"raw", 0, AT(raw), NULL, "the unit's payload as it is (default unit: GIM)"},
     {"hex", 0, AT(hex), NULL, "the unit's payload in hexadecimal (default unit: GIM)"},
     SNAPSHOT,
@@ -52,10 +53,30 @@ static const struct option_row extract_options[] = {
     {"unit", 'u', AT(unit), "NAME[/INST][@PASS]", "the payload of this unit; its final pass by default"},
     {"field", 0, AT(field), "PATH", "the bytes of this field"},
     {"screenshot", 0, AT(screenshot), NULL, "the screenshot, a PNG image"},
+    {"ram", 0, AT(ram), NULL, "guest memory, so that an address is a place in OUT, with holes for zeros; needs -o"},
+    {"elf", 0, AT(elf), "OUT", "guest memory with the vCPUs' registers, as an ELF core for debuggers"},
     {"output", 'o', AT(output), "OUT", "write to the file OUT instead of standard output"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
     SNAPSHOT,
     {"json", 0, AT(json), NULL, "print one JSON document about it; needs -o"},
+    END,
+};
+
+static const struct option_row mem_options[] = {
+    {"as", 0, AT(as), "FORM",
+     "as hex (the default), strings, u32, u64, disasm, or a structure of a guest interface: pvclock, wall-clock, steal-time, pv-eoi, "
+     "async-pf, hypercall-page, tsc-page, sim-page, sief-page"},
+    {"bits", 0, AT(bits), "N", "code of 16, 32 or 64 bits; without it what the first vCPU ran"},
+    {"json", 0, AT(json), NULL, "print one JSON document about the memory; without GPA"},
+    END,
+};
+
+static const struct option_row search_options[] = {
+    {"as", 0, AT(as), "FORM", "PATTERN is a text (the default), or utf16, hex, u32, u64; numbers stand at multiples of their size"},
+    {"from", 0, AT(from), "GPA", "from this address on"},
+    {"to", 0, AT(to), "GPA", "before this address"},
+    {"max", 0, AT(max), "N", "at most N places"},
+    JSON,
     END,
 };
 
@@ -224,6 +245,10 @@ const struct command commands[] = {
      .access = ACCESS_NAMED},
     {"extract", "FILE", "give the bytes of a unit or a field, unpacked", extract_options, 1, 1, run_extract, .implied = 1,
      .access = ACCESS_NAMED},
+    {"mem", "FILE [GPA] [BYTES]", "say what memory the guest has, or show what is in it, 256 bytes where nothing is said", mem_options, 1,
+     3, run_mem, .implied = 1, .access = ACCESS_ALL},
+    {"search", "FILE PATTERN", "find a text, bytes or a number in guest memory", search_options, 2, 2, run_search, .implied = 1,
+     .informs = true, .access = ACCESS_NAMED},
     {"get", "FILE PATH...", "print the values of fields", state_options, 2, -1, run_get, .implied = 1, .access = ACCESS_NAMED},
     {"set", "FILE [PATH=VALUE...]", "change fields, and write the state with them", set_options, 1, -1, run_set, .implied = 1,
      .access = ACCESS_COPIES},
@@ -272,7 +297,6 @@ const struct command commands[] = {
      .needs = NEEDS_MACHINE},
     {"events", "", "say which interrupts and messages came, and when the next is due", no_options, 0, 0, run_events,
      .needs = NEEDS_MACHINE},
-    {"mem", "GPA [BYTES]", "show guest memory, 256 bytes where nothing is said", no_options, 1, 2, run_mem, .needs = NEEDS_MACHINE},
     {"pages", "", "say where the interface's pages lie", no_options, 0, 0, run_pages, .needs = NEEDS_MACHINE},
     {"stats", "", "show the counters", stats_options, 0, 0, run_stats, .needs = NEEDS_MACHINE},
     {"trace", "on|off", "show interrupts, messages, pages that move, and what the interface logs", no_options, 1, 1, run_trace,

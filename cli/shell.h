@@ -42,7 +42,6 @@ int run_start(const struct options *options, int count, char **operands);
 int run_stop(const struct options *options, int count, char **operands);
 int run_step(const struct options *options, int count, char **operands);
 int run_run(const struct options *options, int count, char **operands);
-int run_mem(const struct options *options, int count, char **operands);
 int run_pages(const struct options *options, int count, char **operands);
 int run_events(const struct options *options, int count, char **operands);
 int run_stats(const struct options *options, int count, char **operands);

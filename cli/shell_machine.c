@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WATCHES_MAX = 32, SNAPSHOTS_MAX = 16, PAGES_MAX = 16, MEMORY_MAX = 1 << 20 };
+enum { WATCHES_MAX = 32, SNAPSHOTS_MAX = 16, PAGES_MAX = 16 };
 #define SLICE_NS UINT64_C(10000000)
 
 static struct {
@@ -377,36 +377,6 @@ int run_run(const struct options *options, int count, char **operands)
 /*
  * Looking.
  */
-static bool number_of(const char *word, uint64_t *number)
-{
-	char *end;
-	errno = 0;
-	*number = strtoull(word, &end, !strncmp(word, "0x", 2) ? 16 : 10);
-	return *word >= '0' && *word <= '9' && !*end && !errno;
-}
-
-int run_mem(const struct options *options, int count, char **operands)
-{
-	struct gim_error error = GIM_ERROR_INIT;
-	uint64_t gpa = 0, size = 256;
-	(void)options;
-	int result = number_of(operands[0], &gpa) && (count < 2 || number_of(operands[1], &size)) && size && size <= MEMORY_MAX
-	                 ? 0
-	                 : error_set(&error, GIM_E_ARGUMENT, "an address and a number of bytes, up to %d, are expected", MEMORY_MAX);
-	uint8_t *bytes = result ? NULL : malloc((size_t)size);
-	if (!result && !bytes)
-		result = error_set(&error, GIM_E_MEMORY, "out of memory");
-	if (!result)
-		result = gim_machine_read(machine.engine->machine, gpa, bytes, (size_t)size, &error);
-	struct hex hex = {.offset = gpa};
-	if (!result) {
-		(void)hex_put(&hex, bytes, (size_t)size);
-		hex_end(&hex);
-	}
-	free(bytes);
-	return result ? failed(&error) : EXIT_YES;
-}
-
 int run_pages(const struct options *options, int count, char **operands)
 {
 	struct gim_page page;

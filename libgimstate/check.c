@@ -169,6 +169,9 @@ static int read_check(struct gim_check *check, int verified, int opened, struct 
 	/* What is damaged is absent, and said already. */
 	if (gim_state_decode(check->state, GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO, hear_decoding, check, NULL) == GIM_E_MEMORY)
 		return no_memory(error);
+	/* Memory that there is not, or that is damaged, says nothing. */
+	if (check->state->input.seekable && gim_state_decode(check->state, GIM_PART_PAGES, NULL, NULL, NULL) == GIM_E_MEMORY)
+		return no_memory(error);
 	return check->failed ? no_memory(error) : 0;
 }
 

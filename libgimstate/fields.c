@@ -2,6 +2,7 @@
 /* The tables as a list: every field with its kind, display, help, and the layouts that can hold it. */
 #include "error.h"
 #include "layer.h"
+#include "pages.h"
 #include "state.h"
 
 #include <assert.h>
@@ -51,6 +52,8 @@ static void add_records(struct tables *tables)
 	add_record(tables, &gim_record);
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
 		add_record(tables, (*each)->record);
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		add_record(tables, (*each)->pages ? (*each)->pages->record : NULL);
 	add_record(tables, &guest_record);
 	add_record(tables, &machine_state_record);
 	for (const struct gim_format *const *format = gim_formats; *format; format++)

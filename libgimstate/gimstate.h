@@ -212,6 +212,8 @@ enum gim_part {
 	GIM_PART_GIM = 1,   /* the guest interface: gim.*, and hyperv.* or kvm.* */
 	GIM_PART_GUEST = 2, /* all other units that have a table: guest.*, vbox.* */
 	GIM_PART_INFO = 4,  /* the few of those that say what the state is: vCPUs, RAM, TSC, host */
+	GIM_PART_PAGES =
+	    8, /* what the guest interface keeps in guest memory: hyperv_pages.*, kvm_pages.*; of a state that is open settled */
 };
 
 /*
@@ -421,6 +423,11 @@ struct gim_output;
 int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error);
 /* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit. */
 int gim_output_write(void *output, const void *bytes, size_t size_bytes);
+/* Does its name ask for compression? Then it is written in order; else places can be written, by several threads at once, and what is between them reads as zeros. A
+ * file is written in one way or the other. resize says how long it is. */
+bool gim_output_is_packed(const struct gim_output *output);
+int gim_output_write_at(struct gim_output *output, uint64_t offset, const void *bytes, size_t size_bytes, struct gim_error *error);
+int gim_output_resize(struct gim_output *output, uint64_t size_bytes, struct gim_error *error);
 /* Make it last, and free. On failure no temporary is left, and the old file is whole; or the new one, when only its folder could not be synced. */
 int gim_output_commit(struct gim_output **output, struct gim_error *error);
 /* Forget it, and free. NULL and a pointer to NULL are fine. */
@@ -709,6 +716,64 @@ int gim_memory_read(struct gim_memory *memory, uint64_t gpa, void *bytes, size_t
 /* The same within the index-th range, from an offset on, whether or not it has a place in the address space. */
 int gim_memory_read_range(struct gim_memory *memory, unsigned index, uint64_t offset, void *bytes, size_t size_bytes,
                           struct gim_error *error);
+
+/* Memory between holes, read. */
+struct gim_memory_chunk {
+	uint64_t gpa;
+	size_t size_bytes; /* up to 1 MiB */
+	size_t
+	    more_bytes; /* that follow in the address space and are there too: as many as were asked for, or as there are before a hole */
+	const uint8_t *bytes; /* all of it */
+	const uint8_t *kinds; /* enum gim_memory_kind of each page, the first the one that gpa is in */
+};
+
+struct gim_memory_walk {
+	uint64_t gpa, end;         /* from here to there; end 0: to the end of the address space */
+	size_t more_bytes;         /* to be shown behind each chunk, at most 1 MiB */
+	bool skip_zeros;           /* leave out zeros from where a chunk would begin, and so whatever has nothing else */
+	unsigned threads;          /* that look; 0: as many as there are processors, at most 4 */
+	gim_progress_fn *progress; /* may be NULL */
+	void *progress_user, *user;
+	/* Called by any of the threads, in any order; *kept, NULL before, is what done gets. A negative code fails the walk with *error, another non-zero value stops it.
+	 * May be NULL. */
+	int (*look)(void *user, const struct gim_memory_chunk *chunk, void **kept, struct gim_error *error);
+	/* Called in the caller's thread, in the order of addresses; chunk's bytes are gone. Non-zero stops. May be NULL. */
+	int (*done)(void *user, const struct gim_memory_chunk *chunk, void *kept);
+	/* What was kept and will not be done. May be NULL. */
+	void (*drop)(void *user, void *kept);
+};
+
+/* Go through guest-physical memory. */
+int gim_memory_walk(struct gim_memory *memory, const struct gim_memory_walk *walk, struct gim_error *error);
+
+enum gim_export {
+	GIM_EXPORT_RAW, /* a place in the file is an address, up to the end of the RAM */
+	GIM_EXPORT_ELF, /* an ELF64 core of x86-64: a segment for each range, at its address, and a thread for each vCPU */
+};
+
+struct gim_export_options {
+	unsigned threads; /* as in struct gim_memory_walk */
+	gim_progress_fn *progress;
+	void *progress_user;
+};
+
+/* Write memory as the guest reads it to a file, which has holes where it is zeros, unless its name asks for compression. options may be NULL. The file is the caller's: to be
+ * committed or discarded. */
+int gim_memory_export(struct gim_memory *memory, enum gim_export form, const struct gim_export_options *options, struct gim_output *output,
+                      struct gim_error *error);
+
+/* Visit the structures that guest interfaces keep in guest memory, e.g. "pvclock"; non-zero stops, and is returned. */
+typedef int gim_page_kind_fn(void *user, const char *name, const char *help, size_t size_bytes);
+int gim_page_kinds_visit(gim_page_kind_fn *visit, void *user);
+
+/* Take bytes for such a structure, and visit the leaves of it. GIM_E_ARGUMENT: there is no such kind. */
+int gim_page_decode(const char *kind, const void *bytes, size_t size_bytes, gim_visit_fn *visit, void *user, struct gim_error *error);
+
+/* Visit the instructions that bytes at an address are, of 16-, 32- or 64-bit code: bytes that are none are told by themselves, as "(bad)". text lives during the call;
+ * non-zero stops. Loads libcapstone. */
+typedef int gim_instruction_fn(void *user, uint64_t address, const uint8_t *bytes, size_t size_bytes, const char *text);
+int gim_disassemble(const void *bytes, size_t size_bytes, uint64_t address, unsigned bits, gim_instruction_fn *visit, void *user,
+                    struct gim_error *error);
 
 /*
  * Finding states, and telling contents apart.

@@ -114,7 +114,6 @@ struct gim_runtime {
 enum gim_phase { GIM_PHASE_NEW, GIM_PHASE_INIT, GIM_PHASE_COMPLETED, GIM_PHASE_LOADED, GIM_PHASE_RUNNING };
 
 #define GIM_PAGES_MAX 4
-#define GIM_PAGE_BYTES 4096
 
 struct gim_overlay {
 	const char *name;

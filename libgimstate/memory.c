@@ -19,20 +19,13 @@ struct range {
 	uint64_t **slabs; /* NULL: all of its pages are absent */
 };
 
-/* A piece of the address space, without holes, of one range. */
-struct segment {
-	uint64_t gpa, end;
-	uint64_t first; /* page of the range at gpa */
-	uint32_t range;
-};
-
 struct gim_memory {
 	struct gim_state *state;
 	const struct gim_memory_format *format;
 	struct gim_memory_options options;
 	struct range *ranges;
 	uint32_t *order; /* of gim_memory_range */
-	struct segment *segments;
+	struct gim_memory_segment *segments;
 	size_t range_count, segment_count;
 	uint64_t ram_bytes, all_bytes, index_bytes;
 	void *own;
@@ -126,7 +119,7 @@ static int check_range(const struct gim_memory *memory, const struct gim_memory_
 	const uint64_t last_page = GIM_PAGE_BYTES - 1;
 	if (range->size_bytes & last_page || (range->gpa != GIM_UNKNOWN && range->gpa & last_page))
 		return gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN,
-		                "a range of memory (%s) at 0x%" PRIx64 " of %" PRIu64 " bytes: whole pages of %u bytes are expected",
+		                "a range of memory (%s) at 0x%" PRIx64 " of %" PRIu64 " bytes: whole pages of %d bytes are expected",
 		                range->name, range->gpa, range->size_bytes, GIM_PAGE_BYTES);
 	if (range->size_bytes > GIM_MEMORY_LIMIT - memory->all_bytes || memory->range_count == GIM_MEMORY_RANGES_MAX)
 		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN,
@@ -208,12 +201,12 @@ static void add_segment(struct gim_memory *memory, uint32_t range, uint64_t from
 	if (from >= to)
 		return;
 	memory->segments[memory->segment_count++] =
-	    (struct segment){.gpa = from, .end = to, .first = (from - own->gpa) / GIM_PAGE_BYTES, .range = range};
+	    (struct gim_memory_segment){.gpa = from, .end = to, .first = (from - own->gpa) / GIM_PAGE_BYTES, .range = range};
 }
 
 static int by_segment(const void *a, const void *b)
 {
-	const struct segment *one = (const struct segment *)a, *other = (const struct segment *)b;
+	const struct gim_memory_segment *one = (const struct gim_memory_segment *)a, *other = (const struct gim_memory_segment *)b;
 	return one->gpa < other->gpa ? -1 : one->gpa > other->gpa;
 }
 
@@ -235,7 +228,7 @@ static int lay_kind(struct gim_memory *memory, bool ram, struct gim_error *error
 		uint64_t from = one->range.gpa;
 		const uint64_t end = from + one->range.size_bytes;
 		for (size_t c = 0; ram && c < covers; c++) {
-			const struct segment *cover = &memory->segments[c];
+			const struct gim_memory_segment *cover = &memory->segments[c];
 			if (cover->end <= from || cover->gpa >= end)
 				continue;
 			add_segment(memory, number, from, cover->gpa);
@@ -287,7 +280,7 @@ int gim_memory_open(struct gim_state *state, const struct gim_memory_options *op
 	return result;
 }
 
-static void free_reader(struct gim_page_reader *reader)
+void gim_page_reader_free(struct gim_page_reader *reader)
 {
 	if (!reader)
 		return;
@@ -308,7 +301,7 @@ void gim_memory_free(struct gim_memory **memory)
 	}
 	if (own->own && own->format->free)
 		own->format->free(own->own);
-	free_reader(own->reader);
+	gim_page_reader_free(own->reader);
 	free(own->ranges);
 	free(own->order);
 	free(own->segments);
@@ -356,6 +349,20 @@ static size_t find_segment(const struct gim_memory *memory, uint64_t gpa)
 	return low;
 }
 
+bool gim_memory_segment(const struct gim_memory *memory, uint64_t gpa, struct gim_memory_segment *segment)
+{
+	const size_t found = find_segment(memory, gpa);
+	if (found == memory->segment_count)
+		return false;
+	*segment = memory->segments[found];
+	return true;
+}
+
+enum gim_memory_kind gim_memory_segment_kind(const struct gim_memory *memory, const struct gim_memory_segment *segment)
+{
+	return memory->ranges[segment->range].range.kind;
+}
+
 static enum gim_memory_kind kind_of(const struct gim_memory *memory, uint32_t number, uint64_t page)
 {
 	static const enum gim_memory_kind kinds[] = {[GIM_PAGE_ABSENT] = GIM_MEMORY_MISSING,
@@ -367,10 +374,28 @@ static enum gim_memory_kind kind_of(const struct gim_memory *memory, uint32_t nu
 	return kind == GIM_MEMORY_RAM ? kinds[gim_memory_page(memory, number, page, &place)] : kind;
 }
 
+/* For how many pages from this one on the index says the same at a glance. */
+static uint64_t same_pages(const struct gim_memory *memory, uint32_t number, uint64_t page)
+{
+	return memory->ranges[number].slabs[page / SLAB_PAGES] ? 1 : SLAB_PAGES - page % SLAB_PAGES;
+}
+
+uint64_t gim_memory_zeros(const struct gim_memory *memory, const struct gim_memory_segment *segment, uint64_t gpa, uint64_t limit)
+{
+	uint64_t at = gpa, place;
+	while (at < gpa + limit) {
+		const uint64_t page = segment->first + (at - segment->gpa) / GIM_PAGE_BYTES;
+		if (gim_memory_page(memory, segment->range, page, &place) == GIM_PAGE_DATA)
+			break;
+		at += same_pages(memory, segment->range, page) * GIM_PAGE_BYTES - at % GIM_PAGE_BYTES;
+	}
+	return at - gpa < limit ? at - gpa : limit;
+}
+
 enum gim_memory_kind gim_memory_at(const struct gim_memory *memory, uint64_t gpa, uint64_t *size_bytes)
 {
 	const size_t first = find_segment(memory, gpa);
-	const struct segment *segment = &memory->segments[first], *const end = &memory->segments[memory->segment_count];
+	const struct gim_memory_segment *segment = &memory->segments[first], *const end = &memory->segments[memory->segment_count];
 	if (segment == end || gpa < segment->gpa) {
 		if (size_bytes)
 			*size_bytes = segment == end ? GIM_UNKNOWN : segment->gpa - gpa;
@@ -378,9 +403,12 @@ enum gim_memory_kind gim_memory_at(const struct gim_memory *memory, uint64_t gpa
 	}
 	uint64_t at = gpa - gpa % GIM_PAGE_BYTES;
 	const enum gim_memory_kind kind = kind_of(memory, segment->range, segment->first + (at - segment->gpa) / GIM_PAGE_BYTES);
-	while (size_bytes && segment < end && at >= segment->gpa &&
-	       kind_of(memory, segment->range, segment->first + (at - segment->gpa) / GIM_PAGE_BYTES) == kind) {
-		at += GIM_PAGE_BYTES;
+	while (size_bytes && segment < end && at >= segment->gpa) {
+		const uint64_t page = segment->first + (at - segment->gpa) / GIM_PAGE_BYTES, left = segment->end - at;
+		if (kind_of(memory, segment->range, page) != kind)
+			break;
+		const uint64_t same = same_pages(memory, segment->range, page) * GIM_PAGE_BYTES;
+		at += same < left ? same : left;
 		segment += at == segment->end;
 	}
 	if (size_bytes)
@@ -391,7 +419,7 @@ enum gim_memory_kind gim_memory_at(const struct gim_memory *memory, uint64_t gpa
 /*
  * Reading.
  */
-static int new_reader(const struct gim_memory *memory, bool forward, struct gim_page_reader **reader, struct gim_error *error)
+int gim_page_reader_new(const struct gim_memory *memory, bool forward, struct gim_page_reader **reader, struct gim_error *error)
 {
 	struct gim_page_reader *made = calloc(1, sizeof(*made));
 	if (!made)
@@ -402,10 +430,17 @@ static int new_reader(const struct gim_memory *memory, bool forward, struct gim_
 	if (!result && !made->scratch)
 		result = no_memory(error);
 	if (result)
-		free_reader(made);
+		gim_page_reader_free(made);
 	else
 		*reader = made;
 	return result;
+}
+
+int gim_page_read(struct gim_page_reader *reader, uint32_t number, uint64_t index, uint8_t *page, struct gim_error *error)
+{
+	uint64_t place;
+	(void)gim_memory_page(reader->memory, number, index, &place);
+	return reader->memory->format->page(reader, place, page, error);
 }
 
 /* Bytes of one page of a range. */
@@ -445,8 +480,8 @@ static int read_pages(struct gim_page_reader *reader, uint32_t number, uint64_t 
 int gim_memory_read(struct gim_memory *memory, uint64_t gpa, void *bytes, size_t size_bytes, struct gim_error *error)
 {
 	uint8_t *to = (uint8_t *)bytes;
-	int result = memory->reader ? 0 : new_reader(memory, false, &memory->reader, error);
-	for (const struct segment *segment = &memory->segments[find_segment(memory, gpa)]; !result && size_bytes; segment++) {
+	int result = memory->reader ? 0 : gim_page_reader_new(memory, false, &memory->reader, error);
+	for (const struct gim_memory_segment *segment = &memory->segments[find_segment(memory, gpa)]; !result && size_bytes; segment++) {
 		if (segment == &memory->segments[memory->segment_count] || gpa < segment->gpa)
 			return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
 			                "the guest has no memory at 0x%" PRIx64 "; its address space ends at 0x%" PRIx64, gpa,
@@ -472,6 +507,6 @@ int gim_memory_read_range(struct gim_memory *memory, unsigned index, uint64_t of
 	if (offset > all || size_bytes > all - offset)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "%s has only %" PRIu64 " bytes", memory->ranges[number].range.name,
 		                all);
-	int result = memory->reader ? 0 : new_reader(memory, false, &memory->reader, error);
+	int result = memory->reader ? 0 : gim_page_reader_new(memory, false, &memory->reader, error);
 	return result ? result : read_pages(memory->reader, number, offset, (uint8_t *)bytes, size_bytes, error);
 }

@@ -10,8 +10,6 @@
 
 #include "state.h"
 
-#define GIM_PAGE_BYTES 4096u
-
 /* More than any machine has. */
 #define GIM_MEMORY_LIMIT ((uint64_t)16 << 40)
 #define GIM_MEMORY_RANGES_MAX 1024u
@@ -55,11 +53,33 @@ void gim_window_free(struct gim_window *window);
 /* Make size bytes (at most GIM_WINDOW_BYTES / 2) at offset visible; *got: how many there are, fewer only at the end of the input. */
 int gim_window_peek(struct gim_window *window, uint64_t offset, size_t size, const uint8_t **bytes, size_t *got, struct gim_error *error);
 
+/*
+ * The address space, for whoever goes through it.
+ */
+/* A piece of it, without holes, of one range. */
+struct gim_memory_segment {
+	uint64_t gpa, end;
+	uint64_t first; /* page of the range at gpa */
+	uint32_t range;
+};
+/* The first segment that ends behind an address; false: there is none. */
+bool gim_memory_segment(const struct gim_memory *memory, uint64_t gpa, struct gim_memory_segment *segment);
+/* For how many bytes from an address on, at most limit, which all are of one segment, pages are known to be zeros. */
+uint64_t gim_memory_zeros(const struct gim_memory *memory, const struct gim_memory_segment *segment, uint64_t gpa, uint64_t limit);
+/* The kind of its range. */
+enum gim_memory_kind gim_memory_segment_kind(const struct gim_memory *memory, const struct gim_memory_segment *segment);
+
 struct gim_page_reader {
 	const struct gim_memory *memory;
 	struct gim_window window;
 	void *scratch; /* of scratch_bytes of the format */
 };
+
+/* forward: pages will be read in about the order in which they were saved. The caller's: gim_page_reader_free (NULL is fine). */
+int gim_page_reader_new(const struct gim_memory *memory, bool forward, struct gim_page_reader **reader, struct gim_error *error);
+void gim_page_reader_free(struct gim_page_reader *reader);
+/* The bytes of a page of state GIM_PAGE_DATA. */
+int gim_page_read(struct gim_page_reader *reader, uint32_t number, uint64_t index, uint8_t *page, struct gim_error *error);
 
 /* What a format that holds guest memory offers (struct gim_format's memory). */
 struct gim_memory_format {

@@ -245,6 +245,32 @@ int gim_output_write(void *user, const void *bytes, size_t size_bytes)
 	return output->packer ? gim_packer_write(output->packer, bytes, size_bytes, &output->packing) : put(output, bytes, size_bytes);
 }
 
+bool gim_output_is_packed(const struct gim_output *output)
+{
+	return output->packer;
+}
+
+int gim_output_write_at(struct gim_output *output, uint64_t offset, const void *bytes, size_t size_bytes, struct gim_error *error)
+{
+	const uint8_t *from = (const uint8_t *)bytes;
+	while (size_bytes) {
+		const ssize_t count = TEMP_FAILURE_RETRY(pwrite(output->fd, from, size_bytes, (off_t)offset));
+		if (count <= 0) {
+			errno = count ? errno : ENOSPC;
+			return gim_fail_errno(error, "cannot write %s", output->path);
+		}
+		from += count;
+		offset += (uint64_t)count;
+		size_bytes -= (size_t)count;
+	}
+	return 0;
+}
+
+int gim_output_resize(struct gim_output *output, uint64_t size_bytes, struct gim_error *error)
+{
+	return TEMP_FAILURE_RETRY(ftruncate(output->fd, (off_t)size_bytes)) ? gim_fail_errno(error, "cannot write %s", output->path) : 0;
+}
+
 /*
  * Making it last.
  */

@@ -4,6 +4,7 @@
 
 #include "error.h"
 #include "layer.h"
+#include "pages.h"
 #include "visit.h"
 
 #include <assert.h>
@@ -124,7 +125,7 @@ int gim_state_new(const char *format, struct gim_state **state, struct gim_error
 			made->format = *each;
 	assert(made->format);
 	made->fields_only = true;
-	made->decoded = GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO;
+	made->decoded = GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO | GIM_PART_PAGES;
 	made->codec = (struct gim_codec){.address_bytes = 8};
 	*state = made;
 	return 0;
@@ -190,11 +191,14 @@ int gim_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink
 
 int gim_state_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	unsigned missing = parts & ~state->decoded;
-	state->decoded |= parts;
+	/* Registers say where the pages are. */
+	unsigned missing = (parts & GIM_PART_PAGES ? parts | GIM_PART_GIM : parts) & ~state->decoded;
+	state->decoded |= missing;
 	int result = missing & (GIM_PART_INFO | GIM_PART_GUEST) ? gim_layers_describe(state, error) : 0;
-	if (!result && missing)
-		result = state->format->decode(state, missing, report, user, error);
+	if (!result && missing & ~(unsigned)GIM_PART_PAGES)
+		result = state->format->decode(state, missing & ~(unsigned)GIM_PART_PAGES, report, user, error);
+	if (!result && missing & GIM_PART_PAGES)
+		result = gim_pages_decode(state, error);
 	if (result && result != GIM_E_NO_UNIT)
 		state->damaged |= missing;
 	return result;
@@ -215,7 +219,7 @@ static unsigned rank(const struct gim_record *record)
 	if (record == &gim_record)
 		return order;
 	for (const struct gim_provider *const *each = gim_providers; *each; each++, order++)
-		if ((*each)->record == record)
+		if ((*each)->record == record || ((*each)->pages && (*each)->pages->record == record))
 			return order + 1;
 	return record == &guest_record ? order + 1 : record == &machine_state_record ? order + 2 : order + 3;
 }
@@ -316,6 +320,9 @@ const struct gim_record *gim_record_find(const char *name, size_t length, unsign
 	for (const struct gim_provider *const *each = gim_providers; *each; each++)
 		if (is_named((*each)->record, name, length))
 			return *parts = GIM_PART_GIM, (*each)->record;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++)
+		if ((*each)->pages && is_named((*each)->pages->record, name, length))
+			return *parts = GIM_PART_GIM | GIM_PART_PAGES, (*each)->pages->record;
 	for (const struct gim_format *const *format = gim_formats; *format; format++)
 		for (const struct gim_record *const *each = (*format)->records; each && *each; each++)
 			if (is_named(*each, name, length))

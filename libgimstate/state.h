@@ -39,6 +39,9 @@ struct gim_origin {
 	uint8_t sha256[32];
 };
 
+/* Of a page of guest memory. */
+#define GIM_PAGE_BYTES 4096
+
 #define GIM_OBJECTS_MAX 16
 
 struct gim_state {
@@ -117,6 +120,7 @@ struct gim_setup;
 struct gim_check_rule;
 struct gim_format;
 struct gim_memory_format;
+struct gim_page_provider;
 /* Called once for each set of settings in a settings file (target.h); non-zero stops. */
 typedef int gim_setup_visit_fn(void *user, struct gim_setup *setup);
 
@@ -215,7 +219,8 @@ struct gim_provider {
 	const struct gim_runtime *runtime;        /* how it lives (machine.h) */
 	const struct gim_rule *rules;             /* what it judges when it loads a state: rule_count of them */
 	uint32_t rule_count;
-	const struct gim_check_rule *checks; /* what check judges of it (check.h); NULL: nothing */
+	const struct gim_check_rule *checks;   /* what check judges of it (check.h); NULL: nothing */
+	const struct gim_page_provider *pages; /* what it keeps in guest memory (pages.h); NULL: nothing */
 };
 
 extern const struct gim_format *const gim_formats[];     /* NULL-terminated, in order of bids */

@@ -139,7 +139,7 @@ static int lay_ram(struct indexing *indexing, uint64_t ram, uint64_t hole, struc
 		return fail(indexing, error, "the hole in RAM has %" PRIu64 " bytes: 20 MiB to 4032 MiB, in steps of 4, are possible",
 		            hole);
 	if (!ram || ram % GIM_PAGE_BYTES)
-		return fail(indexing, error, "RAM of %" PRIu64 " bytes: whole pages of %u bytes are expected", ram, GIM_PAGE_BYTES);
+		return fail(indexing, error, "RAM of %" PRIu64 " bytes: whole pages of %d bytes are expected", ram, GIM_PAGE_BYTES);
 	const uint64_t start = GIB(4) - hole, low = ram < start ? ram : start;
 	int result = add_ram(indexing, 0, low < KIB(640) ? low : KIB(640), error);
 	if (!result && low > MIB(1))

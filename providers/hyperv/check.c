@@ -2,6 +2,7 @@
 /* What check judges of the Hyper-V interface, beyond what holds for every interface. */
 #include "check.h"
 #include "guest.h"
+#include "guest_pages.h"
 #include "hyperv.h"
 #include "machine.h"
 #include "status.h"
@@ -302,5 +303,34 @@ const struct gim_check_rule hv_checks[] = {
       .why = "the guest was shown another interface than the one that it is said to use",
       .mend = "find out which unit was changed, or take the file again from where it was made", .source = "TLFS, feature discovery"},
      .judge = judge_signature},
+    {{"GIM-MEM-101", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the hypercall page in guest memory makes hypercalls",
+      .why = "a guest that calls runs into whatever stands there, until a hypervisor writes the page anew",
+      .mend = "see that the target writes the page when it loads the register, as VirtualBox and KVM do",
+      .source = "TLFS, hypercall interface"},
+     .judge = hv_judge_call},
+    {{"GIM-MEM-102", GIM_NOTE, GIM_E_VALUE, NO_STATUS, "the hypercall page calls as the guest's processor does",
+      .why = "the other vendor's instruction is an invalid one, which the hypervisor must catch and understand",
+      .mend = "nothing where the target writes the page anew", .source = "TLFS, hypercall interface"},
+     .judge = hv_judge_call_vendor},
+    {{"GIM-MEM-103", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the reference TSC page in guest memory is made for the state's TSC frequency",
+      .why = "the guest's time runs too fast or too slow by the ratio, until the hypervisor writes the page anew",
+      .mend = "find out which of them was changed, or take the file again from where it was made", .source = "TLFS, timers"},
+     .judge = hv_judge_page_frequency},
+    {{"GIM-MEM-104", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the reference TSC page in guest memory has the sequence that the state says",
+      .why = "a hypervisor that counts on from the state's may write one that the guest has seen, and the guest keeps the old scale",
+      .mend = "set hyperv.tsc_sequence to the page's", .source = "TLFS, timers"},
+     .judge = hv_judge_page_sequence},
+    {{"GIM-MEM-105", GIM_NOTE, GIM_E_VALUE, NO_STATUS, "the guest has taken all synthetic messages",
+      .why = "further messages to the SINT wait until the guest has taken it, and an interrupt that was lost will not come again",
+      .mend = "nothing, where the interrupt is still pending", .source = "TLFS, SynIC"},
+     .judge = hv_judge_messages},
+    {{"GIM-MEM-106", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the guest can take every synthetic message that waits",
+      .why = "no interrupt tells the guest of it, and the slot stays in use: further messages to the SINT never come",
+      .mend = "have the guest set up its synthetic interrupts again, e.g. by a reboot", .source = "TLFS, SynIC"},
+     .judge = hv_judge_slots},
+    {{"GIM-MEM-107", GIM_NOTE, GIM_E_VALUE, NO_STATUS, "the guest has seen all event flags",
+      .why = "a flag that is set already raises no interrupt when it is set again", .mend = "nothing, where the interrupt is still pending",
+      .source = "TLFS, SynIC"},
+     .judge = hv_judge_events},
     {.rule = {.id = NULL}},
 };

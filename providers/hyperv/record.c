@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The records of the Hyper-V interface, and the provider itself. */
+#include "hyperv/guest_pages.h"
 #include "runtime.h"
 
 static const struct gim_field hv_features_fields[] = {
@@ -174,4 +175,5 @@ const struct gim_provider gim_provider_hyperv = {
     .fresh = hv_pages_fresh,
     .carried = hv_pages_carried,
     .checks = hv_checks,
+    .pages = &hv_page_provider,
 };

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "bytes.h"
 #include "guest.h"
+#include "guest_pages.h"
 #include "kvm.h"
 
 #include <inttypes.h>
@@ -122,5 +123,19 @@ const struct gim_check_rule kvm_checks[] = {
       .why = "the guest was shown another interface than the one that it is said to use",
       .mend = "find out which unit was changed, or take the file again from where it was made", .source = "KVM cpuid.rst"},
      .judge = judge_signature},
+    {{"GIM-MEM-001", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "no structure in guest memory was being written",
+      .why = "an odd version says so: the guest waits for that to end", .mend = "save the state again", .source = "KVM msr.rst"},
+     .judge = kvm_judge_page_versions},
+    {{"GIM-MEM-002", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the time structures in guest memory are made for the state's TSC frequency",
+      .why = "the guest's clock runs too fast or too slow until the hypervisor writes the structure anew",
+      .mend = "find out which of them was changed, or take the file again from where it was made", .source = "KVM msr.rst"},
+     .judge = kvm_judge_page_frequencies},
+    {{"GIM-MEM-003", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the time structures in guest memory hold what the state says",
+      .why = "the hypervisor goes on from what the state says, and the guest's clock jumps, or goes back",
+      .mend = "find out which of them was changed, or take the file again from where it was made", .source = "KVM msr.rst"},
+     .judge = kvm_judge_page_copies},
+    {{"GIM-MEM-004", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the wall clock in guest memory is a time",
+      .why = "the guest's time of day is wrong", .mend = "have the guest set its clock, e.g. by NTP", .source = "KVM msr.rst"},
+     .judge = kvm_judge_wall_clock},
     {.rule = {.id = NULL}},
 };

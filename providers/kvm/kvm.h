@@ -31,5 +31,6 @@ extern const struct gim_record kvm_vcpu_record, kvm_features_record, kvm_state_r
 extern const struct gim_layout kvm_layout_vbox, kvm_layout_qemu;
 extern const struct gim_cpuid_row kvm_cpuid[];
 extern const struct gim_check_rule kvm_checks[];
+extern const struct gim_bit kvm_bits_flags[];
 
 #endif

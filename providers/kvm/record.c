@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The records of the KVM interface with the names of its bits, and the provider itself. */
+#include "kvm/guest_pages.h"
 #include "runtime.h"
 
 #define FLAG(bit, name_, help_)                                                                                                            \
@@ -18,7 +19,7 @@
 static const struct gim_bit bits_system_time[] = {FLAG(0, "enabled", "the hypervisor keeps the structure up to date"),
                                                   ADDRESS(1, "guest-physical address of the time structure"), END_BITS};
 
-static const struct gim_bit bits_flags[] = {
+const struct gim_bit kvm_bits_flags[] = {
     FLAG(0, "tsc_stable", "the clocks of all vCPUs agree"),
     FLAG(1, "guest_paused", "the guest was stopped by the host; it clears this"),
     END_BITS,
@@ -76,7 +77,7 @@ static const struct gim_field kvm_vcpu_fields[] = {
     FIELD(kvm_vcpu, virtual_ns, .clock = true, .show = GIM_NS, .help = "system time in the time structure, when the TSC was that"),
     FIELD(kvm_vcpu, gpa, .show = GIM_ADDRESS, .help = "guest-physical address of the time structure"),
     FIELD(kvm_vcpu, version, .clock = true, .show = GIM_DEC, .help = "version in the time structure; even when it is consistent"),
-    FIELD(kvm_vcpu, flags, .show = GIM_FLAGS, .bits = bits_flags, .source = "KVM msr.rst", .help = "flags in the time structure",
+    FIELD(kvm_vcpu, flags, .show = GIM_FLAGS, .bits = kvm_bits_flags, .source = "KVM msr.rst", .help = "flags in the time structure",
           .note = "read back from guest memory by VirtualBox 5.0 and 5.1, the host's copy since 5.2"),
     FIELD(kvm_vcpu, async_pf, .bits = bits_async_pf, .source = "KVM msr.rst", .help = "MSR 0x4b564d02: asynchronous page faults"),
     FIELD(kvm_vcpu, async_pf_int, .bits = bits_async_pf_int, .source = "KVM msr.rst",
@@ -135,4 +136,5 @@ const struct gim_provider gim_provider_kvm = {
     .runtime = &kvm_runtime,
     .checks = kvm_checks,
     .carried = carried,
+    .pages = &kvm_page_provider,
 };

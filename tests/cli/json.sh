@@ -84,6 +84,17 @@ call fields --json --layout vbox-hyperv-2
 call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json -o out "$SAMPLES/kvm.sav" --unit GIM
 call extract --json "$SAMPLES/kvm.sav" --unit GIM
+call dump --json --pages "$SAMPLES/kvm-ram.sav"
+call dump --json --pages "$SAMPLES/hyperv-ram.sav"
+call dump --json --pages "$SAMPLES/kvm.sav"
+call mem --json "$SAMPLES/kvm-ram.sav"
+call mem --json "$SAMPLES/kvm.sav"
+call mem --json "$SAMPLES/kvm.sav" 0x1000
+call search --json "$SAMPLES/kvm-ram.sav" text
+call search --json "$SAMPLES/kvm.sav" text
+call extract --json "$SAMPLES/kvm-ram.sav" --ram -o ram
+call extract --json "$SAMPLES/kvm-ram.sav" --elf core
+call extract --json "$SAMPLES/kvm.sav" --ram -o none
 call set --json -o changed "$SAMPLES/kvm.sav" kvm.wall_clock=0x5000 'kvm.vcpu[1].flags=1'
 call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2
 call convert --json "$SAMPLES/hyperv-4.sav" converted --layout vbox-hyperv-2 --lossy

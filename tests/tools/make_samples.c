@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Makes samples/: small states of each provider and layout. Payloads are laid out by hand here, so that they check the tables and do not repeat them. */
+#include "../pgm.h"
 #include "../qemu_stream.h"
 #include "cursor.h"
 #include "vbox/crc.h"
@@ -13,6 +14,7 @@ struct sample {
 	const char *name;
 	unsigned provider, blob, vcpus;
 	bool checksummed, live, memory, cpum;
+	bool ram;
 	unsigned old; /* of container 1.x: the x */
 	uint16_t major, minor;
 	uint32_t build, revision;
@@ -20,21 +22,26 @@ struct sample {
 };
 
 static const struct sample samples[] = {
-    {"none", 0, 0, 1, true, false, false, false, 0, 7, 1, 6, 167084, "no guest interface"},
-    {"minimal", 1, 0, 1, true, false, false, false, 0, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
-    {"hyperv-1", 2, 1, 1, true, false, false, false, 0, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
-    {"hyperv-2", 2, 2, 2, true, false, false, false, 0, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
-    {"hyperv-3", 2, 3, 2, true, false, false, false, 0, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
-    {"hyperv-4", 2, 4, 2, true, false, false, false, 0, 7, 1, 6, 167084, "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
-    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, false, 0, 7, 1, 6, 167084, "the same without checksums"},
-    {"kvm", 3, 1, 3, true, false, false, false, 0, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
-    {"kvm-live", 3, 1, 1, true, true, false, false, 0, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
-    {"kvm-memory", 3, 1, 2, true, false, true, false, 0, 7, 1, 6, 167084, "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
-    {"hyperv-cpum", 2, 4, 2, true, false, false, true, 0, 7, 1, 6, 167084,
+    {"none", 0, 0, 1, true, false, false, false, false, 0, 7, 1, 6, 167084, "no guest interface"},
+    {"minimal", 1, 0, 1, true, false, false, false, false, 0, 7, 1, 6, 167084, "VirtualBox's Minimal provider, which saves nothing"},
+    {"hyperv-1", 2, 1, 1, true, false, false, false, false, 0, 5, 0, 40, 115130, "HyperV blob 1, as 5.0 wrote it"},
+    {"hyperv-2", 2, 2, 2, true, false, false, false, false, 0, 5, 1, 38, 122592, "HyperV blob 2, as 5.1 wrote it: debug fields and SINT2"},
+    {"hyperv-3", 2, 3, 2, true, false, false, false, false, 0, 5, 2, 44, 139111, "HyperV blob 3, as 5.2 wrote it: all SINTs"},
+    {"hyperv-4", 2, 4, 2, true, false, false, false, false, 0, 7, 1, 6, 167084,
+     "HyperV blob 4, as 6.0 and later write it: a Windows guest"},
+    {"hyperv-4-unchecked", 2, 4, 1, false, false, false, false, false, 0, 7, 1, 6, 167084, "the same without checksums"},
+    {"kvm", 3, 1, 3, true, false, false, false, false, 0, 7, 1, 6, 167084, "KVM, three vCPUs: a Linux guest"},
+    {"kvm-live", 3, 1, 1, true, true, false, false, false, 0, 7, 1, 6, 167084, "KVM, one vCPU, saved live in two passes"},
+    {"kvm-memory", 3, 1, 2, true, false, true, false, false, 0, 7, 1, 6, 167084,
+     "KVM, two vCPUs, with a unit of raw, LZF and zero records"},
+    {"hyperv-cpum", 2, 4, 2, true, false, false, true, false, 0, 7, 1, 6, 167084,
      "the Windows guest with the unit cpum, whose CPUID leaves show its features"},
-    {"old-1.1", 3, 1, 2, true, false, false, false, 1, 0, 0, 0, 0,
+    {"hyperv-ram", 2, 4, 2, true, false, false, false, true, 0, 7, 1, 6, 167084,
+     "the Windows guest with its memory: its pages, a message that waits, code, a text"},
+    {"kvm-ram", 3, 1, 3, true, false, false, false, true, 0, 7, 1, 6, 167084, "the Linux guest with its memory: its clocks, code, a text"},
+    {"old-1.1", 3, 1, 2, true, false, false, false, false, 1, 0, 0, 0, 0,
      "KVM in container 1.1, which is older than the interface: no release wrote such a file"},
-    {"old-1.2", 2, 4, 2, true, false, false, false, 2, 3, 0, 14, 58145, "HyperV in container 1.2, likewise"},
+    {"old-1.2", 2, 4, 2, true, false, false, false, false, 2, 3, 0, 14, 58145, "HyperV in container 1.2, likewise"},
 };
 
 static int write_file(void *user, const void *bytes, size_t size)
@@ -215,6 +222,104 @@ static int write_unit(struct ssm_writer *writer, size_t i, uint32_t pass, const 
 	return result;
 }
 
+/*
+ * RAM, 128 MiB of which a few pages hold something.
+ */
+struct ram_page {
+	uint64_t gpa;
+	uint8_t bytes[PGM_PAGE];
+};
+
+static void put(uint8_t *at, uint64_t number, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++)
+		at[i] = (uint8_t)(number >> 8 * i);
+}
+
+/* Of 2.6 GHz, as tm says. */
+static void clocks_page(struct ram_page *page, const struct sample *sample)
+{
+	for (unsigned vcpu = 0; vcpu < sample->vcpus; vcpu++) {
+		uint8_t *clock = page->bytes + 0x40 * (size_t)vcpu;
+		put(clock, 2, 4);
+		put(clock + 8, 0x1e03c7fcd + vcpu, 8);
+		put(clock + 16, 3089717666 + vcpu, 8);
+		put(clock + 24, 0xc4ec4ec4, 4);
+		put(clock + 28, 0xff, 1);
+		put(clock + 29, 0, 1);
+	}
+}
+
+static size_t ram_pages(struct ram_page *pages, const struct sample *sample)
+{
+	/* What a boot sector may begin with, a text, and a number. */
+	static const uint8_t code[] = {0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0xbc, 0x00, 0x7c, 0xfb, 0xf4, 0xeb, 0xfd};
+	size_t count = 0;
+	pages[count].gpa = 0x7000;
+	memcpy(pages[count].bytes + 0xc00, code, sizeof(code));
+	memcpy(pages[count].bytes + 0xd00, "a text in guest memory", 22);
+	put(pages[count++].bytes + 0xd40, 0xdeadbeef, 4);
+	if (sample->provider == 3) {
+		pages[count].gpa = 0x10000;
+		put(pages[count].bytes + 0x40, 2, 4);
+		put(pages[count].bytes + 0x44, 1700000000, 4);
+		put(pages[count++].bytes + 0x48, 123456789, 4);
+		pages[count].gpa = 0x11000;
+		clocks_page(&pages[count++], sample);
+		return count;
+	}
+	pages[count].gpa = 0x20000; /* SINT 2: a timer that expired */
+	put(pages[count].bytes + 0x200, 0x80000010, 4);
+	put(pages[count].bytes + 0x204, 24, 1);
+	put(pages[count++].bytes + 0x218, 46689304, 8);
+	pages[count].gpa = 0x7e000;
+	put(pages[count].bytes, 1, 4);
+	put(pages[count++].bytes + 8, 0xfc0fc0fc0fc0fc, 8);
+	pages[count].gpa = 0x7f000;
+	memcpy(pages[count++].bytes, "\x0f\x01\xc1\xc3", 4);
+	return count;
+}
+
+/* As VirtualBox does: what is small gathers, and a page is put by itself. */
+static int flush_ram(struct ssm_writer *writer, struct gim_buffer *payload, const struct ram_page *page, struct gim_error *error)
+{
+	int result = 0;
+	for (size_t at = 0, step; !result && at < payload->size; at += step) {
+		step = payload->size - at < 512 ? payload->size - at : 512;
+		result = ssm_writer_data(writer, SSM_WRITE_AUTO, payload->bytes + at, step, error);
+	}
+	payload->size = 0;
+	return result || !page ? result : ssm_writer_data(writer, SSM_WRITE_AUTO, page->bytes, PGM_PAGE, error);
+}
+
+static int write_ram(struct ssm_writer *writer, const struct sample *sample, struct gim_error *error)
+{
+	static const struct pgm_range roms[] = {{"PC BIOS", 0xfffff000, PGM_PAGE}, {NULL, 0, 0}};
+	static struct ram_page pages[8];
+	struct gim_buffer payload = {.bytes = NULL};
+	memset(pages, 0, sizeof(pages));
+	const size_t count = ram_pages(pages, sample);
+	pgm_head(&payload, 14, sample->vcpus);
+	pgm_config(&payload, 14, 128 << 20, 0x20000000, roms, NULL);
+	pgm_device(&payload, PGM_ADDRESS | PGM_ROM, 1, 0, 1, NULL);
+	static const struct ram_page rom = {0, {0xea, 0x5b, 0xe0, 0x00, 0xf0}};
+	int result = ssm_writer_unit(writer, "pgm", 1, 14, GIM_PASS_FINAL, error);
+	if (!result)
+		result = flush_ram(writer, &payload, &rom, error);
+	size_t next = 0;
+	for (uint64_t gpa = 0; !result && gpa < 0xa0000; gpa += PGM_PAGE) {
+		const bool data = next < count && pages[next].gpa == gpa;
+		pgm_ram(&payload, (data ? PGM_RAM : PGM_RAM_ZERO) | (gpa ? 0 : PGM_ADDRESS), gpa, NULL);
+		if (data)
+			result = flush_ram(writer, &payload, &pages[next++], error);
+	}
+	gim_buffer_number(&payload, PGM_END, 1);
+	if (!result)
+		result = flush_ram(writer, &payload, NULL, error);
+	gim_buffer_free(&payload);
+	return result;
+}
+
 /* Progress, as a live save reports it: parts of ten thousand. */
 static int write_progress(struct ssm_writer *writer, uint32_t pass, unsigned done, struct gim_error *error)
 {
@@ -302,7 +407,7 @@ static int write_sample(FILE *file, const struct sample *sample, struct gim_erro
 	    .pointer_bytes = 8,
 	    .checksummed = sample->checksummed,
 	    .live = sample->live,
-	    .units = (uint32_t)(count - 1 + sample->memory + sample->cpum),
+	    .units = (uint32_t)(count - 1 + sample->memory + sample->cpum + sample->ram),
 	};
 	struct ssm_writer *writer = NULL;
 	int result = ssm_writer_new(&options, write_file, file, &writer, error);
@@ -315,6 +420,8 @@ static int write_sample(FILE *file, const struct sample *sample, struct gim_erro
 		result = write_unit(writer, i, GIM_PASS_FINAL, sample, error);
 	if (!result && sample->memory)
 		result = write_memory(writer, error);
+	if (!result && sample->ram)
+		result = write_ram(writer, sample, error);
 	if (!result)
 		result = ssm_writer_finish(writer, error);
 	ssm_writer_free(&writer);

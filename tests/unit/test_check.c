@@ -117,6 +117,10 @@ static struct heard judge(const char *rule, const char *state_text, const char *
 /*
  * One row a rule: what breaks it, and what nearly does.
  */
+/* The second is masked. */
+#define SINTS                                                                                                                              \
+	"['0x30', '0x10030', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', '0x30', "     \
+	"'0x30']"
 #define DOC(members) "{'gimstate': 1, " members "}"
 #define GIM(provider) "'gim': {'provider': '" provider "'}"
 #define VBOX "'profile': {'hypervisor': 'vbox'}"
@@ -284,6 +288,78 @@ static const struct row {
      {HV("'features': {'base': []}, 'vp': [{'simp': '0x5001'}]"), NULL, "vbox:7.2"},
      {HV("'features': {'base': ['access_synic']}, 'vp': [{'simp': '0x5001'}]"), NULL, "vbox:7.2"},
      true},
+    {"GIM-MEM-001",
+     "kvm_pages.vcpu[1].steal_time.version",
+     {DOC(GIM("kvm") ", 'kvm_pages': {'vcpu': [{'pvclock': {'version': 2}}, {'steal_time': {'version': 7}}]}"), NULL, "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm_pages': {'wall_clock': {'version': 4}, 'vcpu': [{'pvclock': {'version': 2}}]}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-002",
+     "kvm_pages.vcpu[0].pvclock.multiplier",
+     {DOC(GIM("kvm") ", 'kvm_pages': {'vcpu': [{'pvclock': {'tsc_hz': '0x3b9aca00'}}]}, 'guest': {'tsc_hz': '0x3ba2ffff'}"), NULL,
+      "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm_pages': {'vcpu': [{'pvclock': {'tsc_hz': '0x3b9aca00'}}]}, 'guest': {'tsc_hz': '0x3ba2600f'}"), NULL,
+      "vbox:7.2"},
+     false},
+    {"GIM-MEM-003",
+     "kvm_pages.vcpu[0].pvclock.system_ns",
+     {DOC(GIM("kvm") ", 'kvm_pages': {'vcpu': [{'pvclock': {'version': 2, 'tsc': '0x5', 'system_ns': '0x7'}}]}, "
+                     "'kvm': {'vcpu': [{'tsc': '0x5', 'virtual_ns': '0x6'}]}"),
+      NULL, "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm_pages': {'vcpu': [{'pvclock': {'version': 2, 'tsc': '0x5', 'system_ns': '0x7'}}]}, "
+                     "'kvm': {'vcpu': [{'tsc': '0x5', 'virtual_ns': '0x7', 'version': 2}]}"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-004",
+     "kvm_pages.wall_clock.nanoseconds",
+     {DOC(GIM("kvm") ", 'kvm_pages': {'wall_clock': {'version': 2, 'nanoseconds': 1000000000}}"), NULL, "vbox:7.2"},
+     {DOC(GIM("kvm") ", 'kvm_pages': {'wall_clock': {'version': 2, 'nanoseconds': 999999999}}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-101",
+     "hyperv_pages.hypercall.code",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'hypercall': {'gpa': '0x5000', 'instruction': 'none'}}"), NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'hypercall': {'gpa': '0x5000', 'instruction': 'vmmcall'}}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-102",
+     "hyperv_pages.hypercall.instruction",
+     {DOC(GIM(
+	  "hyperv") ", 'hyperv_pages': {'hypercall': {'instruction': 'vmmcall'}}, 'guest': {'cpuid': [{'leaf': 0, 'ebx': 1970169159}]}"),
+      NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'hypercall': {'instruction': 'vmcall'}}, 'guest': {'cpuid': [{'leaf': 0, 'ebx': 1970169159}]}"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-103",
+     "hyperv_pages.tsc.scale",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'tsc': {'sequence': 1, 'scale': '0x1', 'tsc_hz': '0x3b9aca00'}}, 'guest': {'tsc_hz': "
+                        "'0x3b9c6cc3'}"),
+      NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'tsc': {'sequence': 0, 'scale': '0x1', 'tsc_hz': '0x3b9aca00'}}, 'guest': {'tsc_hz': "
+                        "'0x3b9c6cc3'}"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-104",
+     "hyperv_pages.tsc.sequence",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'tsc': {'sequence': 3}}, 'hyperv': {'tsc_sequence': 2}"), NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'tsc': {'sequence': 3}}, 'hyperv': {'tsc_sequence': 0}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-105",
+     "hyperv_pages.vp[1].messages.message[0]",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{}, {'messages': {'message': [{'sint': 2, 'type': 1}]}}]}"), NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{}, {'messages': {'message': []}}]}"), NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-106",
+     "hyperv_pages.vp[0].messages.message[0].sint",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{'messages': {'message': [{'sint': 1, 'type': 1}]}}]}, 'hyperv': {'vp': [{'sint': " SINTS
+                        "}]}"),
+      NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{'messages': {'message': [{'sint': 0, 'type': 1}]}}]}, 'hyperv': {'vp': [{'sint': " SINTS
+                        "}]}"),
+      NULL, "vbox:7.2"},
+     false},
+    {"GIM-MEM-107",
+     "hyperv_pages.vp[0].events.event[0]",
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{'events': {'event': [{'sint': 2, 'set': 1}]}}]}"), NULL, "vbox:7.2"},
+     {DOC(GIM("hyperv") ", 'hyperv_pages': {'vp': [{'events': {'event': []}}]}"), NULL, "vbox:7.2"},
+     false},
     {"GIM-HCALL-001",
      "hyperv.hypercall",
      {HV("'guest_os_id': '0x0', 'hypercall': '0x5001'"), NULL, "vbox:7.2"},
