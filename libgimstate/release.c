@@ -43,6 +43,10 @@ int gim_layout_of_release(const struct gim_state *state, const char *text, char 
 	int result = gim_release_find(text, &format, &release, error);
 	if (result)
 		return result;
+	const char *own = gim_unit_format(state);
+	if (provider && own && !state->fields_only && strcmp(own, format->name) != 0)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "%s writes another container: the interface is carried into a state of that kind by convert --base", text);
 	const struct gim_layout *written = provider ? gim_layout_of(provider, format->name) : NULL;
 	for (const struct gim_release *one = written ? written->releases : NULL; one && one->version; one++)
 		if (!before(release, one->major, one->minor))
