@@ -137,5 +137,10 @@ const struct gim_check_rule kvm_checks[] = {
     {{"GIM-MEM-004", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the wall clock in guest memory is a time",
       .why = "the guest's time of day is wrong", .mend = "have the guest set its clock, e.g. by NTP", .source = "KVM msr.rst"},
      .judge = kvm_judge_wall_clock},
+    {{"GIM-MEM-005", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the clock goes on where the time structures in guest memory have come to",
+      .why = "the guest's clock jumps when the state is loaded; what waits for a time waits too long, or is woken too early",
+      .mend = "set kvm.clock_ns to what the guest has read, or take the file again from where it was made",
+      .source = "KVM api.rst, KVM_SET_CLOCK"},
+     .judge = kvm_judge_page_clocks},
     {.rule = {.id = NULL}},
 };

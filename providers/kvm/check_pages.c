@@ -4,6 +4,7 @@
 
 #include "guest.h"
 #include "kvm/kvm.h"
+#include "kvm/runtime.h"
 #include "scale.h"
 
 #include <inttypes.h>
@@ -96,6 +97,45 @@ static void judge_vcpu_copy(struct gim_judging *judging, uint32_t index, const s
 void kvm_judge_page_copies(struct gim_judging *judging)
 {
 	each_vcpu(judging, judge_vcpu_copy);
+}
+
+/* What the guest read from its time structure when its TSC stood still. */
+static uint64_t clock_at(const struct kvm_pvclock *clock, uint64_t tsc)
+{
+	const struct kvm_scale scale = {clock->multiplier, (int8_t)clock->shift};
+	return clock->system_ns + (tsc > clock->tsc ? kvm_scale_ticks(scale, tsc - clock->tsc) : 0);
+}
+
+/*
+ * The clock is taken once the vCPUs stand, after their TSCs: it is ahead by some us, by ms when RAM was sent in between. Two ways to
+ * reckon the same clock may be apart a little, too.
+ */
+static void judge_vcpu_clock(struct gim_judging *judging, uint32_t index, const struct kvm_vcpu_pages *pages, const uint8_t *presence)
+{
+	enum { MILLISECOND = 1000000, BEHIND = MILLISECOND, AHEAD = 1000 * MILLISECOND };
+	const struct gim_object *state = GIM_OBJECT_OF(judging->state, kvm_state), *guest = GIM_OBJECT_OF(judging->state, guest);
+	const struct gim_list *list = guest ? &GIM_DATA(guest, guest)->vcpu : NULL;
+	if (!GIM_HAS(state, kvm_state, clock_ns) || !list || index >= list->count ||
+	    list->presence[(size_t)index * sizeof(struct guest_vcpu) + offsetof(struct guest_vcpu, tsc)] == GIM_ABSENT ||
+	    !PRESENT(presence, kvm_vcpu_pages, pvclock.system_ns) || !PRESENT(presence, kvm_vcpu_pages, pvclock.tsc_hz))
+		return;
+	const uint64_t saved = GIM_DATA(state, kvm_state)->clock_ns;
+	const uint64_t read = clock_at(&pages->pvclock, ((const struct guest_vcpu *)list->items)[index].tsc);
+	if (read > saved && read - saved > BEHIND)
+		gim_judge(judging, GIM_NO_UNIT, "kvm.clock_ns",
+		          "vCPU %" PRIu32 " has read %" PRIu64 " ns from its time structure, and the clock goes on at %" PRIu64
+		          " ns: back by %" PRIu64 " ns",
+		          index, read, saved, read - saved);
+	else if (saved > read && saved - read > AHEAD)
+		gim_judge(judging, GIM_NO_UNIT, "kvm.clock_ns",
+		          "vCPU %" PRIu32 " has read %" PRIu64 " ns from its time structure, and the clock goes on at %" PRIu64
+		          " ns: forward by %" PRIu64 " ns",
+		          index, read, saved, saved - read);
+}
+
+void kvm_judge_page_clocks(struct gim_judging *judging)
+{
+	each_vcpu(judging, judge_vcpu_clock);
 }
 
 void kvm_judge_wall_clock(struct gim_judging *judging)

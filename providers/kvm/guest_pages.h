@@ -54,6 +54,7 @@ extern const struct gim_page_provider kvm_page_provider;
 void kvm_judge_page_versions(struct gim_judging *judging);
 void kvm_judge_page_frequencies(struct gim_judging *judging);
 void kvm_judge_page_copies(struct gim_judging *judging);
+void kvm_judge_page_clocks(struct gim_judging *judging);
 void kvm_judge_wall_clock(struct gim_judging *judging);
 
 #endif

@@ -135,6 +135,14 @@ static struct heard judge(const char *rule, const char *state_text, const char *
 #define INTEL LEAF("0", "22", "1970169159", "1818588270", "1231384169")
 #define QEMU(members) DOC("'qemu': {" members "}")
 #define QEMU_GUEST(members, guest) DOC("'qemu': {" members "}, 'guest': {" guest "}")
+/* The second vCPU's time structure: 2 s at TSC 0x60, where a tick is doubled, then halved, to a ns. */
+#define CLOCK(clock, tsc)                                                                                                                  \
+	{                                                                                                                                  \
+		DOC(GIM("kvm") ", 'kvm': {'clock_ns': '" clock "'}, 'guest': {'vcpu': [{}, {'tsc': '" tsc "'}]}, "                         \
+		               "'kvm_pages': {'vcpu': [{}, {'pvclock': {'tsc': '0x60', 'system_ns': '0x77359400', 'multiplier': "          \
+		               "2147483648, 'shift': 1, 'tsc_hz': '0x3b9aca00'}}]}"),                                                      \
+		    NULL, "vbox:7.2"                                                                                                       \
+	}
 #define PAGES(hypercall, gpa) "'hypercall': '" hypercall "', 'hypercall_page': {'gpa': '" gpa "'}"
 
 struct pair {
@@ -314,6 +322,10 @@ static const struct row {
      {DOC(GIM("kvm") ", 'kvm_pages': {'wall_clock': {'version': 2, 'nanoseconds': 1000000000}}"), NULL, "vbox:7.2"},
      {DOC(GIM("kvm") ", 'kvm_pages': {'wall_clock': {'version': 2, 'nanoseconds': 999999999}}"), NULL, "vbox:7.2"},
      false},
+    {"GIM-MEM-005", "kvm.clock_ns", CLOCK("0x772651cf", "0x70"), CLOCK("0x772651d0", "0x70"), false},
+    {"GIM-MEM-005", "kvm.clock_ns", CLOCK("0xb2d05e11", "0x70"), CLOCK("0xb2d05e10", "0x70"), false},
+    /* A structure that is newer than the TSC. */
+    {"GIM-MEM-005", "kvm.clock_ns", CLOCK("0x772651bf", "0x50"), CLOCK("0x772651c0", "0x50"), false},
     {"GIM-MEM-101",
      "hyperv_pages.hypercall.code",
      {DOC(GIM("hyperv") ", 'hyperv_pages': {'hypercall': {'gpa': '0x5000', 'instruction': 'none'}}"), NULL, "vbox:7.2"},
