@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct gim_error error = GIM_ERROR_INIT;
 	char *text = malloc(size + 1);
 	MUST(text);
-	memcpy(text, bytes, size);
+	if (size)
+		memcpy(text, bytes, size);
 	text[size] = '\0';
 	const int result = qemu_command_line_read(text, &config, &error);
 	MUST((result < 0) == (error.code != 0));
