@@ -210,7 +210,8 @@ static int add_file(struct packing *packing, struct gim_error *error)
 	if (!piece)
 		return GIM_E_LIMIT;
 	piece->input = &state->input;
-	if (!packing->changes->count && !packing->options->write.container)
+	/* Without a unit of the interface only writing finds what is changed. */
+	if (!packing->changes->count && !packing->options->write.container && !state->format->interface)
 		return 0;
 	const int fd = gim_unnamed_open(error);
 	if (fd < 0)

@@ -24,6 +24,26 @@ try convert kvm.sav lost.mig --base qemu-kvm.mig --gim-only | grep -E "lost|\\["
 try convert kvm.sav carried.mig --base qemu-kvm.mig --gim-only --lossy
 try convert qemu-kvm.mig there.sav --base kvm.sav --gim-only --lossy
 try convert kvm.sav x.mig --base qemu-kvm.mig
+# Packed, and changed as a bundle: the stream in it is the one that is changed as a file.
+"$GIMSTATE" set qemu-kvm.mig kvm.clock_ns=30000000000 kvm.vcpu[0].steal_time=0 -o one.mig >/dev/null
+"$GIMSTATE" pack qemu-kvm.mig -o whole.gimb --whole | cut -d " " -f 1
+try set whole.gimb kvm.clock_ns=30000000000 kvm.vcpu[0].steal_time=0 -o changed.gimb
+try verify changed.gimb
+try get changed.gimb kvm.clock_ns kvm.vcpu[0].steal_time
+try convert changed.gimb unpacked.mig
+cmp one.mig unpacked.mig && echo "the same bytes"
+try set changed.gimb kvm.clock_ns=20000000000 kvm.vcpu[0].steal_time=0x202001 --in-place
+try convert changed.gimb unpacked.mig --force
+cmp qemu-kvm.mig unpacked.mig && echo "the same bytes"
+try set qemu-kvm.mig kvm.clock_ns=30000000000 kvm.vcpu[0].steal_time=0 -o direct.gimb
+try convert direct.gimb unpacked.mig --force
+cmp one.mig unpacked.mig && echo "the same bytes"
+cat qemu-kvm.mig | "$GIMSTATE" pack - -o piped.gimb --whole >/dev/null
+try convert piped.gimb unpacked.mig --force
+cmp qemu-kvm.mig unpacked.mig && echo "the same bytes"
+"$GIMSTATE" pack one.mig -o fields.gimb | cut -d " " -f 1
+try verify fields.gimb
+try get fields.gimb kvm.clock_ns kvm.vcpu[0].steal_time
 # Cut short, it is shown up to the cut.
 head -c 9000 qemu-kvm.mig >cut.mig
 try info cut.mig
