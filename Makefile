@@ -36,7 +36,7 @@ FUZZ_SECONDS ?= 60
 GUESTS_SAVES ?= 100
 Q := $(if $(V),,@)
 
-DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev libseccomp-dev libcapstone-dev xz-utils
+DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev libseccomp-dev libcapstone-dev xz-utils bzip2 zstd procps
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 qemu-utils \
 	g++ abigail-tools debhelper dpkg-dev lintian debootstrap fish zsh gdb lzop \
 	gcovr afl++ gcc-12-multilib gcc-s390x-linux-gnu qemu-user

@@ -44,7 +44,7 @@ try search "$SAMPLES/none.sav" x
 try extract "$kvm" --ram -o ram
 stat -c '%s' ram
 [ "$(stat -c %b ram)" -lt 200 ] && echo sparse
-cmp -n 4096 -i 0x7000:0 ram <("$GIMSTATE" mem "$kvm" 0x7000 4096 | sed 's/^[0-9a-f]*  //; s/  .*//' | xxd -r -p) && echo same
+cmp -n 4096 -i 0x7000:0 ram <(printf '%b' "$("$GIMSTATE" mem "$kvm" 0x7000 4096 | sed 's/^[0-9a-f]*  //; s/  .*//; s/ //g; s/../\\x&/g' | tr -d '\n')") && echo same
 "$GIMSTATE" extract "$kvm" --ram -o ram.gz && gzip -dc ram.gz | cmp - ram && echo same
 try extract "$kvm" --ram -o ram
 try extract "$kvm" --ram
