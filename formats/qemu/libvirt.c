@@ -3,8 +3,8 @@
 #include "qemu/libvirt.h"
 
 #include "error.h"
+#include "xml.h"
 
-#include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,10 +54,8 @@ static const struct {
 };
 
 struct reader {
-	XML_Parser parser;
+	struct gim_xml xml;
 	struct qemu_config *config;
-	struct gim_error *error;
-	int result;
 	unsigned depth, domain; /* domain: depth of the element domain that is open, or 0 */
 	bool done;
 	char path[PATH_MAX_BYTES]; /* of the element, below the domain; cut when it is longer than any that counts */
@@ -70,30 +68,7 @@ struct reader {
 bool qemu_libvirt_bid(const uint8_t *head, size_t size)
 {
 	static const char *const beginnings[] = {"<domain", "<?xml", "<!--"};
-	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
-		if (size >= strlen(beginnings[i]) && !memcmp(head, beginnings[i], strlen(beginnings[i])))
-			return true;
-	return false;
-}
-
-static void stop(struct reader *reader, int result)
-{
-	if (!reader->result)
-		reader->result = result;
-	(void)XML_StopParser(reader->parser, XML_FALSE);
-}
-
-static void refuse(struct reader *reader, int code, const char *text)
-{
-	stop(reader, gim_fail(reader->error, code, (uint64_t)XML_GetCurrentByteIndex(reader->parser), "%s", text));
-}
-
-static const char *attribute(const XML_Char **attributes, const char *name)
-{
-	for (; *attributes; attributes += 2)
-		if (!strcmp(attributes[0], name))
-			return attributes[1];
-	return NULL;
+	return gim_xml_begins(head, size, beginnings, sizeof(beginnings) / sizeof(beginnings[0]));
 }
 
 static bool is_on(const char *value)
@@ -103,15 +78,15 @@ static bool is_on(const char *value)
 
 static void add(struct reader *reader, const char *name, const char *value)
 {
-	const int result = qemu_config_add(reader->config, name, value, reader->error);
+	const int result = qemu_config_add(reader->config, name, value, reader->xml.error);
 	if (result)
-		stop(reader, result);
+		gim_xml_stop(&reader->xml, result);
 }
 
 static void copy(struct reader *reader, char *to, size_t size, const char *from)
 {
 	if (from && strlen(from) >= size)
-		refuse(reader, GIM_E_VALUE, "a name in it is longer than any that QEMU has");
+		gim_xml_refuse(&reader->xml, GIM_E_VALUE, "a name in it is longer than any that QEMU has");
 	else if (from)
 		(void)snprintf(to, size, "%s", from);
 }
@@ -122,7 +97,7 @@ static void read_rows(struct reader *reader, const XML_Char **attributes, bool o
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (strcmp(rows[i].path, reader->path) != 0)
 			continue;
-		const char *value = attribute(attributes, rows[i].attribute);
+		const char *value = gim_xml_attribute(attributes, rows[i].attribute);
 		if (rows[i].how == VALUE && value && !off)
 			add(reader, rows[i].property, value);
 		else if (rows[i].how == VALUE)
@@ -136,7 +111,7 @@ static void read_rows(struct reader *reader, const XML_Char **attributes, bool o
 
 static void read_cpu_feature(struct reader *reader, const XML_Char **attributes)
 {
-	const char *name = attribute(attributes, "name"), *policy = attribute(attributes, "policy");
+	const char *name = gim_xml_attribute(attributes, "name"), *policy = gim_xml_attribute(attributes, "policy");
 	if (name)
 		add(reader, name, policy && (!strcmp(policy, "disable") || !strcmp(policy, "forbid")) ? "off" : "on");
 }
@@ -158,7 +133,7 @@ static uint64_t number(struct reader *reader, const char *text, uint64_t most, c
 	end += strspn(end, " \t\r\n");
 	if (*text >= '0' && *text <= '9' && !*end && value && value <= most)
 		return value;
-	refuse(reader, GIM_E_VALUE, what);
+	gim_xml_refuse(&reader->xml, GIM_E_VALUE, what);
 	return 0;
 }
 
@@ -166,15 +141,15 @@ static uint64_t number(struct reader *reader, const char *text, uint64_t most, c
 static void read_element(struct reader *reader, const XML_Char **attributes, bool off)
 {
 	struct qemu_config *config = reader->config;
-	const char *mode = attribute(attributes, "mode"), *value;
+	const char *mode = gim_xml_attribute(attributes, "mode"), *value;
 	if (!strcmp(reader->path, "os/type"))
-		copy(reader, config->machine, sizeof(config->machine), attribute(attributes, "machine"));
+		copy(reader, config->machine, sizeof(config->machine), gim_xml_attribute(attributes, "machine"));
 	else if (!strcmp(reader->path, "features/hyperv"))
 		config->hypervisor_defaults = mode && strcmp(mode, "custom") != 0;
-	else if (!strcmp(reader->path, "vcpu") && (value = attribute(attributes, "current")))
+	else if (!strcmp(reader->path, "vcpu") && (value = gim_xml_attribute(attributes, "current")))
 		config->vcpus = (uint32_t)number(reader, value, VCPUS_MAX, "the current number of vCPUs is none of 1 to 65536");
 	else if (!strcmp(reader->path, "memory"))
-		copy(reader, reader->unit, sizeof(reader->unit), (value = attribute(attributes, "unit")) ? value : "KiB");
+		copy(reader, reader->unit, sizeof(reader->unit), (value = gim_xml_attribute(attributes, "unit")) ? value : "KiB");
 	else if (!strcmp(reader->path, "cpu"))
 		read_cpu(reader, mode);
 	else if (!strcmp(reader->path, "cpu/feature"))
@@ -187,26 +162,27 @@ static void read_element(struct reader *reader, const XML_Char **attributes, boo
 
 static void begin_domain(struct reader *reader, const XML_Char **attributes)
 {
-	const char *type = attribute(attributes, "type");
+	const char *type = gim_xml_attribute(attributes, "type");
 	reader->domain = reader->depth;
 	if (type && !strcmp(type, "kvm"))
 		copy(reader, reader->config->accel, sizeof(reader->config->accel), "kvm");
 	else if (type && !strcmp(type, "qemu"))
 		copy(reader, reader->config->accel, sizeof(reader->config->accel), "tcg");
 	else
-		refuse(reader, GIM_E_FORMAT,
-		       "this is libvirt's description of a VM that is none of QEMU's: its type is neither kvm nor qemu");
+		gim_xml_refuse(&reader->xml, GIM_E_FORMAT,
+		               "this is libvirt's description of a VM that is none of QEMU's: its type is neither kvm nor qemu");
 }
 
 static void start_element(void *user, const XML_Char *name, const XML_Char **attributes)
 {
 	struct reader *reader = (struct reader *)user;
 	if (reader->depth == DEPTH_MAX - 1) {
-		refuse(reader, GIM_E_LIMIT, "elements are nested deeper than 254");
+		gim_xml_refuse(&reader->xml, GIM_E_LIMIT, "elements are nested deeper than 254");
 		return;
 	}
 	const size_t outer = reader->lengths[reader->depth];
-	const bool off = reader->off[reader->depth] || !is_on(attribute(attributes, "state")) || !is_on(attribute(attributes, "present"));
+	const bool off = reader->off[reader->depth] || !is_on(gim_xml_attribute(attributes, "state")) ||
+	                 !is_on(gim_xml_attribute(attributes, "present"));
 	reader->depth++;
 	reader->text[0] = '\0';
 	reader->lengths[reader->depth] = outer;
@@ -217,7 +193,7 @@ static void start_element(void *user, const XML_Char *name, const XML_Char **att
 		begin_domain(reader, attributes);
 		return;
 	}
-	const char *timer = !strcmp(name, "timer") ? attribute(attributes, "name") : NULL;
+	const char *timer = !strcmp(name, "timer") ? gim_xml_attribute(attributes, "name") : NULL;
 	const int more = snprintf(reader->path + outer, sizeof(reader->path) - outer, "%s%s%s%s", outer ? "/" : "", name, timer ? ":" : "",
 	                          timer ? timer : "");
 	const size_t whole = outer + (size_t)more;
@@ -276,7 +252,7 @@ static void read_text(struct reader *reader)
 		config->ram_bytes = unit_bytes(reader->unit) * number(reader, reader->text, (UINT64_C(1) << 52) / unit_bytes(reader->unit),
 		                                                      "the size of memory is none that a VM can have");
 	else if (!strcmp(reader->path, "memory"))
-		refuse(reader, GIM_E_VALUE, "the size of memory is in a unit that libvirt does not have");
+		gim_xml_refuse(&reader->xml, GIM_E_VALUE, "the size of memory is in a unit that libvirt does not have");
 }
 
 static void end_element(void *user, const XML_Char *name)
@@ -298,19 +274,15 @@ static void end_element(void *user, const XML_Char *name)
 static void start_doctype(void *user, const XML_Char *name, const XML_Char *system, const XML_Char *public, int has_subset)
 {
 	(void)name, (void)system, (void)public, (void)has_subset;
-	refuse((struct reader *)user, GIM_E_FORMAT, "the description declares a document type, which libvirt never writes");
+	gim_xml_refuse(&((struct reader *)user)->xml, GIM_E_FORMAT, "the description declares a document type, which libvirt never writes");
 }
 
 static int parse(struct reader *reader, const char *xml, size_t size, struct gim_error *error)
 {
 	if (size > XML_MAX)
 		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the description of the VM is larger than 16 MiB");
-	if (XML_Parse(reader->parser, xml, (int)size, 1) == XML_STATUS_ERROR)
-		return reader->result ? reader->result
-		                      : gim_fail(error, GIM_E_FORMAT, (uint64_t)XML_GetCurrentByteIndex(reader->parser),
-		                                 "the description of the VM is broken XML in line %lu: %s",
-		                                 (unsigned long)XML_GetCurrentLineNumber(reader->parser),
-		                                 XML_ErrorString(XML_GetErrorCode(reader->parser)));
+	if (XML_Parse(reader->xml.parser, xml, (int)size, 1) == XML_STATUS_ERROR)
+		return gim_xml_failure(&reader->xml, "the description of the VM");
 	return reader->done ? 0 : gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "this is XML, but no libvirt domain");
 }
 
@@ -321,9 +293,9 @@ int qemu_libvirt_read(const char *xml, size_t size_bytes, struct qemu_config *co
 	XML_Parser parser = XML_ParserCreate(NULL);
 	int result = GIM_E_MEMORY;
 	if (read && reader && parser) {
-		reader->parser = parser;
+		reader->xml.parser = parser;
 		reader->config = read;
-		reader->error = error;
+		reader->xml.error = error;
 		XML_SetUserData(parser, reader);
 		XML_SetElementHandler(parser, start_element, end_element);
 		XML_SetCharacterDataHandler(parser, take_text);

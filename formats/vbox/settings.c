@@ -5,8 +5,8 @@
 #include "error.h"
 #include "target.h"
 #include "vbox/guest_type.h"
+#include "xml.h"
 
-#include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +25,7 @@ struct setup {
 };
 
 struct reader {
-	XML_Parser parser;
-	struct gim_error *error;
-	int result;
+	struct gim_xml xml;
 	struct setup *setups;
 	size_t count, capacity;
 	size_t owners[DEPTH_MAX]; /* the setup that an element at this depth belongs to; SIZE_MAX: none */
@@ -39,30 +37,7 @@ struct reader {
 bool vbox_settings_bid(const uint8_t *head, size_t size)
 {
 	static const char *const beginnings[] = {"<?xml", "<VirtualBox", "\xef\xbb\xbf<"};
-	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
-		if (size >= strlen(beginnings[i]) && !memcmp(head, beginnings[i], strlen(beginnings[i])))
-			return true;
-	return false;
-}
-
-static void stop(struct reader *reader, int result)
-{
-	if (!reader->result)
-		reader->result = result;
-	(void)XML_StopParser(reader->parser, XML_FALSE);
-}
-
-static void refuse(struct reader *reader, int code, const char *text)
-{
-	stop(reader, gim_fail(reader->error, code, (uint64_t)XML_GetCurrentByteIndex(reader->parser), "%s", text));
-}
-
-static const char *attribute(const XML_Char **attributes, const char *name)
-{
-	for (; *attributes; attributes += 2)
-		if (!strcmp(attributes[0], name))
-			return attributes[1];
-	return NULL;
+	return gim_xml_begins(head, size, beginnings, sizeof(beginnings) / sizeof(beginnings[0]));
 }
 
 static void copy(char *to, size_t size, const char *from)
@@ -80,21 +55,21 @@ static unsigned long number(struct reader *reader, const char *text, unsigned lo
 	const unsigned long value = strtoul(text, &end, 10);
 	if (*text >= '0' && *text <= '9' && !*end && value <= most)
 		return value;
-	refuse(reader, GIM_E_VALUE, what);
+	gim_xml_refuse(&reader->xml, GIM_E_VALUE, what);
 	return 0;
 }
 
 static size_t begin_setup(struct reader *reader, const char *snapshot, const char *state)
 {
 	if (reader->count == SETUPS_MAX) {
-		refuse(reader, GIM_E_LIMIT, "the settings file has more than 4095 snapshots");
+		gim_xml_refuse(&reader->xml, GIM_E_LIMIT, "the settings file has more than 4095 snapshots");
 		return SIZE_MAX;
 	}
 	if (reader->count == reader->capacity) {
 		const size_t capacity = reader->capacity ? 2 * reader->capacity : 8;
 		struct setup *setups = realloc(reader->setups, capacity * sizeof(*setups));
 		if (!setups) {
-			refuse(reader, GIM_E_MEMORY, "out of memory");
+			gim_xml_refuse(&reader->xml, GIM_E_MEMORY, "out of memory");
 			return SIZE_MAX;
 		}
 		reader->setups = setups;
@@ -107,7 +82,7 @@ static size_t begin_setup(struct reader *reader, const char *snapshot, const cha
 	setup->snapshot = snapshot ? strdup(snapshot) : NULL;
 	setup->state = state && *state ? strdup(state) : NULL;
 	if ((snapshot && !setup->snapshot) || (state && *state && !setup->state))
-		refuse(reader, GIM_E_MEMORY, "out of memory");
+		gim_xml_refuse(&reader->xml, GIM_E_MEMORY, "out of memory");
 	return reader->count++;
 }
 
@@ -115,17 +90,17 @@ static size_t begin_setup(struct reader *reader, const char *snapshot, const cha
 static void hardware_element(struct reader *reader, struct setup *setup, const char *name, const XML_Char **attributes)
 {
 	const char *text;
-	if (!strcmp(name, "CPU") && (text = attribute(attributes, "count")))
+	if (!strcmp(name, "CPU") && (text = gim_xml_attribute(attributes, "count")))
 		setup->vcpus = number(reader, text, GIM_VCPUS_MAX, "the number of processors is none of 1 to 1024");
 	else if (!strcmp(name, "Memory"))
-		setup->ram_mib = number(reader, attribute(attributes, "RAMSize"), 64ul << 20,
+		setup->ram_mib = number(reader, gim_xml_attribute(attributes, "RAMSize"), 64ul << 20,
 		                        "the size of memory is no number of MiB that a VM can have");
 	else if (!strcmp(name, "Paravirt")) {
-		copy(setup->provider, sizeof(setup->provider), attribute(attributes, "provider"));
-		copy(setup->debug, sizeof(setup->debug), attribute(attributes, "debug"));
+		copy(setup->provider, sizeof(setup->provider), gim_xml_attribute(attributes, "provider"));
+		copy(setup->debug, sizeof(setup->debug), gim_xml_attribute(attributes, "debug"));
 	} else if (!strcmp(name, "Chipset"))
-		copy(setup->chipset, sizeof(setup->chipset), attribute(attributes, "type"));
-	else if (!strcmp(name, "NestedHWVirt") && (text = attribute(attributes, "enabled")))
+		copy(setup->chipset, sizeof(setup->chipset), gim_xml_attribute(attributes, "type"));
+	else if (!strcmp(name, "NestedHWVirt") && (text = gim_xml_attribute(attributes, "enabled")))
 		setup->nested = !strcmp(text, "true") || !strcmp(text, "1");
 }
 
@@ -143,21 +118,21 @@ static void start_element(void *user, const XML_Char *name, const XML_Char **att
 	struct reader *reader = (struct reader *)user;
 	size_t owner = reader->depth ? reader->owners[reader->depth - 1] : SIZE_MAX;
 	if (reader->depth == DEPTH_MAX) {
-		refuse(reader, GIM_E_LIMIT, "elements are nested deeper than 1024");
+		gim_xml_refuse(&reader->xml, GIM_E_LIMIT, "elements are nested deeper than 1024");
 		return;
 	}
 	if (!reader->depth && strcmp(name, "VirtualBox") != 0) {
-		refuse(reader, GIM_E_FORMAT, "this is XML, but no settings file of a VirtualBox VM");
+		gim_xml_refuse(&reader->xml, GIM_E_FORMAT, "this is XML, but no settings file of a VirtualBox VM");
 		return;
 	}
 	if (!reader->depth)
-		read_version(reader, attribute(attributes, "version"));
+		read_version(reader, gim_xml_attribute(attributes, "version"));
 	if (!strcmp(name, "Machine") && reader->depth == 1 && !reader->count) {
-		copy(reader->os_type, sizeof(reader->os_type), attribute(attributes, "OSType"));
-		owner = begin_setup(reader, NULL, attribute(attributes, "stateFile"));
+		copy(reader->os_type, sizeof(reader->os_type), gim_xml_attribute(attributes, "OSType"));
+		owner = begin_setup(reader, NULL, gim_xml_attribute(attributes, "stateFile"));
 	} else if (!strcmp(name, "Snapshot") && owner != SIZE_MAX && !reader->hardware) {
-		const char *snapshot = attribute(attributes, "name");
-		owner = begin_setup(reader, snapshot ? snapshot : "", attribute(attributes, "stateFile"));
+		const char *snapshot = gim_xml_attribute(attributes, "name");
+		owner = begin_setup(reader, snapshot ? snapshot : "", gim_xml_attribute(attributes, "stateFile"));
 	} else if (!strcmp(name, "Hardware") && owner != SIZE_MAX && !reader->hardware) {
 		reader->hardware = reader->depth + 1;
 		reader->setups[owner].has_hardware = true;
@@ -180,7 +155,8 @@ static void end_element(void *user, const XML_Char *name)
 static void start_doctype(void *user, const XML_Char *name, const XML_Char *system, const XML_Char *public, int has_subset)
 {
 	(void)name, (void)system, (void)public, (void)has_subset;
-	refuse((struct reader *)user, GIM_E_FORMAT, "the settings file declares a document type, which VirtualBox never writes");
+	gim_xml_refuse(&((struct reader *)user)->xml, GIM_E_FORMAT,
+	               "the settings file declares a document type, which VirtualBox never writes");
 }
 
 static int parse(struct reader *reader, struct gim_input *input, struct gim_error *error)
@@ -190,7 +166,7 @@ static int parse(struct reader *reader, struct gim_input *input, struct gim_erro
 	bool more = true;
 	while (!result && more) {
 		size_t got;
-		char *piece = XML_GetBuffer(reader->parser, 16384);
+		char *piece = XML_GetBuffer(reader->xml.parser, 16384);
 		result = piece ? gim_input_read(input, offset, piece, 16384, &got, error)
 		               : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 		if (result)
@@ -199,12 +175,8 @@ static int parse(struct reader *reader, struct gim_input *input, struct gim_erro
 		more = got == 16384;
 		if (offset > SETTINGS_MAX)
 			result = gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the settings file is larger than 16 MiB");
-		else if (XML_ParseBuffer(reader->parser, (int)got, !more) == XML_STATUS_ERROR)
-			result = reader->result ? reader->result
-			                        : gim_fail(error, GIM_E_FORMAT, (uint64_t)XML_GetCurrentByteIndex(reader->parser),
-			                                   "the settings file is broken XML in line %lu: %s",
-			                                   (unsigned long)XML_GetCurrentLineNumber(reader->parser),
-			                                   XML_ErrorString(XML_GetErrorCode(reader->parser)));
+		else if (XML_ParseBuffer(reader->xml.parser, (int)got, !more) == XML_STATUS_ERROR)
+			result = gim_xml_failure(&reader->xml, "the settings file");
 	}
 	return result;
 }
@@ -293,12 +265,12 @@ static int give_setup(const char *path, const struct reader *reader, const struc
 
 int vbox_settings(struct gim_input *input, const char *path, gim_setup_visit_fn *visit, void *user, struct gim_error *error)
 {
-	struct reader reader = {.parser = XML_ParserCreate(NULL), .error = error};
-	if (!reader.parser)
+	struct reader reader = {.xml = {.parser = XML_ParserCreate(NULL), .error = error}};
+	if (!reader.xml.parser)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	XML_SetUserData(reader.parser, &reader);
-	XML_SetElementHandler(reader.parser, start_element, end_element);
-	XML_SetStartDoctypeDeclHandler(reader.parser, start_doctype);
+	XML_SetUserData(reader.xml.parser, &reader);
+	XML_SetElementHandler(reader.xml.parser, start_element, end_element);
+	XML_SetStartDoctypeDeclHandler(reader.xml.parser, start_doctype);
 	int result = parse(&reader, input, error);
 	if (!result && !reader.count)
 		result = gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "the settings file has no machine");
@@ -309,6 +281,6 @@ int vbox_settings(struct gim_input *input, const char *path, gim_setup_visit_fn 
 		free(reader.setups[i].state);
 	}
 	free(reader.setups);
-	XML_ParserFree(reader.parser);
+	XML_ParserFree(reader.xml.parser);
 	return result;
 }
