@@ -228,6 +228,9 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 	struct target target;
 	if (!provider)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
+	if (provider->record && !gim_state_find(state, provider->record))
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "the guest interface could not be read, so that it cannot be converted");
 	int result = find_target(state, provider, layout, &target, error);
 	if (result)
 		return result;

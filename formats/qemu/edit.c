@@ -121,6 +121,10 @@ static int put_one(struct qemu_items *items, const char *name, uint32_t instance
 			result = qemu_items_locate(items, name, instance, index, &place, error);
 		break;
 	}
+	if (!result && place.presence != GIM_STORED)
+		return gim_fail(error, GIM_E_UNSUPPORTED, loaded->section->offset,
+		                "section %s/%u is described as something that %s cannot be added to", loaded->section->name,
+		                loaded->section->instance, name);
 	return result ? result : patch(loaded, &place, name, number, error);
 }
 

@@ -328,7 +328,7 @@ static void test_choice(void **user)
 	refuse(&made, "snapA", GIM_E_ARGUMENT, GIM_UNKNOWN, "it has none of a VM");
 	gim_buffer_patch(&made.file, 60, 3, 4);
 	uint8_t *name = made.file.bytes + made.entry;
-	for (size_t i = 0; i < 300; i++)
+	for (size_t i = 0; made.entry + i + 5 <= made.file.size && i < 300; i++)
 		if (!memcmp(name + i, "snapC", 5))
 			name[i + 4] = 'B';
 	refuse(&made, "snapB", GIM_E_ARGUMENT, GIM_UNKNOWN, "2 snapshots that are called snapB: choose one by its id");
