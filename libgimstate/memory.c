@@ -28,6 +28,7 @@ struct gim_memory {
 	struct gim_memory_segment *segments;
 	size_t range_count, segment_count;
 	uint64_t ram_bytes, all_bytes, index_bytes;
+	bool rest_is_zero;
 	void *own;
 	struct gim_page_reader *reader; /* for gim_memory_read; made when first needed */
 };
@@ -168,10 +169,15 @@ int gim_memory_set_page(struct gim_memory *memory, uint32_t number, uint64_t ind
 	return 0;
 }
 
+void gim_memory_rest_is_zero(struct gim_memory *memory)
+{
+	memory->rest_is_zero = true;
+}
+
 enum gim_page_state gim_memory_page(const struct gim_memory *memory, uint32_t number, uint64_t index, uint64_t *place)
 {
 	const uint64_t *slab = memory->ranges[number].slabs[index / SLAB_PAGES];
-	const uint64_t word = slab ? slab[index % SLAB_PAGES] : 0;
+	const uint64_t word = slab && slab[index % SLAB_PAGES] ? slab[index % SLAB_PAGES] : memory->rest_is_zero ? GIM_PAGE_ZERO : 0;
 	*place = word >> STATE_BITS;
 	return (enum gim_page_state)(word & ((1u << STATE_BITS) - 1));
 }

@@ -28,6 +28,8 @@ int gim_memory_add_range(struct gim_memory *memory, const struct gim_memory_rang
 /* What a record says of the index-th page of a range; what earlier records said of it is forgotten. The page is one of the range. */
 int gim_memory_set_page(struct gim_memory *memory, uint32_t number, uint64_t index, enum gim_page_state state, uint64_t place,
                         struct gim_error *error);
+/* Pages of RAM of which no record speaks are zero, not absent. */
+void gim_memory_rest_is_zero(struct gim_memory *memory);
 /* What the records said last. */
 enum gim_page_state gim_memory_page(const struct gim_memory *memory, uint32_t number, uint64_t index, uint64_t *place);
 /* Tell whoever opens the memory how far it is; negative: stop with this failure. */

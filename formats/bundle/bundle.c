@@ -188,8 +188,7 @@ static int copy_piece(void *user, const void *bytes, size_t size)
 	return gim_unnamed_write(copy->fd, bytes, size, copy->error);
 }
 
-/* Copy all members that were not read yet to the file without a name. It is done once, and what failed is not tried again. */
-static int load_rest(struct bundle *bundle, struct gim_error *error)
+int bundle_load_rest(struct bundle *bundle, struct gim_error *error)
 {
 	const struct bundle_member *member = NULL;
 	if (bundle->unnamed >= 0)
@@ -208,8 +207,8 @@ static int load_rest(struct bundle *bundle, struct gim_error *error)
 	return result;
 }
 
-/* Where a member begins in the file without a name: behind those that are in it before. */
-static uint64_t place_of(const struct bundle *bundle, const struct bundle_member *wanted)
+/* Behind those that are in the file before. */
+uint64_t bundle_place(const struct bundle *bundle, const struct bundle_member *wanted)
 {
 	const struct bundle_member *gim = bundle_member_gim(&bundle->manifest);
 	uint64_t place = 0;
@@ -223,8 +222,8 @@ static int read_unnamed(struct bundle *bundle, const struct bundle_member *membe
 {
 	uint8_t piece[16384];
 	struct gim_input input;
-	uint64_t at = place_of(bundle, member), left = member->size_bytes;
-	int result = load_rest(bundle, error);
+	uint64_t at = bundle_place(bundle, member), left = member->size_bytes;
+	int result = bundle_load_rest(bundle, error);
 	if (!result)
 		result = gim_input_open_fd(&input, bundle->unnamed, error);
 	while (!result && left) {
@@ -365,6 +364,7 @@ const struct gim_format gim_format_bundle = {
     .verify = bundle_verify,
     .pack = bundle_pack,
     .unpack = bundle_unpack,
+    .memory = &bundle_memory,
     .rules = bundle_rules,
     .rule_count = BUNDLE_RULES,
 };

@@ -34,6 +34,14 @@ int bundle_collect(void *user, const void *bytes, size_t size);
 /* Keep a member that is held whole: the payload of the unit GIM, or the decoded state. Reads its bytes. */
 int bundle_keep(struct bundle *bundle, const struct bundle_member *member, struct gim_arena *arena, struct gim_error *error);
 
+/* Copy all members that were not read yet to the file without a name. It is done once, and what failed is not tried again. */
+int bundle_load_rest(struct bundle *bundle, struct gim_error *error);
+
+/* Where a member that was copied begins in that file. */
+uint64_t bundle_place(const struct bundle *bundle, const struct bundle_member *member);
+
+extern const struct gim_memory_format bundle_memory;
+
 int bundle_verify(struct gim_input *input, const struct gim_verify_options *options, gim_report_fn *report, void *user,
                   struct gim_error *error);
 
