@@ -97,6 +97,7 @@ static int open_parts(struct gim_state *state, struct bundle *bundle, struct gim
 		has_state |= member->role == BUNDLE_STATE;
 		result = bundle_keep(bundle, member, &state->arena, error);
 	}
+	bundle->held = bundle->next;
 	state->input = (struct gim_input){.fd = -1, .seekable = true}; /* everything is in the bundle */
 	return result;
 }
@@ -210,11 +211,9 @@ int bundle_load_rest(struct bundle *bundle, struct gim_error *error)
 /* Behind those that are in the file before. */
 uint64_t bundle_place(const struct bundle *bundle, const struct bundle_member *wanted)
 {
-	const struct bundle_member *gim = bundle_member_gim(&bundle->manifest);
 	uint64_t place = 0;
-	for (const struct bundle_member *member = bundle->manifest.members; member != wanted; member++)
-		if (member != gim && member->role != BUNDLE_STATE)
-			place += member->size_bytes;
+	for (const struct bundle_member *member = &bundle->manifest.members[bundle->held]; member < wanted; member++)
+		place += member->size_bytes;
 	return place;
 }
 
@@ -237,6 +236,23 @@ static int read_unnamed(struct bundle *bundle, const struct bundle_member *membe
 		left -= size;
 	}
 	return result;
+}
+
+/* It comes without the others where it is the next one, as it usually is. */
+int bundle_load_machine(struct bundle *bundle, struct gim_error *error)
+{
+	const struct bundle_member *member = bundle_member_of(&bundle->manifest, BUNDLE_MACHINE), *next = NULL;
+	int result = 0;
+	if (!member || bundle->machine.size)
+		return 0;
+	if (bundle->unnamed < 0 && member == &bundle->manifest.members[bundle->next]) {
+		result = bundle_next(bundle, &next, error);
+		bundle->held = bundle->next;
+		result = result < 0 ? result : bundle_read(bundle, member, bundle_collect, &bundle->machine, error);
+	} else {
+		result = read_unnamed(bundle, member, bundle_collect, &bundle->machine, error);
+	}
+	return bundle->machine.failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : result;
 }
 
 static int bundle_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error)
@@ -282,6 +298,8 @@ static int bundle_decode(struct gim_state *state, unsigned parts, gim_report_fn 
 	}
 	const unsigned shown = gim_document_show(state, &bundle->state, parts);
 	state->gim_whole |= shown & GIM_PART_GIM && !*bundle->state.damage;
+	if (!result && parts & GIM_PART_GUEST)
+		result = bundle_machine_show(state, error);
 	if (!result && *bundle->state.damage)
 		result = gim_document_damaged(&bundle->state, error);
 	if (!result && parts & GIM_PART_GIM && !(shown & GIM_PART_GIM))

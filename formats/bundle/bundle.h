@@ -13,7 +13,9 @@ struct bundle {
 	size_t next;                    /* the member that comes next in the archive */
 	struct gim_buffer gim;          /* payload of the unit GIM */
 	struct gim_document state;      /* what was decoded when it was packed */
-	int unnamed;                    /* a file with the members that were too large to be held, one after another; -1: not made yet */
+	struct gim_buffer machine;      /* machine.json, once it is asked for */
+	size_t held;                    /* so many members, the first ones, were handed to somebody and are not in the file below */
+	int unnamed;                    /* a file with all other members, one after another; -1: not made yet */
 	const struct gim_format *inner; /* of the container that the units are from; NULL: not known */
 };
 
@@ -39,6 +41,23 @@ int bundle_load_rest(struct bundle *bundle, struct gim_error *error);
 
 /* Where a member that was copied begins in that file. */
 uint64_t bundle_place(const struct bundle *bundle, const struct bundle_member *member);
+
+/* Read machine.json, if there is one; once. */
+int bundle_load_machine(struct bundle *bundle, struct gim_error *error);
+
+/* Store what it says of its vCPUs in the list's; there must be as many as expected, unless that is 0. */
+int bundle_machine_vcpus(const struct gim_buffer *text, uint32_t expected, struct gim_arena *arena, struct gim_list *vcpus,
+                         struct gim_error *error);
+
+/* Where the guest has memory, by rising address; non-zero stops. *any: it says so. */
+typedef int bundle_region_fn(void *user, const struct gim_memory_range *range, struct gim_error *error);
+int bundle_machine_regions(const struct gim_buffer *text, bundle_region_fn *region, void *user, bool *any, struct gim_error *error);
+
+/* Store them in the state's guest, if the bundle holds a machine. */
+int bundle_machine_show(struct gim_state *state, struct gim_error *error);
+
+/* A member of memory lies in whole pages, where no earlier one does. */
+int bundle_memory_check(const struct bundle_manifest *manifest, const struct bundle_member *member, struct gim_error *error);
 
 extern const struct gim_memory_format bundle_memory;
 

@@ -149,13 +149,12 @@ static int read_unit(const json_t *json, struct gim_unit *unit, const char *path
 	return 0;
 }
 
-static bool parse_address(const char *text, uint64_t *address)
+bool bundle_number(const char *text, uint64_t *number)
 {
-	char *end;
 	if (!text || strncmp(text, "0x", 2) != 0 || strlen(text) > 18 || !text[2] ||
 	    strspn(text + 2, "0123456789abcdefABCDEF") != strlen(text) - 2)
 		return false;
-	*address = strtoull(text, &end, 16);
+	*number = strtoull(text, NULL, 16);
 	return true;
 }
 
@@ -170,7 +169,7 @@ static int read_role(const char *role, const json_t *unit, const char *gpa, stru
 		return fail(error, path, "the role is none of unit, state, whole, machine and memory");
 	if (!unit != (member->role != BUNDLE_UNIT) || !gpa != (member->role != BUNDLE_MEMORY))
 		return fail(error, path, "a unit has the key unit, memory has gpa, and others have neither");
-	if (gpa && !parse_address(gpa, &member->gpa))
+	if (gpa && !bundle_number(gpa, &member->gpa))
 		return fail(error, path, "gpa is a string \"0x...\"");
 	if (unit && read_unit(unit, &member->unit, path, error))
 		return GIM_E_CORRUPT;

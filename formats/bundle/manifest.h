@@ -52,6 +52,9 @@ int bundle_manifest_read(struct gim_arena *arena, const char *text, size_t size,
 /* A new reference; NULL when memory is out. source: the record's JSON, not taken over. */
 struct json_t *bundle_manifest_json(const struct bundle_manifest *manifest, const struct json_t *source);
 
+/* A number "0x..."; false: it is none. text may be NULL. */
+bool bundle_number(const char *text, uint64_t *number);
+
 /* The one member of a role or of the unit GIM; NULL: there is none. */
 const struct bundle_member *bundle_member_of(const struct bundle_manifest *manifest, enum bundle_role role);
 const struct bundle_member *bundle_member_gim(const struct bundle_manifest *manifest);

@@ -85,6 +85,7 @@ void bundle_end(struct bundle *bundle)
 {
 	gim_unpacker_free(&bundle->unpacker);
 	gim_buffer_free(&bundle->gim);
+	gim_buffer_free(&bundle->machine);
 	if (bundle->unnamed >= 0)
 		(void)close(bundle->unnamed);
 	bundle->unnamed = -1;

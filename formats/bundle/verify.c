@@ -45,9 +45,32 @@ static int verify_whole(struct verify *verify, const struct bundle_member *membe
 	return result ? result : bundle_read(bundle, member, NULL, NULL, error);
 }
 
+static int pass_region(void *user, const struct gim_memory_range *range, struct gim_error *error)
+{
+	(void)user;
+	(void)range;
+	(void)error;
+	return 0;
+}
+
+static int verify_machine(struct verify *verify, const struct bundle_member *member, struct gim_error *error)
+{
+	struct gim_buffer *text = &verify->bundle.machine;
+	struct gim_list vcpus = {.count = 0};
+	bool any;
+	int result = bundle_read(&verify->bundle, member, bundle_collect, text, error);
+	if (!result)
+		result = bundle_machine_vcpus(text, verify->bundle.manifest.vcpus, &verify->arena, &vcpus, error);
+	return result ? result : bundle_machine_regions(text, pass_region, NULL, &any, error);
+}
+
 static int verify_member(struct verify *verify, const struct bundle_member *member, struct gim_error *error)
 {
 	struct bundle *bundle = &verify->bundle;
+	if (member->role == BUNDLE_MEMORY && bundle_memory_check(&bundle->manifest, member, error))
+		return GIM_E_CORRUPT;
+	if (member->role == BUNDLE_MACHINE)
+		return verify_machine(verify, member, error);
 	if (member->role == BUNDLE_STATE || member == bundle_member_gim(&bundle->manifest))
 		return bundle_keep(bundle, member, &verify->arena, error);
 	return member->role == BUNDLE_WHOLE ? verify_whole(verify, member, error) : bundle_read(bundle, member, NULL, NULL, error);

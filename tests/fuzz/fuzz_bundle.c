@@ -164,6 +164,24 @@ static int read_units(struct gim_state *state)
 	return more;
 }
 
+/* Of a sound bundle all pages can be read. */
+static void read_memory(struct gim_state *state, int verdict)
+{
+	struct gim_memory *memory = NULL;
+	struct gim_error error = GIM_ERROR_INIT;
+	uint64_t size;
+	uint8_t page[4096];
+	check(gim_memory_open(state, NULL, &memory, &error), &error);
+	for (uint64_t gpa = 0, run = 0; memory && gpa < gim_memory_end(memory) && run < 64; gpa += size, run++) {
+		const enum gim_memory_kind kind = gim_memory_at(memory, gpa, &size);
+		error = (struct gim_error)GIM_ERROR_INIT;
+		const int result = gim_memory_read(memory, gpa, page, sizeof(page), &error);
+		check(result, &error);
+		MUST(size && (kind == GIM_MEMORY_HOLE ? result == GIM_E_ARGUMENT : verdict || !result));
+	}
+	gim_memory_free(&memory);
+}
+
 static int verify(const uint8_t *bytes, size_t size)
 {
 	struct gim_error error = GIM_ERROR_INIT;
@@ -197,6 +215,7 @@ static void look_at(const uint8_t *bytes, size_t size)
 	error = (struct gim_error)GIM_ERROR_INIT;
 	result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, &error);
 	check(result, &error);
+	read_memory(state, verdict);
 	const int units = read_units(state);
 	MUST(verdict || !units);
 	if (!verdict && !result)
