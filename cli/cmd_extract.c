@@ -116,7 +116,7 @@ static int run_extract_memory(const struct options *options, const char *file)
 	struct guest_memory memory = {.state = NULL};
 	struct gim_error error = GIM_ERROR_INIT;
 	const char *path = options->elf ? options->elf : options->output;
-	int result = guest_memory_open(&memory, file, &error);
+	int result = guest_memory_open(&memory, file, options->index, &error);
 	if (!result && memory.machine)
 		result = error_set(&error, GIM_E_UNSUPPORTED, "it is a file's memory that is extracted: stop the machine first");
 	if (!result && input_is(file, path))

@@ -309,7 +309,7 @@ int run_mem(const struct options *options, int count, char **operands)
 		                   operands[count > 2 && memory_number(operands[1], &shown.gpa) ? 2 : 1]);
 	if (options->json && count > 1)
 		return usage_error(command_find("mem"), true, "--json tells what memory there is; without an address");
-	int result = guest_memory_open(&shown.memory, shown.file, &shown.error);
+	int result = guest_memory_open(&shown.memory, shown.file, options->index, &shown.error);
 	if (!result)
 		result = show(&shown, count);
 	const int status = result ? memory_failed(&shown.memory, shown.file, &shown.error, options->json) : EXIT_YES;

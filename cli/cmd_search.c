@@ -195,7 +195,7 @@ static void drop(void *user, void *kept)
 
 static int search(struct searching *searching, const char *file, uint64_t from, uint64_t to, struct gim_error *error)
 {
-	int result = guest_memory_open(&searching->memory, file, error);
+	int result = guest_memory_open(&searching->memory, file, searching->options->index, error);
 	if (!result && searching->memory.machine)
 		result = error_set(error, GIM_E_UNSUPPORTED, "search looks through a file's memory: stop the machine first");
 	const struct gim_memory_walk walk = {.gpa = from,

@@ -21,7 +21,7 @@ struct options {
 	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin, ram, pages;
 	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
 	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
-	const char *as, *bits, *max, *elf;
+	const char *as, *bits, *max, *elf, *index;
 	const char *sandbox, *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	const char *base;
 	struct words target, with, probe, error, ignore, command;

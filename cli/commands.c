@@ -14,6 +14,10 @@
 	{                                                                                                                                  \
 		"snapshot", 0, AT(snapshot), "NAME", "the snapshot of that name or id in a disk image, as FILE//NAME"                      \
 	}
+#define INDEX                                                                                                                              \
+	{                                                                                                                                  \
+		"index", 0, AT(index), "OUT", "keep where each page is in the file OUT, and find it there the next time"                   \
+	}
 #define REPORTS                                                                                                                            \
 	{"json", 0, AT(json), NULL, "print one JSON document"},                                                                            \
 	    {"ndjson", 0, AT(ndjson), NULL, "print a JSON document for each result as it comes, each on a line, then their sum"},          \
@@ -57,6 +61,7 @@ static const struct option_row extract_options[] = {
     {"elf", 0, AT(elf), "OUT", "guest memory with the vCPUs' registers, as an ELF core for debuggers"},
     {"output", 'o', AT(output), "OUT", "write to the file OUT instead of standard output"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
+    INDEX,
     SNAPSHOT,
     {"json", 0, AT(json), NULL, "print one JSON document about it; needs -o"},
     END,
@@ -67,6 +72,7 @@ static const struct option_row mem_options[] = {
      "as hex (the default), strings, u32, u64, disasm, or a structure of a guest interface: pvclock, wall-clock, steal-time, pv-eoi, "
      "async-pf, hypercall-page, tsc-page, sim-page, sief-page"},
     {"bits", 0, AT(bits), "N", "code of 16, 32 or 64 bits; without it what the first vCPU ran"},
+    INDEX,
     {"json", 0, AT(json), NULL, "print one JSON document about the memory; without GPA"},
     END,
 };
@@ -76,6 +82,7 @@ static const struct option_row search_options[] = {
     {"from", 0, AT(from), "GPA", "from this address on"},
     {"to", 0, AT(to), "GPA", "before this address"},
     {"max", 0, AT(max), "N", "at most N places"},
+    INDEX,
     JSON,
     END,
 };

@@ -11,8 +11,52 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-int guest_memory_open(struct guest_memory *memory, const char *file, struct gim_error *error)
+/* The index is an aid: that there is none to use, or that it cannot be kept, is said, and no more. */
+static void say(const char *index, const struct gim_error *why, const char *then)
+{
+	fputs("gimstate: ", stderr);
+	put_safe(stderr, index);
+	fputs(": ", stderr);
+	put_safe(stderr, why->text);
+	fprintf(stderr, "; %s\n", then);
+}
+
+static void keep_index(struct gim_memory *memory, const char *index)
+{
+	struct gim_output *output;
+	struct gim_error error = GIM_ERROR_INIT;
+	int result = gim_output_new(index, true, &output, &error);
+	if (!result)
+		result = output_end(output, gim_memory_index_write(memory, gim_output_write, output, &error), &error);
+	if (result)
+		say(index, &error, "the index is not kept");
+}
+
+/* What is no index is no file of ours, and not replaced. */
+static int open_by_index(struct guest_memory *memory, const char *file, const char *index, struct gim_error *error)
+{
+	const struct gim_memory_options options = {.progress = progress_step, .progress_user = &memory->progress};
+	struct gim_error own = GIM_ERROR_INIT;
+	const bool there = !access(index, F_OK);
+	int result = there ? gim_memory_open_index(memory->state, index, &memory->memory, &own) : GIM_E_IO;
+	if (!result)
+		return 0;
+	if (there && result == GIM_E_FORMAT)
+		return error_set(error, GIM_E_ARGUMENT, "%s is no index of guest memory, and is not replaced by one", index);
+	const bool useless = result == GIM_E_UNSUPPORTED;
+	progress_clear(&memory->progress);
+	if (there)
+		say(index, &own, useless ? "it is not used" : "it is made anew");
+	progress_start(&memory->progress, file);
+	result = gim_memory_open(memory->state, &options, &memory->memory, error);
+	if (!result && !useless)
+		keep_index(memory->memory, index);
+	return result;
+}
+
+int guest_memory_open(struct guest_memory *memory, const char *file, const char *index, struct gim_error *error)
 {
 	*memory = (struct guest_memory){.state = NULL};
 	if (source_is_held(file) && machine_running()) {
@@ -23,7 +67,8 @@ int guest_memory_open(struct guest_memory *memory, const char *file, struct gim_
 	const struct gim_memory_options options = {.progress = progress_step, .progress_user = &memory->progress};
 	int result = source_open(file, SOURCE_FIELDS, true, &memory->state, error);
 	if (!result)
-		result = gim_memory_open(memory->state, &options, &memory->memory, error);
+		result =
+		    index ? open_by_index(memory, file, index, error) : gim_memory_open(memory->state, &options, &memory->memory, error);
 	progress_clear(&memory->progress);
 	return result;
 }

@@ -13,8 +13,8 @@ struct guest_memory {
 	struct progress progress;
 };
 
-/* Open what `file` names. Free it, also on failure. */
-int guest_memory_open(struct guest_memory *memory, const char *file, struct gim_error *error);
+/* Open what `file` names; index (NULL: none): by the index in this file, or, where that is of no use, keep one there. Free it, also on failure. */
+int guest_memory_open(struct guest_memory *memory, const char *file, const char *index, struct gim_error *error);
 void guest_memory_free(struct guest_memory *memory);
 
 int guest_memory_read(struct guest_memory *memory, uint64_t gpa, void *bytes, size_t size, struct gim_error *error);

@@ -699,6 +699,12 @@ struct gim_memory_options {
 int gim_memory_open(struct gim_state *state, const struct gim_memory_options *options, struct gim_memory **memory, struct gim_error *error);
 void gim_memory_free(struct gim_memory **memory);
 
+/* Write the index, and later find the memory by it, without going through the records: the file at path is one that was written for this very state. GIM_E_IO: it cannot be read;
+ * GIM_E_FORMAT: it is no index; GIM_E_VALUE: of another state, or of this one before it changed; GIM_E_VERSION, GIM_E_CORRUPT and others: it is of no use, open the
+ * memory without it. GIM_E_UNSUPPORTED: of such a state none is kept. Whatever is in it, nothing but the state's own bytes is read by it. sink as in gim_output_write. */
+int gim_memory_index_write(struct gim_memory *memory, gim_sink_fn *sink, void *user, struct gim_error *error);
+int gim_memory_open_index(struct gim_state *state, const char *path, struct gim_memory **memory, struct gim_error *error);
+
 /* How much RAM the guest has; where its address space ends, behind the last range that has a place in it; and how much memory the index takes. */
 uint64_t gim_memory_ram_bytes(const struct gim_memory *memory);
 uint64_t gim_memory_end(const struct gim_memory *memory);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The index is made of slabs, a word for each page: its place, and below it what it is. */
-enum { SLAB_PAGES = 512, STATE_BITS = 64 - GIM_PLACE_BITS };
+enum { SLAB_PAGES = GIM_SLAB_PAGES, STATE_BITS = 64 - GIM_PLACE_BITS };
 
 struct range {
 	struct gim_memory_range range;
@@ -182,6 +182,39 @@ enum gim_page_state gim_memory_page(const struct gim_memory *memory, uint32_t nu
 	return (enum gim_page_state)(word & ((1u << STATE_BITS) - 1));
 }
 
+uint32_t gim_memory_range_count(const struct gim_memory *memory)
+{
+	return (uint32_t)memory->range_count;
+}
+
+const struct gim_memory_range *gim_memory_range_numbered(const struct gim_memory *memory, uint32_t number)
+{
+	return &memory->ranges[number].range;
+}
+
+bool gim_memory_is_rest_zero(const struct gim_memory *memory)
+{
+	return memory->rest_is_zero;
+}
+
+uint64_t gim_memory_slab_count(const struct gim_memory_range *range)
+{
+	return (range->size_bytes / GIM_PAGE_BYTES + SLAB_PAGES - 1) / SLAB_PAGES;
+}
+
+const uint64_t *gim_memory_slab(const struct gim_memory *memory, uint32_t number, uint64_t slab)
+{
+	return memory->ranges[number].slabs[slab];
+}
+
+bool gim_memory_word(uint64_t word, enum gim_page_state *state, uint64_t *place)
+{
+	const unsigned number = word & ((1u << STATE_BITS) - 1);
+	*place = word >> STATE_BITS;
+	*state = (enum gim_page_state)number;
+	return number <= GIM_PAGE_BALLOONED;
+}
+
 /*
  * The address space.
  */
@@ -260,7 +293,8 @@ static int lay_out(struct gim_memory *memory, struct gim_error *error)
 	return result;
 }
 
-int gim_memory_open(struct gim_state *state, const struct gim_memory_options *options, struct gim_memory **memory, struct gim_error *error)
+int gim_memory_build(struct gim_state *state, const struct gim_memory_options *options, gim_memory_fill_fn *fill, void *user,
+                     struct gim_memory **memory, struct gim_error *error)
 {
 	const struct gim_memory_format *format = state->format ? state->format->memory : NULL;
 	if (!format)
@@ -274,7 +308,7 @@ int gim_memory_open(struct gim_state *state, const struct gim_memory_options *op
 	made->format = format;
 	if (options)
 		made->options = *options;
-	int result = format->index(state, made, error);
+	int result = fill(state, made, user, error);
 	if (!result)
 		result = lay_out(made, error);
 	if (!result && !made->ram_bytes)
@@ -284,6 +318,17 @@ int gim_memory_open(struct gim_state *state, const struct gim_memory_options *op
 	else
 		*memory = made;
 	return result;
+}
+
+static int go_through(struct gim_state *state, struct gim_memory *memory, void *user, struct gim_error *error)
+{
+	(void)user;
+	return state->format->memory->index(state, memory, error);
+}
+
+int gim_memory_open(struct gim_state *state, const struct gim_memory_options *options, struct gim_memory **memory, struct gim_error *error)
+{
+	return gim_memory_build(state, options, go_through, NULL, memory, error);
 }
 
 void gim_page_reader_free(struct gim_page_reader *reader)

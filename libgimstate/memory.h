@@ -32,6 +32,21 @@ int gim_memory_set_page(struct gim_memory *memory, uint32_t number, uint64_t ind
 void gim_memory_rest_is_zero(struct gim_memory *memory);
 /* What the records said last. */
 enum gim_page_state gim_memory_page(const struct gim_memory *memory, uint32_t number, uint64_t index, uint64_t *place);
+/* All that the index holds, for whoever keeps it: ranges by number, and the words of 512 pages at a time; NULL: none speaks of these. */
+enum { GIM_SLAB_PAGES = 512 };
+uint32_t gim_memory_range_count(const struct gim_memory *memory);
+const struct gim_memory_range *gim_memory_range_numbered(const struct gim_memory *memory, uint32_t number);
+bool gim_memory_is_rest_zero(const struct gim_memory *memory);
+uint64_t gim_memory_slab_count(const struct gim_memory_range *range);
+const uint64_t *gim_memory_slab(const struct gim_memory *memory, uint32_t number, uint64_t slab);
+/* What such a word says; false: nothing that set_page would take. */
+bool gim_memory_word(uint64_t word, enum gim_page_state *state, uint64_t *place);
+
+/* Make a memory as gim_memory_open does, whose index is what fill adds. */
+typedef int gim_memory_fill_fn(struct gim_state *state, struct gim_memory *memory, void *user, struct gim_error *error);
+int gim_memory_build(struct gim_state *state, const struct gim_memory_options *options, gim_memory_fill_fn *fill, void *user,
+                     struct gim_memory **memory, struct gim_error *error);
+
 /* Tell whoever opens the memory how far it is; negative: stop with this failure. */
 int gim_memory_progress(struct gim_memory *memory, uint64_t done_bytes, struct gim_error *error);
 /* The format's own, beside the index; freed by its free function. */
@@ -92,6 +107,11 @@ struct gim_memory_format {
 	/* The bytes of a page with data, by its place. Called by several threads at once, each with a reader of its own. */
 	int (*page)(struct gim_page_reader *reader, uint64_t place, uint8_t *page, struct gim_error *error);
 	void (*free)(void *own); /* may be NULL */
+	/* For an index in a file: what else than it page needs, as bytes; from such bytes, which may be anybody's, the same again, or GIM_E_CORRUPT; and
+	 * does a place, which may be anybody's, lead to nothing but the input's bytes? NULL, all three: no index is kept. */
+	void (*keep)(const void *own, struct gim_buffer *bytes);
+	int (*take)(struct gim_memory *memory, const uint8_t *bytes, size_t size, struct gim_error *error);
+	bool (*sound)(const struct gim_memory *memory, uint64_t place);
 };
 
 #endif

@@ -17,7 +17,7 @@
 
 /* A page's place: how its bytes are stored, and where. */
 enum store { STORE_RAW, STORE_ZLIB, STORE_DELTAS };
-enum { STORE_BITS = 2, SIZE_BYTES = 4 };
+enum { STORE_BITS = 2, SIZE_BYTES = 4, PACKED_MAX = 2 * GIM_PAGE_BYTES };
 
 /* A page that is said by what changed of it, as xbzrle does. */
 struct delta {
@@ -129,20 +129,19 @@ static enum store store_of(uint64_t place)
 	return (enum store)(place & ((1 << STORE_BITS) - 1));
 }
 
-static int add_delta(struct indexing *indexing, const struct qemu_page *page, enum gim_page_state before, uint64_t place)
+static int add_delta(struct deltas *deltas, const struct delta *delta, struct gim_error *error)
 {
-	struct deltas *deltas = indexing->deltas;
 	if (deltas->count == DELTAS_MAX)
-		return gim_fail(indexing->error, GIM_E_LIMIT, page->at, "more than %d pages that are said by their changes", DELTAS_MAX);
+		return gim_fail(error, GIM_E_LIMIT, delta->at, "more than %d pages that are said by their changes", DELTAS_MAX);
 	if (deltas->count == deltas->capacity) {
 		const size_t capacity = deltas->capacity ? 2 * deltas->capacity : 256;
 		struct delta *items = realloc(deltas->items, capacity * sizeof(*items));
 		if (!items)
-			return gim_fail(indexing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+			return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 		deltas->items = items;
 		deltas->capacity = capacity;
 	}
-	deltas->items[deltas->count++] = (struct delta){page->at, place, (uint16_t)page->size_bytes, before != GIM_PAGE_DATA};
+	deltas->items[deltas->count++] = *delta;
 	return 0;
 }
 
@@ -156,7 +155,8 @@ static int set_page(struct indexing *indexing, const struct qemu_page *page, uin
 	uint64_t place = place_of(page->kind == QEMU_PAGE_ZLIB ? STORE_ZLIB : STORE_RAW, page->at + offset), before;
 	if (page->kind == QEMU_PAGE_XBZRLE) {
 		const enum gim_page_state state = gim_memory_page(indexing->memory, piece->number, index, &before);
-		int result = add_delta(indexing, page, state, before);
+		const struct delta delta = {page->at, before, (uint16_t)page->size_bytes, state != GIM_PAGE_DATA};
+		int result = add_delta(indexing->deltas, &delta, indexing->error);
 		if (result)
 			return result;
 		place = place_of(STORE_DELTAS, indexing->deltas->count - 1);
@@ -249,6 +249,9 @@ static int read_zlib(struct gim_page_reader *reader, uint64_t at, uint8_t *page,
 	uLongf length = GIM_PAGE_BYTES;
 	int result = peek(reader, at - SIZE_BYTES, SIZE_BYTES, &bytes, error);
 	const size_t size = result ? 0 : (size_t)qemu_number(bytes, SIZE_BYTES);
+	if (!result && size > PACKED_MAX)
+		result = qemu_fail(error, QEMU_RAM_DATA, at,
+		                   "a packed page of %zu bytes: the stream has changed since it was looked through", size);
 	if (!result)
 		result = peek(reader, at, size, &bytes, error);
 	if (!result && (uncompress(page, &length, bytes, size) != Z_OK || length != GIM_PAGE_BYTES))
@@ -340,4 +343,63 @@ static void qemu_memory_free(void *own)
 	free(deltas);
 }
 
-const struct gim_memory_format qemu_memory = {.index = qemu_memory_index, .page = qemu_memory_page, .free = qemu_memory_free};
+/*
+ * In an index that is kept: a delta's members in their order.
+ */
+enum { KEPT_BYTES = 8 + 8 + 2 + 1 };
+
+static void qemu_memory_keep(const void *own, struct gim_buffer *bytes)
+{
+	const struct deltas *deltas = (const struct deltas *)own;
+	for (size_t i = 0; i < deltas->count; i++) {
+		gim_buffer_number(bytes, deltas->items[i].at, 8);
+		gim_buffer_number(bytes, deltas->items[i].before, 8);
+		gim_buffer_number(bytes, deltas->items[i].size_bytes, 2);
+		gim_buffer_number(bytes, deltas->items[i].first, 1);
+	}
+}
+
+/* Deltas change pages that were there before, so that no chain of them is endless. */
+static bool qemu_memory_sound(const struct gim_memory *memory, uint64_t place)
+{
+	const struct deltas *deltas = (const struct deltas *)gim_memory_own(memory);
+	const uint64_t where = place >> STORE_BITS, end = gim_memory_state(memory)->input.size;
+	switch (store_of(place)) {
+	case STORE_RAW:
+		return where < end;
+	case STORE_ZLIB:
+		return where >= SIZE_BYTES && where < end;
+	case STORE_DELTAS:
+		return where < deltas->count;
+	}
+	return false;
+}
+
+static int qemu_memory_take(struct gim_memory *memory, const uint8_t *bytes, size_t size, struct gim_error *error)
+{
+	struct gim_cursor cursor = {.bytes = bytes, .size = size};
+	struct deltas *deltas = calloc(1, sizeof(*deltas));
+	if (!deltas)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	gim_memory_set_own(memory, deltas);
+	int result = size % KEPT_BYTES ? gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the index of guest memory is damaged") : 0;
+	while (!result && gim_cursor_left(&cursor)) {
+		struct delta delta = {.at = gim_cursor_u64(&cursor)};
+		delta.before = gim_cursor_u64(&cursor);
+		delta.size_bytes = gim_cursor_u16(&cursor);
+		delta.first = gim_cursor_u8(&cursor);
+		if (delta.at >= gim_memory_state(memory)->input.size || (!delta.first && !qemu_memory_sound(memory, delta.before)))
+			return gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the index of guest memory leads out of the state");
+		result = add_delta(deltas, &delta, error);
+	}
+	return result;
+}
+
+const struct gim_memory_format qemu_memory = {
+    .index = qemu_memory_index,
+    .page = qemu_memory_page,
+    .free = qemu_memory_free,
+    .keep = qemu_memory_keep,
+    .take = qemu_memory_take,
+    .sound = qemu_memory_sound,
+};

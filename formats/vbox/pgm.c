@@ -63,6 +63,46 @@ static void pgm_free(void *own)
 }
 
 /*
+ * In an index that is kept: of an odd place what it is, 8 bytes and 4.
+ */
+enum { KEPT_BYTES = 12 };
+
+static void pgm_keep(const void *own, struct gim_buffer *bytes)
+{
+	const struct odd_places *odd = (const struct odd_places *)own;
+	for (size_t i = 0; i < odd->count; i++) {
+		gim_buffer_number(bytes, odd->items[i].at, 8);
+		gim_buffer_number(bytes, odd->items[i].skip, 4);
+	}
+}
+
+static int pgm_take(struct gim_memory *memory, const uint8_t *bytes, size_t size, struct gim_error *error)
+{
+	const uint64_t end = gim_memory_state(memory)->input.size;
+	struct gim_cursor cursor = {.bytes = bytes, .size = size};
+	struct odd_places *odd = calloc(1, sizeof(*odd));
+	if (!odd)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	gim_memory_set_own(memory, odd);
+	int result = size % KEPT_BYTES ? gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the index of guest memory is damaged") : 0;
+	while (!result && gim_cursor_left(&cursor)) {
+		struct ssm_place place = {.form = SSM_PLACE_WITHIN};
+		place.at = gim_cursor_u64(&cursor);
+		place.skip = gim_cursor_u32(&cursor);
+		result = place.at < end ? keep_odd(odd, &place, error)
+		                        : gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the index of guest memory leads out of the state");
+	}
+	return result;
+}
+
+static bool pgm_sound(const struct gim_memory *memory, uint64_t number)
+{
+	const struct odd_places *odd = (const struct odd_places *)gim_memory_own(memory);
+	const bool within = (number & ((1 << FORM_BITS) - 1)) == SSM_PLACE_WITHIN;
+	return number >> FORM_BITS < (within ? odd->count : gim_memory_state(memory)->input.size);
+}
+
+/*
  * Ranges.
  */
 enum { RAM_RANGES = 3, IDS = 256, ROM_PAGES_MAX = 16384 };
@@ -615,4 +655,7 @@ const struct gim_memory_format vbox_memory = {
     .index = pgm_index,
     .page = pgm_page,
     .free = pgm_free,
+    .keep = pgm_keep,
+    .take = pgm_take,
+    .sound = pgm_sound,
 };

@@ -107,6 +107,30 @@ static void measure_index(const char *path)
 	       best, (double)bytes / (1 << 20), 100.0 * (double)bytes / (double)RAM_BYTES, peak_mib() - before);
 }
 
+/* The same by an index that was kept in a file. */
+static void measure_kept(const char *path, const char *kept)
+{
+	struct gim_state *state = NULL;
+	struct gim_output *output = NULL;
+	double written, best = 1e9, made;
+	struct gim_memory *memory = open_memory(path, &state, &made);
+	double start = now_s();
+	must(!gim_output_new(kept, true, &output, NULL) && !gim_memory_index_write(memory, gim_output_write, output, NULL) &&
+	         !gim_output_commit(&output, NULL),
+	     "cannot keep the index");
+	written = now_s() - start;
+	gim_memory_free(&memory);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		start = now_s();
+		must(!gim_memory_open_index(state, kept, &memory, NULL), "the index that was kept is not taken");
+		best = least(best, now_s() - start);
+		gim_memory_free(&memory);
+	}
+	gim_state_free(&state);
+	printf("memory, index in a file  %6.2f x making it anew  %.4f s; written in %.3f s\n", best / made, best, written);
+	(void)unlink(kept);
+}
+
 static void measure_reads(struct gim_memory *memory)
 {
 	uint64_t random = 88172645463325252u;
@@ -143,6 +167,7 @@ int main(void)
 	make_pages();
 	make_state(path);
 	measure_index(path);
+	measure_kept(path, bench_path("bench-memory.index"));
 	struct gim_memory *memory = open_memory(path, &state, &seconds);
 	measure_reads(memory);
 	const double before = peak_mib();

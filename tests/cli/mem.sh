@@ -70,3 +70,18 @@ try search damaged.sav text
 try extract damaged.sav --ram -o damaged
 try mem damaged.sav 0x10040 12
 ls damaged 2>&1
+# An index that is kept: made, used, and made anew where it is of no use; what is none is not touched.
+try search "$kvm" "a text" --index index --json
+try search "$kvm" "a text" --index index --json
+try mem "$kvm" 0x7c00 16 --index index
+try mem "$hyperv" 0x20000 16 --index index
+try extract "$hyperv" --ram -o again --index index && cmp again <("$GIMSTATE" extract "$hyperv" --ram -o ram --force && cat ram) && echo same
+poke index 3000 '\0001'
+try mem "$hyperv" 0x20000 16 --index index
+try mem "$hyperv" 0x20000 16 --index index
+head -c 500 index >cut && mv cut index
+try mem "$hyperv" 0x20000 16 --index index
+cp "$kvm" precious
+try mem "$hyperv" 0x20000 16 --index precious
+cmp precious "$kvm" && echo untouched
+try mem "$hyperv" 0x20000 16 --index nowhere/index
