@@ -150,8 +150,9 @@ $(O)/tests/harness/%.o: tests/harness/%.c $(O)/include/gimstate.h $(O)/flags
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# This one writes states itself.
-$(O)/tests/harness/test_resume.o: CPPFLAGS += $(LIBRARY_INCLUDES)
+# These write states themselves.
+$(patsubst %.c,$(O)/%.o,$(wildcard tests/harness/foreign.c tests/harness/test_resume*.c)): CPPFLAGS += $(LIBRARY_INCLUDES)
+$(patsubst %.c,$(O)/%,$(wildcard tests/harness/test_resume*.c)): $(O)/tests/harness/foreign.o
 
 $(O)/tests/harness/%: $(O)/tests/harness/%.o $(HARNESS_OBJECTS) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
