@@ -268,9 +268,11 @@ int guest_read_document(struct guest *guest, struct gim_error *error)
 	json_error_t wrong;
 	int result = gim_bundle_read(guest->options->state_path, on_member, &reading, &own);
 	if (!reading.document.bytes) {
-		result =
-		    error_set(error, GIM_E_NO_UNIT, "%s",
-		              own.code == GIM_E_IO ? own.text : "there is no machine in it to go on with: replay --save-at writes one");
+		result = error_set(error, GIM_E_NO_UNIT, "%s",
+		                   own.code == GIM_E_IO
+		                       ? own.text
+		                       : "it holds no guest to go on with: neither the vCPUs and the memory of one, nor a machine "
+		                         "that replay --save-at wrote");
 	} else if (result && result != GIM_E_STOPPED) {
 		*error = own;
 	} else {

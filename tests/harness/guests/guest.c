@@ -13,7 +13,16 @@
 #define MSR_X2APIC 0x800u
 #define X2APIC_ENABLED 0x400u
 #define APIC 0xfee00000u
-enum { APIC_ID = 0x20, APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_ICR = 0x300, APIC_ICR_HIGH = 0x310 };
+enum {
+	APIC_ID = 0x20,
+	APIC_EOI = 0xb0,
+	APIC_SVR = 0xf0,
+	APIC_ICR = 0x300,
+	APIC_ICR_HIGH = 0x310,
+	APIC_TIMER = 0x320,
+	APIC_COUNT = 0x380,
+	APIC_DIVIDE = 0x3e0
+};
 #define VECTOR_WORK 0x20
 #define VECTOR_GP 13
 #define VECTOR_UD 6
@@ -202,6 +211,14 @@ static void send(uint32_t id, uint32_t command)
 void send_ipi(uint32_t vcpu, uint8_t vector)
 {
 	send(apic_ids[vcpu], 0x4000u | vector);
+}
+
+void start_timer(uint8_t vector, uint32_t count)
+{
+	enum { PERIODIC = 0x20000, BY_ONE = 0xb };
+	apic_write(APIC_DIVIDE, BY_ONE);
+	apic_write(APIC_TIMER, PERIODIC | vector);
+	apic_write(APIC_COUNT, count);
 }
 
 static void enable_apic(void)

@@ -99,6 +99,8 @@ void halt(void);
  */
 void set_handler(uint8_t vector, void (*handler)(void), bool eoi);
 void send_ipi(uint32_t vcpu, uint8_t vector);
+/* This vCPU's APIC timer: that vector again and again, each count (of ns, as hypervisors have it). */
+void start_timer(uint8_t vector, uint32_t count);
 
 /* A word of the kernel's command line; and what follows the first that begins so, or NULL. */
 bool has_word(const char *word);

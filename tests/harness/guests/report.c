@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Programs KVM's paravirtual MSRs on all vCPUs, and at each byte "r" from the serial line reports what it finds, in the words of a dump: registers, and
  * the time by each vCPU's clock. "q": it ends. What it reports before it was saved is to be compared with what it reports after. */
-#include "guest.h"
+#include "kvm.h"
 
 #include <stddef.h>
 
-#define SIGNATURE_LEAF 0x40000000u
-#define FEATURE_LEAF 0x40000001u
-#define KVM_SIGNATURE 0x4b4d564bu /* "KVMK" */
 #define PORT_SERIAL 0x3f8
 #define VECTOR_ASYNC_PF 0xec
 #define MSR_ASYNC_PF_ACK 0x4b564d07
@@ -15,13 +12,7 @@
 
 /* What a vCPU shares with KVM; each part begins a line of the cache. */
 struct shared {
-	struct {
-		volatile uint32_t version, pad;
-		volatile uint64_t tsc, ns;
-		volatile uint32_t multiplier;
-		volatile int8_t shift;
-		volatile uint8_t flags, pads[2];
-	} clock __attribute__((aligned(64)));
+	struct kvm_clock clock __attribute__((aligned(64)));
 	uint8_t steal_time[64] __attribute__((aligned(64)));
 	uint8_t async_pf[64] __attribute__((aligned(64)));
 	uint32_t pv_eoi __attribute__((aligned(64)));
@@ -66,22 +57,6 @@ static void program(void)
 	}
 }
 
-static uint64_t clock_ns(const struct shared *area, uint64_t *tsc)
-{
-	__extension__ typedef unsigned __int128 wide;
-	for (;;) {
-		const uint32_t version = area->clock.version;
-		barrier();
-		*tsc = rdtsc();
-		uint64_t delta = *tsc - area->clock.tsc;
-		delta = area->clock.shift < 0 ? delta >> -area->clock.shift : delta << area->clock.shift;
-		const uint64_t ns = area->clock.ns + (uint64_t)((wide)delta * area->clock.multiplier >> 32);
-		barrier();
-		if (area->clock.version == version && !(version & 1))
-			return ns;
-	}
-}
-
 static void say(const char *list, uint32_t vcpu, const char *member, uint64_t value)
 {
 	print("%s[%u]%s%s = 0x%llx\n", list, vcpu, *member ? "." : "", member, (unsigned long long)value);
@@ -96,7 +71,7 @@ static void report_vcpu(void)
 			say("kvm.vcpu", vcpu, rows[i].name, value);
 	if (!has(CLOCK_BIT))
 		return;
-	value = clock_ns(&areas[vcpu], &tsc);
+	value = kvm_clock_ns(&areas[vcpu].clock, &tsc);
 	say("clock", vcpu, "", value);
 	say("tsc", vcpu, "", tsc);
 	say("page", vcpu, "", areas[vcpu].clock.tsc);
@@ -122,12 +97,7 @@ static char get(void)
 
 void guest_main(void)
 {
-	uint32_t regs[4];
-	cpuid(SIGNATURE_LEAF, regs);
-	if (regs[1] == KVM_SIGNATURE) {
-		cpuid(FEATURE_LEAF, regs);
-		features = regs[0];
-	}
+	features = kvm_features();
 	set_handler(VECTOR_ASYNC_PF, acknowledge, true);
 	on_all(program);
 	if (has(CLOCK_BIT))
