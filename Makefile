@@ -21,6 +21,7 @@
 #   make dist        a tarball of the last commit, the same bytes each time
 #
 # Variables: V=1 shows the commands; O=build; SAN=address,undefined; W=error; CC=clang; PREFIX=/usr/local; LIBDIR=$(PREFIX)/lib; DESTDIR=
+# BUILD_CC=cc makes what runs while building.
 # A change of CC, CFLAGS, SAN or W builds everything in $(O) again. CPPFLAGS, CFLAGS and LDFLAGS are the user's and come last.
 
 VERSION := $(shell sed -n 's/.define GIM_VERSION "\(.*\)"/\1/p' libgimstate/gimstate.h)
@@ -47,7 +48,9 @@ FLAGS := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(filter
 LIBRARY_INCLUDES := -Ilibgimstate -Ilayers -Iproviders -Iformats
 PKG_CONFIG ?= pkg-config
 LIBS = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson expat libdeflate zlib) -pthread
-CLI_LIBS = $(LIBS) $(shell $(PKG_CONFIG) --libs libseccomp)
+CLI_LIBS = $(LIBS)
+# The compiler of programs that run while building, also where CC's run elsewhere.
+BUILD_CC ?= cc
 
 LIBRARY_SOURCES := $(wildcard libgimstate/*.c layers/*.c providers/*.c providers/*/*.c formats/*.c formats/*/*.c)
 CLI_SOURCES := $(wildcard cli/*.c cli/harness/*.c)
@@ -124,6 +127,13 @@ $(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o) $(O)/docs/man/pages.o: $(O)/%
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
 	$(Q)$(CC) $(FLAGS) -I$(O)/include -Icli $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The sandbox's filters of system calls, made ahead for all architectures by a program of this machine.
+$(O)/cli/sandbox.o: $(O)/include/seccomp/filters.h
+$(O)/include/seccomp/filters.h: cli/seccomp/filter.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "GEN   $@")
+	$(Q)$(BUILD_CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -o $(@D)/filter $< $(shell pkg-config --cflags --libs libseccomp) && $(@D)/filter > $@
 
 $(O)/include/gimstate.h: libgimstate/gimstate.h
 	@mkdir -p $(@D)

@@ -40,10 +40,12 @@ enum needs { NEEDS_NOTHING, NEEDS_SHELL, NEEDS_STATE, NEEDS_MACHINE };
 
 /* What a command needs of the system, and keeps in the sandbox (sandbox.h). */
 enum access {
-	ACCESS_ALL,    /* no sandbox: it runs other commands, or VMs */
-	ACCESS_NAMED,  /* to read what its words name, and to write what they name as output */
-	ACCESS_COPIES, /* and files without a name, which others need only for what is packed or a pipe */
-	ACCESS_AROUND, /* and to read any file, since what it reads names others: settings, configurations, links */
+	ACCESS_SHELL,   /* what the shell has, in which alone it runs */
+	ACCESS_SESSION, /* any file, as the user says it, and VMs, but no other program and no network */
+	ACCESS_NAMED,   /* to read what its words name, and to write what they name as output */
+	ACCESS_COPIES,  /* and files without a name, which others need only for what is packed or a pipe */
+	ACCESS_AROUND,  /* and to read any file, since what it reads names others: settings, configurations, links */
+	ACCESS_MACHINE, /* what its words name, files without a name, VMs of /dev/kvm, and a port for GDB where it is told to */
 };
 
 struct command {

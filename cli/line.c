@@ -84,7 +84,7 @@ static struct {
 	bool done;
 } typed;
 
-static bool load(void)
+bool line_load(void)
 {
 	void *library = dlopen("libreadline.so.8", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	for (size_t i = 0; library && i < sizeof(symbols) / sizeof(symbols[0]); i++) {
@@ -293,7 +293,7 @@ void line_start(void)
 	(void)sigaction(SIGHUP, &end, NULL);
 	(void)sigaction(SIGTERM, &end, NULL);
 	(void)sigaction(SIGWINCH, &resize, NULL);
-	loaded = load();
+	loaded = line_load();
 	if (!loaded) {
 		fputs("gimstate: lines cannot be edited: libreadline.so.8 is not here; install libreadline8\n", stderr);
 		return;

@@ -12,6 +12,9 @@ enum line_result {
 	LINE_GONE,    /* the terminal is gone, or the shell is told to end */
 };
 
+/* Load what reading takes, for who cannot load it later. false: it is not there. */
+bool line_load(void);
+
 /* Prepare, with the history of earlier times; and keep that of now. */
 void line_start(void);
 void line_finish(void);

@@ -22,6 +22,20 @@ attempt require open extract a.sav --unit GIM -o payload
 attempt require execve check a.sav --target vbox:7.2
 attempt require make check a.sav --target vbox:7.2
 attempt require worker:fork check -j 2 a.sav a.sav --target vbox:7.2
+echo "- each kind of access: to a copy, to any file, to a machine, to a session's files"
+for misdeed in execve open code; do
+	attempt require $misdeed mem "$SAMPLES/kvm-ram.sav" 0x7c00 2 --as disasm
+	attempt require $misdeed set a.sav hyperv.tsc_sequence=7 -o b.sav --force
+	attempt require $misdeed check a.sav --target vbox:7.2
+	attempt require $misdeed replay a.sav --engine core
+	attempt require $misdeed shell a.sav -c info
+done
+rm -f b.sav
+for misdeed in make socket fork kill; do
+	attempt require $misdeed replay a.sav --engine core
+	attempt require $misdeed shell a.sav -c info
+done
+rm -f made
 echo "- without it all is done"
 for misdeed in open list change socket code fork; do
 	attempt off $misdeed dump a.sav
@@ -29,9 +43,12 @@ done
 "$GIMSTATE" --version -v | sed 's/[0-9]\+/N/g'
 try --sandbox off --version -v
 try --sandbox perhaps dump a.sav
-try --sandbox require replay a.sav
 try --sandbox
 try dump a.sav --sandbox require --unit GIM | tail -n 1
+echo "- libraries are loaded before"
+try --sandbox require replay a.sav --engine core --save-after c.gimb | tail -n 3
+try --sandbox require shell a.sav -c 'pack -o d.gimb' -c 'start core' | tail -n 2
+rm -f c.gimb d.gimb
 echo "- compressed, from a pipe, and in an archive"
 gzip -k a.sav && tar -cf a.tar a.sav && gzip -k a.tar
 for input in a.sav.gz a.tar//a.sav a.tar.gz//a.sav; do
