@@ -5,10 +5,13 @@
 #include "output.h"
 #include "replay_report.h"
 #include "source.h"
+#include "stop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_TIMEOUT_S 60
 #define NOTES_MAX 100
@@ -223,16 +226,44 @@ static void put_document(const char *file, const struct options *options, const 
 	output_document(body, false);
 }
 
+static void on_interrupt(int number)
+{
+	(void)number;
+	stop_wanted = 1;
+}
+
+/* Ctrl-C ends the guest as asked, so that what it did is told; at the second one there is no patience. The shell has its own. */
+static void catch_interrupt(void)
+{
+	const struct sigaction catch = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old;
+	if (!sigaction(SIGINT, NULL, &old) && old.sa_handler == SIG_DFL)
+		(void)sigaction(SIGINT, &catch, NULL);
+}
+
+/* Not after all the time that the guest runs. */
+static int check_output(const struct options *options, struct gim_error *error)
+{
+	const char *const paths[] = {options->output, options->save_at[1]};
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (paths[i] && !options->force && !access(paths[i], F_OK))
+			return error_set(error, GIM_E_IO, "%.300s exists; --force overwrites it", paths[i]);
+	return 0;
+}
+
 static int run_it(const char *file, const struct options *options, struct guest_options *how, struct guest_result *result,
                   struct gim_error *error)
 {
 	struct console *console = (struct console *)how->user;
 	struct symbols *symbols = NULL;
-	int status = options->symbols ? symbols_open(options->symbols, &symbols, error) : 0;
+	int status = check_output(options, error);
+	if (!status && options->symbols)
+		status = symbols_open(options->symbols, &symbols, error);
 	if (!status && file)
 		status = source_open(file, SOURCE_FIELDS, how->resume, &how->state, error);
 	console->state = how->state;
 	console->symbols = symbols;
+	catch_interrupt();
 	if (!status && how->gdb_port)
 		fprintf(stderr, "gimstate: the guest waits for a debugger: target remote 127.0.0.1:%u\n", how->gdb_port);
 	if (!status)

@@ -11,6 +11,7 @@
 #include "output.h"
 #include "replay.h"
 #include "resume_fields.h"
+#include "stop.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@
 #define TSS_GPA 0xfffbd000u
 #define DEFAULT_RAM_BYTES (UINT64_C(128) << 20)
 #define DEFAULT_FOR_NS NS_PER_S
+#define LOOK_NS (NS_PER_S / 10) /* whether somebody wants it to stop */
 #define APIC_TIMER_HZ UINT64_C(1000000000)
 
 static int refuse(struct gim_error *error, const char *what)
@@ -175,7 +177,7 @@ static uint64_t ns_until(const struct guest *guest, uint64_t tsc)
 	if (tsc == GIM_UNKNOWN || tsc <= now)
 		return tsc == GIM_UNKNOWN ? GIM_UNKNOWN : 0;
 	const uint64_t left = tsc - now;
-	/* It looks again each second. */
+	/* It looks again before that. */
 	return left >= guest->vm.tsc_hz ? NS_PER_S : left * (NS_PER_S / 1000) / (guest->vm.tsc_hz / 1000);
 }
 
@@ -206,11 +208,11 @@ static int tell_idle(struct guest *guest)
 	                 "every vCPU halts or waits to be started, and nothing will ever wake one: no timer runs");
 }
 
-/* With the lock, until the guest ends or its time is over. */
+/* With the lock, until the guest ends, its time is over, or a person stops it, which no signal tells a condition. */
 static void run_clock(struct guest *guest, uint64_t start_ns)
 {
 	const uint64_t end = find_end(guest), end_ns = end ? start_ns + end : UINT64_MAX;
-	while (!guest->stop) {
+	while (!guest->stop && !stop_wanted) {
 		const uint64_t now_ns = vm_now_ns(), tsc = vm_tsc(&guest->vm);
 		if (now_ns >= end_ns)
 			break;
@@ -222,7 +224,7 @@ static void run_clock(struct guest *guest, uint64_t start_ns)
 			guest_fail(guest, tell_idle(guest));
 			break;
 		}
-		const uint64_t wait_ns = ns_until(guest, guest->clock_until), until = wait_ns > NS_PER_S ? NS_PER_S : wait_ns;
+		const uint64_t wait_ns = ns_until(guest, guest->clock_until), until = wait_ns > LOOK_NS ? LOOK_NS : wait_ns;
 		wait_until(guest, now_ns + until < end_ns ? now_ns + until : end_ns);
 	}
 }
@@ -262,10 +264,10 @@ static int tell_late(const struct guest *guest, struct gim_error *error)
 static int finish_foreign(struct guest *guest, struct guest_result *result, struct gim_error *error)
 {
 	const struct guest_options *options = guest->options;
-	const bool late = guest->for_ns && result->ran_ns >= guest->for_ns;
+	const bool asked = stop_wanted || (guest->for_ns && result->ran_ns >= guest->for_ns);
 	if (guest->failure && !guest->end)
 		return guest->failure;
-	if (!guest->failure && !late)
+	if (!guest->failure && !asked)
 		return tell_late(guest, error);
 	result->end = guest->failure ? guest->end : GUEST_STOPPED;
 	const int status = options->save_after ? guest_save(guest, options->save_after, error) : 0;
@@ -291,7 +293,7 @@ static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *r
 		return guest_save(guest, options->save, error);
 	}
 	result->end = GUEST_STOPPED;
-	if (guest->for_ns && ran_ns >= guest->for_ns)
+	if (stop_wanted || (guest->for_ns && ran_ns >= guest->for_ns))
 		return 0;
 	return tell_late(guest, error);
 }
