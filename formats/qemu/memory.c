@@ -175,10 +175,11 @@ static int take_page(void *user, const struct qemu_page *page)
 	return result;
 }
 
-/* Of mapped RAM bitmaps say what there is. */
+/* Of mapped RAM bitmaps say which pages are not zeros. */
 static int walk_bitmaps(struct indexing *indexing, struct qemu_stream *stream)
 {
 	int result = 0;
+	gim_memory_rest_is_zero(indexing->memory);
 	for (uint32_t i = 0; !result && i < stream->ram.block_count; i++)
 		result = qemu_ram_mapped_pages(&stream->ram, &stream->ram.blocks[i], stream->input, take_page, indexing, indexing->error);
 	return result;

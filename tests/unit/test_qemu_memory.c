@@ -16,7 +16,7 @@
 enum { PAGE = 4096, ZERO = 2, SIZES = 4, RAW = 8, EOS = 0x10, XBZRLE = 0x40, ZLIB = 0x100, RAM_BYTES = 1 << 20 };
 
 struct stream {
-	uint8_t bytes[1 << 17];
+	uint8_t bytes[1 << 18];
 	size_t size;
 };
 
@@ -168,6 +168,48 @@ static void encodings(void **unused)
 	gim_state_free(&state);
 }
 
+/* A bit for each page that is not zeros, and its bytes at a place of their own. */
+static void mapped(void **unused)
+{
+	enum { BITMAP = 200, PLACES = 8192, PAGES = 40 };
+	static struct stream stream;
+	struct gim_state *state = NULL;
+	(void)unused;
+	stream.size = 0;
+	put(&stream, "QEVM\0\0\0\3\7\0\0\0\2pc\5", 16);
+	put_name(&stream, "configuration/capabilities");
+	put_number(&stream, 4, 1);
+	put_number(&stream, 4, 1);
+	put_name(&stream, "mapped-ram");
+	put(&stream, "\1\0\0\0\2", 5);
+	put_name(&stream, "ram");
+	put_number(&stream, 4, 0);
+	put_number(&stream, 4, 4);
+	put_number(&stream, 8, PAGES * PAGE | SIZES);
+	put_name(&stream, "pc.ram");
+	put_number(&stream, 8, PAGES * PAGE);
+	put_number(&stream, 4, 1);
+	put_number(&stream, 8, PAGE);
+	put_number(&stream, 8, BITMAP);
+	put_number(&stream, 8, PLACES);
+	while (stream.size < BITMAP)
+		put_number(&stream, 1, 0);
+	put(&stream, "\5\0\0\0\x80", 5);
+	while (stream.size < PLACES + PAGES * PAGE)
+		put_number(&stream, 1, stream.size < PLACES ? 0 : 'A' + (stream.size - PLACES) / PAGE);
+	put_number(&stream, 8, EOS);
+	put(&stream, "\x7e\0\0\0\2\3\0\0\0\2", 10);
+	struct gim_memory *memory = finish(&stream, &state);
+	expect(memory, 0, GIM_MEMORY_RAM, "AAAA");
+	expect(memory, PAGE, GIM_MEMORY_ZERO, "");
+	expect(memory, 2 * PAGE, GIM_MEMORY_RAM, "CCCC");
+	expect(memory, 38 * PAGE, GIM_MEMORY_ZERO, "");
+	expect(memory, 39 * PAGE, GIM_MEMORY_RAM, "hhhh");
+	expect(memory, 40 * PAGE, GIM_MEMORY_HOLE, NULL);
+	gim_memory_free(&memory);
+	gim_state_free(&state);
+}
+
 /* RAM that does not fit below the devices goes on at 4 GiB. */
 static void above(void **unused)
 {
@@ -239,7 +281,7 @@ static void empty(void **unused)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(empty), cmocka_unit_test(encodings), cmocka_unit_test(above),
-	                                   cmocka_unit_test(damaged)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(empty), cmocka_unit_test(encodings), cmocka_unit_test(mapped),
+	                                   cmocka_unit_test(above), cmocka_unit_test(damaged)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
