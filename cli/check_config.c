@@ -30,7 +30,7 @@ static int read_texts(const json_t *json, const char *key, bool rules, const cha
 		if (!text)
 			return refuse(error, key, "an array of texts is expected");
 		if (*count == room)
-			return refuse(error, key, "that are too many");
+			return error_set(error, GIM_E_VALUE, "%s: at most %u are read, and more are there", key, room);
 		if (rules && check_rule(text, key, error))
 			return error->code;
 		texts[(*count)++] = text;

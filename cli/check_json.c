@@ -218,7 +218,7 @@ static int parse_finding(const json_t *json, struct check_rules **unknown, struc
 	const char *id = text_of(json, "rule");
 	struct gim_finding finding = {.unit = text_of(json, "unit"), .path = text_of(json, "path"), .text = text_of(json, "text")};
 	if (!id || !parse_severity(text_of(json, "severity"), &finding.severity))
-		return refuse(error, "a finding has a rule and a severity");
+		return refuse(error, "each finding must have a rule and a severity");
 	finding.rule = gim_rule_find(id);
 	if (!finding.rule)
 		finding.rule = made_up_rule(json, id, unknown);
@@ -239,7 +239,7 @@ static void parse_error(const json_t *json, struct check_result *result)
 {
 	const char *file = text_of(json, "file"), *text = text_of(json, "text"), *unit = text_of(json, "unit"),
 		   *path = text_of(json, "path");
-	(void)error_set(&result->error, GIM_E_IO, "%s", text ? text : "it could not be judged");
+	(void)error_set(&result->error, GIM_E_IO, "%s", text ? text : "it was not judged, and the report does not say why");
 	(void)snprintf(result->error.unit, sizeof(result->error.unit), "%s", unit ? unit : "");
 	(void)snprintf(result->error.path, sizeof(result->error.path), "%s", path ? path : "");
 	result->error.offset = parse_offset(json);
@@ -263,7 +263,7 @@ int check_result_parse(const json_t *json, struct check_rules **unknown, struct 
 		if (!strcmp(verdict, check_verdict_name(each)))
 			result->verdict = each;
 	if (!failed && result->verdict == CHECK_UNKNOWN && !json_is_object(failure))
-		failed = refuse(error, "what is unknown has an error");
+		failed = refuse(error, "a verdict of unknown comes with the error that is its reason");
 	if (failed) {
 		check_result_free(result);
 		return failed;

@@ -77,7 +77,7 @@ static int convert(const char *in, const char *out, const struct options *option
 	const struct gim_write_options how = write_options(options, conversion);
 	struct gim_state *state = NULL;
 	if (out && input_is(in, out))
-		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", out);
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", out);
 	if (source_open(in, SOURCE_FIELDS, true, &state, error))
 		return error->code;
 	int result = convert_state(state, options, conversion, error);
@@ -97,7 +97,7 @@ static int carry(const char *in, const char *out, const struct options *options,
 	const struct gim_write_options how = write_options(options, conversion);
 	struct gim_state *from = NULL, *state = NULL;
 	if (out && (input_is(in, out) || input_is(options->base, out)))
-		return error_set(error, GIM_E_ARGUMENT, "%s is an input itself", out);
+		return error_set(error, GIM_E_ARGUMENT, "%s is an input itself: name another OUT", out);
 	int result = source_open(in, SOURCE_FIELDS, false, &from, error);
 	if (!result)
 		result = gim_state_decode(from, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);

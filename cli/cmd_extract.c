@@ -78,7 +78,7 @@ static int write_file(struct gim_state *state, const char *file, const struct op
 {
 	struct gim_output *output;
 	if (input_is(file, options->output))
-		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", options->output);
 	if (gim_output_new(options->output, options->force, &output, error))
 		return error->code;
 	sink->output = output;
@@ -120,7 +120,7 @@ static int run_extract_memory(const struct options *options, const char *file)
 	if (!result && memory.machine)
 		result = error_set(&error, GIM_E_UNSUPPORTED, "it is a file's memory that is extracted: stop the machine first");
 	if (!result && input_is(file, path))
-		result = error_set(&error, GIM_E_ARGUMENT, "%s is the input itself", path);
+		result = error_set(&error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", path);
 	if (!result)
 		result = export_memory(&memory, options, path, &error);
 	int status = result ? memory_failed(&memory, file, &error, options->json) : EXIT_YES;

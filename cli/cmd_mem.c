@@ -232,9 +232,10 @@ static int show_instructions(struct shown *shown)
 {
 	uint64_t bits = code_bits(shown->memory.state);
 	if (shown->options->bits && !memory_number(shown->options->bits, &bits))
-		return error_set(&shown->error, GIM_E_ARGUMENT, "--bits takes 16, 32 or 64");
+		return error_set(&shown->error, GIM_E_ARGUMENT, "--bits takes 16, 32 or 64, not %s", shown->options->bits);
 	if (shown->size > DISASSEMBLE_MAX)
-		return error_set(&shown->error, GIM_E_LIMIT, "at most %d bytes are disassembled at a time", DISASSEMBLE_MAX);
+		return error_set(&shown->error, GIM_E_LIMIT, "%" PRIu64 " bytes are asked for: at most %d are disassembled at a time",
+		                 shown->size, DISASSEMBLE_MAX);
 	uint8_t *bytes = malloc((size_t)shown->size);
 	int result = bytes ? 0 : error_set(&shown->error, GIM_E_MEMORY, "out of memory");
 	if (!result)

@@ -26,7 +26,7 @@ static int pack(const char *file, const struct options *options, json_t **manife
 	struct gim_state *state = NULL;
 	struct gim_output *output;
 	if (input_is(file, options->output))
-		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", options->output);
 	int result = source_open(file, SOURCE_WHOLE, true, &state, error);
 	if (!result)
 		result = find_units(state, &options->with, units, error);

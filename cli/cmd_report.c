@@ -85,7 +85,7 @@ static const char *settle(const char *file, int *copy, char path[4200], struct g
 	if (*copy < 0 || spool_fill(*copy, STDIN_FILENO, error))
 		return NULL;
 	if (snprintf(path, 4200, "/proc/self/fd/%d%s", *copy, file + length) >= 4200)
-		return error_set(error, GIM_E_ARGUMENT, "its name is too long"), NULL;
+		return error_set(error, GIM_E_ARGUMENT, "its name is too long: at most 4 KiB are possible"), NULL;
 	return path;
 }
 

@@ -176,7 +176,7 @@ static int unpack(const char *file, struct unpacking *unpacking, struct gim_erro
 {
 	const struct options *options = unpacking->options;
 	if (input_is(file, options->output))
-		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself", options->output);
+		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", options->output);
 	int result = options->member ? 0 : make_folder(unpacking, error);
 	if (!result)
 		result = gim_bundle_read(file, begin, unpacking, error);

@@ -441,7 +441,7 @@ int run_watch(const struct options *options, int count, char **operands)
 		result = result < 0 ? result : 0;
 	}
 	if (!result && machine.watch_count + (unsigned)count > WATCHES_MAX)
-		result = error_set(&error, GIM_E_ARGUMENT, "at most %d fields can be watched", WATCHES_MAX);
+		result = error_set(&error, GIM_E_ARGUMENT, "at most %d fields can be watched: unwatch ends that of one", WATCHES_MAX);
 	for (int i = 0; !result && i < count; i++) {
 		machine.watches[machine.watch_count].path = strdup(operands[i]);
 		machine.watches[machine.watch_count].text = NULL;
@@ -498,8 +498,10 @@ int run_snapshot(const struct options *options, int count, char **operands)
 	struct snapshot *snapshot = NULL;
 	char *copy = NULL;
 	(void)options;
-	int result = at == SNAPSHOTS_MAX ? error_set(&error, GIM_E_ARGUMENT, "at most %d snapshots can be kept", SNAPSHOTS_MAX)
-	                                 : snapshot_take(machine.engine, &snapshot, &error);
+	int result = at == SNAPSHOTS_MAX
+	                 ? error_set(&error, GIM_E_ARGUMENT,
+	                             "at most %d snapshots can be kept: give the name of one, which this takes the place of", SNAPSHOTS_MAX)
+	                 : snapshot_take(machine.engine, &snapshot, &error);
 	if (!result && !(copy = strdup(name)))
 		result = error_set(&error, GIM_E_MEMORY, "out of memory");
 	if (result) {

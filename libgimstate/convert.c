@@ -227,10 +227,11 @@ int gim_state_convert(struct gim_state *state, const char *layout, gim_report_fn
 	const struct gim_provider *provider = gim_unit_provider(state);
 	struct target target;
 	if (!provider)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no guest interface that could be converted");
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "the state has no guest interface that could be converted: units lists what it has");
 	if (provider->record && !gim_state_find(state, provider->record))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
-		                "the guest interface could not be read, so that it cannot be converted");
+		                "the guest interface is damaged, so that it cannot be converted: verify says where");
 	int result = find_target(state, provider, layout, &target, error);
 	if (result)
 		return result;

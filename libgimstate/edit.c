@@ -112,7 +112,8 @@ static int store(struct gim_arena *arena, const struct place *place, const char 
 		const size_t length = strlen(text);
 		const char *copy = gim_arena_copy(arena, text, length);
 		if (!copy || length > UINT32_MAX)
-			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%s: the text is too long", place->path);
+			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%s: the text has %zu bytes, for which there is no memory",
+			                place->path, length);
 		*(struct gim_text *)(void *)place->data = (struct gim_text){copy, (uint32_t)length};
 		return 0;
 	}
@@ -166,7 +167,7 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 		                "there is no field %s that can be changed: gim, and the provider's record, can", path);
 	if (state->format->write && !state->gim_whole)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
-		                "the unit GIM could not be decoded to its end, so that nothing in it can be changed");
+		                "the unit GIM is damaged, so that nothing in it can be changed: verify says where");
 	int result = show_interface(state, path, length, error);
 	if (result)
 		return result;
@@ -174,13 +175,15 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 		if (strlen(state->objects[i].record->name) == length && !memcmp(state->objects[i].record->name, path, length))
 			object = &state->objects[i];
 	if (!object)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "the state does not hold %.*s", (int)length, path);
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "the state does not hold %.*s: dump shows what it holds", (int)length,
+		                path);
 	result = find_place(object, path + length, &place, error);
 	if (result)
 		return result;
 	/* Without a layout there is none that could not hold it. */
 	if (!*place.presence && !(state->fields_only && !state->layout_version)) {
-		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "this layout cannot hold it");
+		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN,
+		               "the state's layout cannot hold it: gimstate fields says of a field which layouts can");
 		gim_error_path(error, place.path);
 		return GIM_E_PATH;
 	}

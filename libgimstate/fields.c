@@ -258,7 +258,8 @@ int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, s
 	for (size_t i = 0; layout && i < tables.cover_count; i++)
 		known |= is_wanted(&tables.covers[i], layout);
 	if (!result && !known)
-		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "there is no layout %s", layout);
+		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                  "there is no layout %s; gimstate fields says of a field which layouts hold it", layout);
 	struct walk walk = {.tables = &tables, .wanted = layout, .visit = visit, .user = user};
 	if (!result)
 		result = visit_all(&walk, error);
@@ -294,7 +295,7 @@ int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struc
 {
 	const struct gim_field *field = field_by_path(path);
 	if (!field)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s", path);
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
 	int result = 0;
 	for (const struct gim_bit *bit = field->bits; !result && bit && bit->name; bit++)
 		result = visit(user, bit->name, bit->low, bit->width, bit->help);

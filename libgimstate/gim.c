@@ -296,7 +296,8 @@ int gim_unit_encode_as(const struct gim_state *state, const struct gim_layout *l
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the state has no GIM unit");
 	const struct gim *gim = (const struct gim *)(const void *)head->data;
 	if (!provider)
-		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "provider %u is unknown", gim->provider);
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm",
+		                gim->provider);
 	if (provider->record && !layout)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "gim.layout names no layout in which the %s interface could be written", provider->name);

@@ -78,7 +78,8 @@ static int open_parts(struct gim_input *input, char *parts, size_t file_length, 
 			*next = '\0';
 		if (depth == DEPTH_MAX) {
 			gim_input_close(input);
-			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "parts in more than %u others are not opened", DEPTH_MAX);
+			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "parts in more than %u others are not opened: take them out first",
+			                DEPTH_MAX);
 		}
 		result = gim_input_member(input, name, error);
 		member = next;

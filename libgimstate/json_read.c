@@ -398,7 +398,7 @@ static int check_keys(struct reader *reader, const struct gim_record *record, co
 		if (has_field(record, key))
 			continue;
 		(void)snprintf(reader->path + used, sizeof(reader->path) - used, ".%.64s", key);
-		return refuse(reader, GIM_JSON_UNKNOWN, "the record has no such field");
+		return refuse(reader, GIM_JSON_UNKNOWN, "the record has no such field; gimstate fields lists those that it has");
 	}
 	return 0;
 }
@@ -480,7 +480,8 @@ static int read_member(struct reader *reader, const char *key, const json_t *jso
 	if (reader->profile && !strcmp(key, reader->profile->name))
 		record = reader->profile;
 	if (!record)
-		return refuse(reader, GIM_JSON_UNKNOWN, "a %s has no such record", reader->profile ? "profile" : "state");
+		return refuse(reader, GIM_JSON_UNKNOWN, "a %s has no such record; dump --json shows which it has",
+		              reader->profile ? "profile" : "state");
 	struct gim_object *object = &document->objects[document->count];
 	int result = gim_object_new(reader->arena, record, object, reader->error);
 	if (!result)

@@ -79,7 +79,7 @@ int gim_input_member(struct gim_input *input, const char *name, struct gim_error
 			return result;
 	}
 	gim_input_close(input);
-	return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "what is packed more than %d times is not opened", DEPTH_MAX);
+	return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "what is packed more than %d times is not opened: unpack it first", DEPTH_MAX);
 }
 
 void gim_names_add(struct gim_names *names, const char *name)
@@ -107,7 +107,7 @@ int gim_layers_settings(struct gim_input *input, struct gim_text *settings, stru
 		if (!kind)
 			break;
 	}
-	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "nothing in it describes a VM as libvirt does");
+	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "nothing in it describes a VM as libvirt does; a save image of libvirt's does");
 }
 
 /* A bundle is written as one again. */
@@ -141,7 +141,7 @@ static int visit_snapshots(const char *path, gim_snapshot_fn *visit, void *user,
 		const struct gim_layer_kind *kind = result ? NULL : gim_layer_find(head, size, false);
 		visited = kind && kind->snapshots;
 		if (!result && !kind)
-			result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "it has no snapshots");
+			result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "it has no snapshots: images of disks have, as qcow2");
 		else if (visited && !(result = gim_input_settle(&input, error)))
 			result = kind->snapshots(&input, visit, user, error);
 		else if (!result && kind)

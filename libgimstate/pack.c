@@ -33,7 +33,9 @@ static int decode(struct gim_state *state, struct gim_error *error)
 	if (result && result != GIM_E_NO_UNIT)
 		return gim_fail_as(error, &own);
 	if (state->damaged & GIM_PART_GIM && result != GIM_E_NO_UNIT)
-		return gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the guest interface is damaged, so that it is not packed");
+		return gim_fail(
+		    error, GIM_E_CORRUPT, GIM_UNKNOWN,
+		    "the guest interface is damaged, so that it is not packed: verify says where, and --whole packs the file as it is");
 	/* Of other units what can be decoded is enough, unless it is the world that fails. */
 	own = (struct gim_error)GIM_ERROR_INIT;
 	result = gim_state_decode(state, GIM_PART_GUEST, NULL, NULL, &own);

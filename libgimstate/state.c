@@ -45,9 +45,12 @@ int gim_format_find(struct gim_input *input, const struct gim_format **format, s
 			                gim_foreign_guess(head, size));
 		/* Unpacked once, it is not compressed any more, however often it was. */
 		if (kind == within && kind->once)
-			return gim_fail(error, GIM_E_FORMAT, 0, "it is compressed in a way that is not known, or its beginning is damaged");
+			return gim_fail(error, GIM_E_FORMAT, 0,
+			                "it is compressed in a way that is not known (gzip, bzip2, xz, zstd and lzop are), or its "
+			                "beginning is damaged");
 		if (depth == GIM_LAYERS_MAX)
-			return gim_fail(error, GIM_E_LIMIT, 0, "what is wrapped in more than %d others is not opened", GIM_LAYERS_MAX);
+			return gim_fail(error, GIM_E_LIMIT, 0, "what is wrapped in more than %d others is not opened: unwrap it first",
+			                GIM_LAYERS_MAX);
 		result = gim_layer_open(input, kind, NULL, error);
 		if (result)
 			return result;
@@ -355,7 +358,7 @@ int gim_state_visit(const struct gim_state *state, const char *path, gim_visit_f
 	unsigned parts;
 	const struct gim_record *record = gim_record_find(path, length, &parts);
 	if (!record)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s", path);
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
 	const struct gim_object *object = gim_state_find(state, record);
 	if (object)
 		return gim_object_visit(object, path + length, visit, user, error);

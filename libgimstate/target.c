@@ -86,7 +86,7 @@ int gim_target_set(struct gim_target *target, const char *path, uint64_t number,
 	if (!strncmp(path, "profile.", length + 1))
 		return gim_object_leaves(&target->profile, path + length, store_leaf, &setting, error);
 	if (!record)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s", path);
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
 	const struct gim_object *object = gim_state_object(&target->state, record, error);
 	return object ? gim_object_leaves(object, path + length, store_leaf, &setting, error) : GIM_E_MEMORY;
 }
@@ -172,8 +172,8 @@ static int take_leaf(struct gim_target *target, const struct profile_leaf *leaf,
 		}
 		return 0;
 	}
-	return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "a leaf of the interface %.*s, which is not known", (int)leaf->interface.length,
-	                leaf->interface.bytes);
+	return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "a leaf of the interface %.*s, which is not known: minimal, hyperv and kvm are",
+	                (int)leaf->interface.length, leaf->interface.bytes);
 }
 
 static int take_leaves(struct gim_target *target, struct gim_error *error)
@@ -343,7 +343,8 @@ static int visit_described(const char *path, gim_setup_visit_fn *visit, void *us
 	result = gim_layers_settings(&input, &text, error);
 	const struct gim_format *format = result ? NULL : settings_format((const uint8_t *)text.bytes, text.length);
 	if (!result && !format)
-		result = gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "what describes the VM in it is nothing that is known");
+		result = gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
+		                  "what describes the VM in it is neither VirtualBox's settings nor a libvirt domain");
 	if (!result) {
 		gim_input_open_memory(&description, text.bytes, text.length);
 		result = format->settings(&description, path, visit, user, error);
@@ -423,7 +424,9 @@ int gim_settings_visit(const char *path, gim_setup_fn *visit, void *user, struct
 	struct visitor visitor = {visit, user};
 	bool is_other = false;
 	const int result = visit_settings(path, visit_setup, &visitor, &is_other, error);
-	return is_other ? gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "this is no settings file of a VM") : result;
+	return is_other ? gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
+	                           "this is no settings file of a VM: VirtualBox's .vbox or libvirt's domain XML is expected")
+	                : result;
 }
 
 /*

@@ -210,7 +210,8 @@ static int walk_element(struct walk *walk, const struct gim_row *row, const stru
 	if (found <= 0)
 		return found; /* absent, or a failure */
 	if (number > gim_number_largest(row->width) / scale)
-		return gim_fail(walk->error, GIM_E_CORRUPT, GIM_UNKNOWN, "0x%" PRIx64 " is too large", number);
+		return gim_fail(walk->error, GIM_E_CORRUPT, GIM_UNKNOWN, "0x%" PRIx64 " is too large: at most 0x%" PRIx64 " is possible",
+		                number, gim_number_largest(row->width) / scale);
 	gim_number_store(data, row->width, number * scale);
 	*presence = (uint8_t)found;
 	return 0;

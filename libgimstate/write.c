@@ -54,7 +54,7 @@ int gim_unit_check(const struct gim_state *state, uint32_t unit_version, const s
 	if (result == GIM_E_MEMORY) {
 		(void)gim_fail_as(error, &own);
 	} else if (result) {
-		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "what was set could not be read again: %s", own.text);
+		result = gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "what was set cannot be read again: %s", own.text);
 		gim_error_path(error, own.path);
 	}
 	for (size_t i = 0; !result && i < again.object_count; i++) {

@@ -229,7 +229,7 @@ static int read_unnamed(struct bundle *bundle, const struct bundle_member *membe
 		size_t got, size = left < sizeof(piece) ? (size_t)left : sizeof(piece);
 		result = gim_input_read(&input, at, piece, size, &got, error);
 		if (!result && got < size) /* an earlier failure left it short */
-			result = gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the bundle could not be read to this unit");
+			result = gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the bundle is damaged before this unit: verify says where");
 		if (!result && sink(user, piece, size))
 			result = gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "stopped");
 		at += size;
@@ -279,7 +279,9 @@ static int decode_gim(struct gim_state *state, const struct bundle *bundle, cons
 {
 	struct gim_codec codec = state->codec;
 	if (!bundle->inner)
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "the bundle is of a container that this release does not know");
+		return gim_fail(
+		    error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		    "the bundle is of a container that this release does not know: its state.json, by unpack, is what can be read");
 	codec.version = member->unit.version;
 	int result = gim_unit_decode(state, &codec, member->unit.version, bundle->gim.bytes, bundle->gim.size, report, user, error);
 	if (result)

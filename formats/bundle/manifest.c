@@ -190,7 +190,7 @@ static int read_member(const json_t *json, struct bundle_manifest *manifest, siz
 	                   "size_bytes", &size, "sha256", &hash, "unit", &unit, "gpa", &gpa))
 		return fail(error, path, own.text);
 	if (size < 0)
-		return fail(error, path, "the size is negative");
+		return fail(error, path, "the size is negative, where one of 0 or more is expected");
 	member->size_bytes = (uint64_t)size;
 	(void)snprintf(member->name, sizeof(member->name), "%s", strlen(name) < sizeof(member->name) ? name : "");
 	int result = read_hash(hash, member->sha256, path, error);

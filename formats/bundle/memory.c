@@ -119,7 +119,7 @@ static int bundle_memory_page(struct gim_page_reader *reader, uint64_t place, ui
 	reader->window.input = (struct gim_input *)gim_memory_own(reader->memory);
 	int result = gim_window_peek(&reader->window, place, GIM_PAGE_BYTES, &bytes, &got, error);
 	if (!result && got < GIM_PAGE_BYTES) /* an earlier failure left it short */
-		result = gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the bundle could not be read to this page");
+		result = gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "the bundle is damaged before this page: verify says where");
 	if (!result)
 		memcpy(page, bytes, GIM_PAGE_BYTES);
 	return result;

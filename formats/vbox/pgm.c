@@ -372,12 +372,12 @@ static int ram_record(struct indexing *indexing, unsigned type, bool position, s
 	if (position)
 		result = take_number(indexing, 8, &indexing->gpa, error);
 	else if (indexing->gpa == GIM_UNKNOWN)
-		result = fail(indexing, error, "a page of RAM that does not say where it is");
+		result = fail(indexing, error, "the first page of RAM does not say where it is");
 	else
 		indexing->gpa += GIM_PAGE_BYTES;
 	const uint64_t gpa = indexing->gpa;
 	if (!result && gpa % GIM_PAGE_BYTES)
-		result = fail(indexing, error, "a page of RAM at 0x%" PRIx64, gpa);
+		result = fail(indexing, error, "a page of RAM at 0x%" PRIx64 ", where no page begins", gpa);
 	if (!result)
 		result = take_page(indexing, &state, &place, error);
 	for (unsigned i = 0; !result && i < indexing->ram_count; i++)
@@ -422,7 +422,7 @@ static int device_record(struct indexing *indexing, unsigned type, bool position
 		result = result ? result : take_number(indexing, 4, &indexing->index, error);
 		indexing->id = result ? IDS : (unsigned)id;
 	} else if (indexing->id == IDS) {
-		result = fail(indexing, error, "a page of a ROM or a device that does not say where it is");
+		result = fail(indexing, error, "the first page of ROMs and devices does not say where it is");
 	} else {
 		indexing->index++;
 	}
@@ -431,7 +431,7 @@ static int device_record(struct indexing *indexing, unsigned type, bool position
 	const bool mmio2 = type == MMIO2_DATA || type == MMIO2_ZERO;
 	struct device_range *device = mmio2 ? &indexing->mmio2[id] : &indexing->rom[id];
 	if (!device->known || indexing->index >= device->pages)
-		return fail(indexing, error, "page %" PRIu64 " of %s %" PRIu64 ", which has %" PRIu64, indexing->index,
+		return fail(indexing, error, "page %" PRIu64 " of %s %" PRIu64 ", which has only %" PRIu64, indexing->index,
 		            mmio2 ? "range" : "ROM", id, device->known ? device->pages : 0);
 	if (types[type].protection)
 		result = take_number(indexing, 1, &protection, error);
@@ -456,7 +456,8 @@ static int read_records(struct indexing *indexing, struct gim_error *error)
 			return result;
 		const unsigned plain = (unsigned)type & ~(unsigned)POSITION;
 		if (plain >= RECORD_TYPES)
-			return fail(indexing, error, "a page record of type 0x%02x", (unsigned)type);
+			return fail(indexing, error, "a page record of type 0x%02x: 0x%02x is the last that is known", (unsigned)type,
+			            RECORD_TYPES - 1);
 		if (plain == RAM_ZERO || plain == RAM_DATA || plain == RAM_BALLOONED)
 			result = ram_record(indexing, plain, type & POSITION, error);
 		else
@@ -490,7 +491,7 @@ static int old_pages(struct indexing *indexing, uint32_t number, uint64_t count,
 	for (uint64_t i = 0; !result && i < count; i++) {
 		result = take_number(indexing, 1, &type, error);
 		if (!result && (!type || type >= TYPES))
-			result = fail(indexing, error, "a page of type %" PRIu64, type);
+			result = fail(indexing, error, "a page of type %" PRIu64 ": 1 to %d are known", type, TYPES - 1);
 		if (!result && type == SHADOWED)
 			result = take_number(indexing, 1, &protection, error);
 		/* The one that the guest reads comes first. */
@@ -515,12 +516,13 @@ static int old_range(struct indexing *indexing, struct gim_error *error)
 	result = result ? result : take_number(indexing, 1, &bits, error);
 	result = result ? result : take_number(indexing, 4, &length, error);
 	if (!result && length >= sizeof(range.name))
-		result = fail(indexing, error, "the name of a range of memory has %" PRIu64 " bytes", length);
+		result = fail(indexing, error, "the name of a range of memory has %" PRIu64 " bytes: at most %zu are possible", length,
+		              sizeof(range.name) - 1);
 	if (!result)
 		result = ssm_pieces_take(&indexing->pieces, range.name, (size_t)length, &got, error);
 	if (!result && (last < first || last - first != size - 1))
-		result =
-		    fail(indexing, error, "a range of memory from 0x%" PRIx64 " to 0x%" PRIx64 " of %" PRIu64 " bytes", first, last, size);
+		result = fail(indexing, error, "a range of memory from 0x%" PRIx64 " to 0x%" PRIx64 " is said to have %" PRIu64 " bytes",
+		              first, last, size);
 	if (result)
 		return result;
 	range.kind = bits ? GIM_MEMORY_DEVICE : GIM_MEMORY_RAM;
