@@ -431,7 +431,7 @@ static int device_record(struct indexing *indexing, unsigned type, bool position
 	const bool mmio2 = type == MMIO2_DATA || type == MMIO2_ZERO;
 	struct device_range *device = mmio2 ? &indexing->mmio2[id] : &indexing->rom[id];
 	if (!device->known || indexing->index >= device->pages)
-		return fail(indexing, error, "page %" PRIu64 " of %s %" PRIu64 ", which has only %" PRIu64, indexing->index,
+		return fail(indexing, error, "page %" PRIu64 " of %s %" PRIu64 ", which has %" PRIu64, indexing->index,
 		            mmio2 ? "range" : "ROM", id, device->known ? device->pages : 0);
 	if (types[type].protection)
 		result = take_number(indexing, 1, &protection, error);
