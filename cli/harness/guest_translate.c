@@ -13,6 +13,7 @@
 #define RFLAGS_IF 0x200u
 #define NMI_VECTOR 2
 #define PAGE_FAULT 14
+#define LEFT_MAX (UINT64_C(1) << 62) /* of what a timer has left: it will not be seen to fire */
 
 /*
  * Registers.
@@ -219,18 +220,37 @@ static void set_activity(const struct resume_vcpu *from, struct saved_vcpu *to)
 /*
  * The APIC.
  */
-static void set_timer(const struct guest *guest, const struct resume_vcpu *from, const struct resume_clocks *clocks, uint64_t tsc,
-                      struct apic *to)
+/* What is left until a deadline, which is a time stamp of a TSC that may stand elsewhere here, and go at another speed. */
+static uint64_t deadline_left(const struct guest *guest, const struct resume_vcpu *from, const struct resume_clocks *clocks)
+{
+	__extension__ typedef unsigned __int128 wide;
+	const uint64_t left = from->tsc_deadline > from->tsc ? from->tsc_deadline - from->tsc : 0;
+	const wide scaled = clocks->tsc_hz ? (wide)left * guest->vm.tsc_hz / clocks->tsc_hz : left;
+	return scaled < LEFT_MAX ? (uint64_t)scaled : LEFT_MAX;
+}
+
+/* What is left of a count. false: none runs. */
+static bool count_left(const struct guest *guest, const struct resume_vcpu *from, const struct resume_clocks *clocks, uint64_t *left)
 {
 	enum { ARMED = 7, ARMED_OLD = 8 };
+	__extension__ typedef unsigned __int128 wide;
 	const uint64_t now_ns = clocks->virtual_sync_ns, expiry_ns = from->apic.timer_expiry;
 	const bool armed = from->apic.timer_state ? from->apic.timer_state == ARMED || from->apic.timer_state == ARMED_OLD
 	                                          : expiry_ns <= INT64_MAX; /* who saves no state says -1 */
-	if (!armed)
-		return;
-	const uint64_t left_ns = expiry_ns > now_ns ? expiry_ns - now_ns : 0;
-	__extension__ typedef unsigned __int128 wide;
-	to->timer_due_tsc = tsc + (uint64_t)((wide)left_ns * guest->vm.tsc_hz / 1000000000) + 1;
+	const wide scaled = (wide)(expiry_ns > now_ns ? expiry_ns - now_ns : 0) * guest->vm.tsc_hz / 1000000000;
+	*left = scaled < LEFT_MAX ? (uint64_t)scaled : LEFT_MAX;
+	return armed;
+}
+
+static void set_timer(const struct guest *guest, const struct resume_vcpu *from, const struct resume_clocks *clocks, uint64_t tsc,
+                      struct apic *to)
+{
+	const bool by_deadline = (from->apic.lvt_timer >> 17 & 3) == 2;
+	uint64_t left;
+	if (by_deadline && from->tsc_deadline)
+		to->timer_due_tsc = tsc + deadline_left(guest, from, clocks) + 1;
+	else if (!by_deadline && count_left(guest, from, clocks, &left))
+		to->timer_due_tsc = tsc + left + 1;
 }
 
 static void set_words(const uint64_t from[8], uint32_t to[8])
@@ -275,8 +295,6 @@ static void note_missing(struct guest *guest, uint32_t id, const struct resume_v
 		guest_note(guest, "vCPU %u: a system management interrupt waits, and is lost", id);
 	if (from->apic.id != UINT64_MAX && from->apic.id != id)
 		guest_note(guest, "vCPU %u: its APIC id was %llu, and is %u here", id, (unsigned long long)from->apic.id, id);
-	if (from->tsc_deadline)
-		guest_note(guest, "vCPU %u: its APIC's timer waits for a TSC deadline; there is none here, so that it does not fire", id);
 }
 
 void guest_translate_vcpu(struct guest *guest, uint32_t id, const struct resume_vcpu *from, const struct resume_clocks *clocks,
