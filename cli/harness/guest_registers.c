@@ -339,15 +339,36 @@ void guest_take_vcpu(struct guest *guest, uint32_t id, const struct saved_vcpu *
 	vcpu->startup = saved->startup == NO_STARTUP ? -1 : (int)saved->startup;
 }
 
+/* What KVM refuses is said with what of it most likely does not go together. */
+static int refuse_control(struct gim_error *error, uint32_t id, const struct kvm_sregs *sregs)
+{
+	return error_set(
+	    error, GIM_E_UNSUPPORTED,
+	    "vCPU %u: this host's KVM does not take its control registers and segments, with CR0 0x%llx, CR4 0x%llx, EFER 0x%llx "
+	    "and a code segment of type %u with L %u, D %u: %s",
+	    id, sregs->cr0, sregs->cr4, sregs->efer, sregs->cs.type, sregs->cs.l, sregs->cs.db, strerror(errno));
+}
+
+static int refuse_part(struct gim_error *error, uint32_t id, const char *part)
+{
+	return error_set(error, GIM_E_UNSUPPORTED, "vCPU %u: this host's KVM does not take its %s: %s", id, part, strerror(errno));
+}
+
 int guest_set_registers(struct guest *guest, uint32_t id, struct saved_vcpu *saved, struct gim_error *error)
 {
 	const int fd = guest->vm.vcpus[id].fd;
 	saved->xcrs.nr_xcrs = 1;
 	saved->sregs.apic_base = ((const struct kvm_sregs *)guest->pristine)->apic_base; /* the kernel's own, which is not the guest's */
-	if (ioctl(fd, KVM_SET_SREGS, &saved->sregs) || ioctl(fd, KVM_SET_REGS, &saved->regs) ||
-	    (saved->xcrs.xcrs[0].value && ioctl(fd, KVM_SET_XCRS, &saved->xcrs)) || ioctl(fd, KVM_SET_XSAVE, saved->xsave) ||
-	    ioctl(fd, KVM_SET_DEBUGREGS, &saved->debug))
-		return refuse(error, "this host's KVM does not take a saved vCPU's registers");
+	if (ioctl(fd, KVM_SET_SREGS, &saved->sregs))
+		return refuse_control(error, id, &saved->sregs);
+	if (ioctl(fd, KVM_SET_REGS, &saved->regs))
+		return refuse_part(error, id, "general registers");
+	if (saved->xcrs.xcrs[0].value && ioctl(fd, KVM_SET_XCRS, &saved->xcrs))
+		return refuse_part(error, id, "XCR0");
+	if (ioctl(fd, KVM_SET_XSAVE, saved->xsave))
+		return refuse_part(error, id, "x87, SSE and further XSAVE registers");
+	if (ioctl(fd, KVM_SET_DEBUGREGS, &saved->debug))
+		return refuse_part(error, id, "debug registers");
 	return 0;
 }
 
@@ -356,7 +377,7 @@ int guest_set_events(struct guest *guest, uint32_t id, const struct saved_vcpu *
 	struct kvm_vcpu_events events = saved->events;
 	events.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
 	if (ioctl(guest->vm.vcpus[id].fd, KVM_SET_VCPU_EVENTS, &events))
-		return refuse(error, "this host's KVM does not take a saved vCPU's events");
+		return refuse_part(error, id, "exceptions and interrupts that were being delivered");
 	return 0;
 }
 

@@ -146,6 +146,12 @@ static int gather(void *user, const void *bytes, size_t size)
 
 void foreign_state(struct gim_buffer *file, uint32_t vcpus, const uint8_t *code, size_t size, change_fn *change)
 {
+	foreign_state_claiming(file, vcpus, code, size, change, &(struct foreign_claims){0});
+}
+
+void foreign_state_claiming(struct gim_buffer *file, uint32_t vcpus, const uint8_t *code, size_t size, change_fn *change,
+                            const struct foreign_claims *claims)
+{
 	static const struct ssm_write_options options = {.major = 7,
 	                                                 .build = 22,
 	                                                 .revision = 175245,
@@ -162,11 +168,11 @@ void foreign_state(struct gim_buffer *file, uint32_t vcpus, const uint8_t *code,
 	struct guest *guest = (struct guest *)(void *)roots[0].data;
 	struct vbox *vbox = (struct vbox *)(void *)roots[1].data;
 	guest->vcpus = vbox->apic.vcpus = vcpus;
-	guest->ram_bytes = RAM;
-	guest->tsc_hz = 2600000000;
+	guest->ram_bytes = claims->ram_bytes ? claims->ram_bytes : RAM;
+	guest->tsc_hz = claims->tsc_hz ? claims->tsc_hz : 2600000000;
 	guest->virtual_ns = guest->virtual_sync_ns = 5000000000;
 	vbox->cpum.msr_bytes = 400;
-	vbox->ram_pages = RAM / PGM_PAGE;
+	vbox->ram_pages = guest->ram_bytes / PGM_PAGE;
 	vbox->tm.virtual_hz = 1000000000;
 	vbox->tm.real_hz = 1000;
 	assert_int_equal(gim_list_grow(&arena, &guest->vcpu, &guest_vcpu_record, vcpus, NULL), 0);
@@ -250,7 +256,7 @@ int foreign_try(struct seen *seen, const struct gim_buffer *file, uint64_t for_n
 	struct gim_state *state = NULL;
 	memset(seen, 0, sizeof(*seen));
 	if (gim_state_open_memory(file->bytes, file->size, &state, error))
-		fail_msg("%s", error->text);
+		return error->code;
 	const struct guest_options options = {.state = state,
 	                                      .state_path = "none.sav",
 	                                      .resume = true,

@@ -40,6 +40,12 @@ typedef void change_fn(struct guest_vcpu *vcpu, uint32_t id);
 void foreign_set_segment(struct guest_segment *segment, uint64_t base, uint32_t attributes);
 /* Flat segments in protected mode, without a table of handlers. */
 void foreign_protect(struct guest_vcpu *vcpu, uint32_t id);
+/* How much RAM, and which TSC, its state says that it has; what its memory unit says stays. 0: as it is. */
+struct foreign_claims {
+	uint64_t ram_bytes, tsc_hz;
+};
+void foreign_state_claiming(struct gim_buffer *file, uint32_t vcpus, const uint8_t *code, size_t size, change_fn *change,
+                            const struct foreign_claims *claims);
 /* Write the state of a guest with that code at CODE to file. */
 void foreign_state(struct gim_buffer *file, uint32_t vcpus, const uint8_t *code, size_t size, change_fn *change);
 
