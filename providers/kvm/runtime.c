@@ -23,7 +23,8 @@ static const struct gim_setting_row settings[] = {
 
 #define BIT(feature) (1u << (feature))
 
-/* What is served here; and what the embedder may offer, since it is the one who serves it. */
+/* What is served here; and what the embedder may offer, since it is the one who serves it. Where the embedder has the APICs, nobody sets the words of paravirtual EOI: a guest that
+ * has one ends its interrupts by the APIC, as it must where the bit is clear. */
 #define SERVED                                                                                                                             \
 	(BIT(KVM_CLOCKSOURCE) | BIT(KVM_CLOCKSOURCE2) | BIT(KVM_ASYNC_PF) | BIT(KVM_STEAL_TIME) | BIT(KVM_PV_EOI) | BIT(KVM_PV_UNHALT) |   \
 	 BIT(KVM_PV_TLB_FLUSH) | BIT(KVM_POLL_CONTROL) | BIT(KVM_PV_SCHED_YIELD) | BIT(KVM_ASYNC_PF_INT) | BIT(KVM_MIGRATION_CONTROL) |    \
@@ -34,18 +35,15 @@ static int configure(struct gim_machine *machine, struct gim_error *error)
 {
 	uint32_t *features = &kvm_state(machine)->features.base;
 	uint8_t *set = &machine->object.presence[offsetof(struct kvm_state, features.base)];
-	uint32_t served = SERVED;
-	if (!machine->lapics)
-		served &= ~BIT(KVM_PV_EOI); /* the embedder's APIC does not ask for the word */
 	if (!*set) {
-		*features = served;
+		*features = SERVED;
 		/* A guest must not rely on flushes that nobody does. */
 		if (!machine->host.flush)
 			*features &= ~BIT(KVM_PV_TLB_FLUSH);
-	} else if (*features & ~(served | EMBEDDERS)) {
+	} else if (*features & ~(SERVED | EMBEDDERS)) {
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
 		                "the setting features.base has bits 0x%x, which are not served here: 0x%x are",
-		                *features & ~(served | EMBEDDERS), served | EMBEDDERS);
+		                *features & ~(SERVED | EMBEDDERS), SERVED | EMBEDDERS);
 	}
 	*set = GIM_ABSENT;
 	return 0;
@@ -74,6 +72,9 @@ static int load_done(struct gim_machine *machine, struct gim_error *error)
 	(void)error;
 	kvm_clock_load_done(machine);
 	kvm_steal_time_load_done(machine);
+	/* An embedder's APICs do not hear of an EOI that the guest makes by its word. */
+	for (uint32_t vcpu = 0; !machine->lapics && vcpu < machine->vcpus; vcpu++)
+		kvm_eoi(machine, vcpu, 0);
 	return 0;
 }
 
