@@ -41,7 +41,22 @@ static bool has_bytes(uint8_t kind)
 	return kind == GIM_MEMORY_RAM || kind == GIM_MEMORY_ROM || kind == GIM_MEMORY_DEVICE;
 }
 
-/* Write a chunk's pages that are no zeros, as many at a time as follow each other. Called by several threads. */
+/* So many pages of zeros are left out as a hole; fewer between others are written with them, which is one call, and a file of fewer extents. */
+enum { HOLE_PAGES = 16 };
+
+/* Where the next piece to be written of a chunk begins and ends, from page *from on; false: there is none. */
+static bool next_piece(const struct gim_memory_chunk *chunk, size_t pages, size_t *from, size_t *end)
+{
+	while (*from < pages && !has_bytes(chunk->kinds[*from]))
+		++*from;
+	*end = *from;
+	for (size_t i = *from; i < pages && i - *end < HOLE_PAGES; i++)
+		if (has_bytes(chunk->kinds[i]))
+			*end = i + 1;
+	return *from < pages;
+}
+
+/* Write a chunk's pages that are no zeros, as many at a time as lie together. Called by several threads. */
 static int put_chunk(void *user, const struct gim_memory_chunk *chunk, void **kept, struct gim_error *error)
 {
 	struct exporting *exporting = (struct exporting *)user;
@@ -49,13 +64,9 @@ static int put_chunk(void *user, const struct gim_memory_chunk *chunk, void **ke
 	const uint64_t offset = offset_of(exporting, chunk->gpa);
 	int result = 0;
 	(void)kept;
-	for (size_t i = 0, from; !result && i < pages; i++) {
-		for (from = i; i < pages && has_bytes(chunk->kinds[i]);)
-			i++;
-		if (i > from)
-			result = gim_output_write_at(exporting->output, offset + from * GIM_PAGE_BYTES,
-			                             chunk->bytes + from * GIM_PAGE_BYTES, (i - from) * GIM_PAGE_BYTES, error);
-	}
+	for (size_t from = 0, end; !result && next_piece(chunk, pages, &from, &end); from = end)
+		result = gim_output_write_at(exporting->output, offset + from * GIM_PAGE_BYTES, chunk->bytes + from * GIM_PAGE_BYTES,
+		                             (end - from) * GIM_PAGE_BYTES, error);
 	return result;
 }
 
