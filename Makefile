@@ -8,6 +8,7 @@
 #   make conformance run the rows of public test programs on the runtime core, one line each
 #   make guests      kernels for gimstate replay --kernel, in $(O)/guests
 #   make check-guests  boot them with all that they have, and save and resume them a hundred times, on /dev/kvm
+#   make check-fresh what the README, make install and the tutorial say, in a fresh Debian, as root
 #   make man         manual pages, in $(O)/man
 #   make lint        headers, directions, symbols, analyser, formatting
 #   make samples     make samples/ again
@@ -15,7 +16,7 @@
 #   make coverage    run the tests, and tell which lines and branches of the library they reach; fails below 92 % and 80 %
 #   make check-s390x check-m32   the library's tests big-endian, by emulation, and 32-bit
 #   make interop     have the real VirtualBox and QEMU load what we write, and what check judges, where they are set up
-#   make bench       measure, as ratios of one run
+#   make bench       measure, as ratios of one run, and write docs/performance.md of it
 #   make abi         keep the library's binary interface as it is now: what CI compares with, renewed at a release
 #   make install uninstall clean
 #   make dist        a tarball of the last commit, the same bytes each time
@@ -224,6 +225,11 @@ guests: all $(GUESTS:%=$(O)/guests/%.elf)
 check-guests: guests
 	@GIMSTATE=$(abspath $(BINARY)) O=$(abspath $(O)) GUESTS_LONG=1 GUESTS_SAVES=$(GUESTS_SAVES) tests/harness/run; status=$$?; [ $$status = 77 ] || exit $$status
 
+# What a stranger does, in a fresh Debian.
+.PHONY: check-fresh
+check-fresh:
+	@tests/install/fresh
+
 deps:
 	@tests/tools/need $(DEPS)
 
@@ -271,7 +277,7 @@ interop: all guests $(TOOLS:%=$(O)/%)
 	@for test in $(or $(INTEROP),$(wildcard tests/interop/*)); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$test; status=$$?; [ $$status = 77 ] || [ $$status = 0 ] || exit $$status; done
 
 bench: all $(BENCHES:%=$(O)/%)
-	@for bench in $(BENCHES:%=$(O)/%); do O=$(O) GIMSTATE=$(abspath $(BINARY)) $$bench || exit; done
+	@O=$(O) GIMSTATE=$(abspath $(BINARY)) CC="$(CC)" CFLAGS="$(CFLAGS)" tests/bench/run $(BENCHES:%=$(O)/%)
 
 samples: all $(TOOLS:%=$(O)/%)
 	$(O)/tests/tools/make_samples samples
