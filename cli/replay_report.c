@@ -55,18 +55,18 @@ static json_t *vcpus_json(const struct guest_report *report, const struct symbol
 }
 
 /* Devices, or MSRs, that nobody serves. */
-static json_t *accesses_json(const struct guest_log *log, bool msrs)
+static json_t *accesses_json(const struct guest_log *log, bool msrs, const struct symbols *symbols)
 {
 	json_t *array = json_array();
 	for (unsigned i = 0; i < log->access_count; i++) {
 		const struct guest_access *access = &log->accesses[i];
 		if ((access->kind == GUEST_ACCESS_MSR) != msrs)
 			continue;
-		(void)json_array_append_new(array, json_pack("{s:s, s:o, s:s, s:i, s:o, s:i, s:o, s:I}", "kind",
-		                                             guest_access_name(access->kind), "address", hex(access->address), "first",
-		                                             access->write ? "write" : "read", "size", (int)access->size_bytes, "value",
-		                                             access->write ? hex(access->value) : json_null(), "vcpu", (int)access->vcpu,
-		                                             "rip", hex(access->rip), "count", (json_int_t)access->count));
+		(void)json_array_append_new(
+		    array, json_pack("{s:s, s:o, s:s, s:i, s:o, s:i, s:o, s:o, s:I}", "kind", guest_access_name(access->kind), "address",
+		                     hex(access->address), "first", access->write ? "write" : "read", "size", (int)access->size_bytes,
+		                     "value", access->write ? hex(access->value) : json_null(), "vcpu", (int)access->vcpu, "rip",
+		                     hex(access->rip), "symbol", symbol_json(symbols, access->rip), "count", (json_int_t)access->count));
 	}
 	return array;
 }
@@ -154,7 +154,7 @@ json_t *report_json(const struct guest_report *report, const struct gim_state *s
 	struct pages pages = {json_array(), 0};
 	guest_log_changes(report->log, take_pages, &pages);
 	return json_pack("{s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "vcpus", vcpus_json(report, symbols), "devices",
-	                 accesses_json(report->log, false), "msrs", accesses_json(report->log, true), "more",
+	                 accesses_json(report->log, false, symbols), "msrs", accesses_json(report->log, true, symbols), "more",
 	                 (json_int_t)report->log->access_more, "interface", interface_json(report, state), "pages_changed",
 	                 (json_int_t)pages.count, "pages", pages.runs, "why", *report->why ? json_text(report->why) : json_null());
 }
@@ -198,12 +198,20 @@ static void put_vcpu(size_t id, const json_t *vcpu)
 
 static void put_access(const json_t *access)
 {
-	printf("  %s %s: %s", string(access, "kind"), string(access, "address"), string(access, "first"));
+	const bool msr = !strcmp(string(access, "kind"), guest_access_name(GUEST_ACCESS_MSR));
+	printf("  %s %s: %s", msr ? "MSR" : string(access, "kind"), string(access, "address"), string(access, "first"));
 	if (*string(access, "value"))
 		printf(" of %s", string(access, "value"));
-	printf(", %" JSON_INTEGER_FORMAT " byte%s, at %s by vCPU %" JSON_INTEGER_FORMAT, integer(access, "size"),
-	       integer(access, "size") == 1 ? "" : "s", string(access, "rip"), integer(access, "vcpu"));
-	printf("; %" JSON_INTEGER_FORMAT " access%s\n", integer(access, "count"), integer(access, "count") == 1 ? "" : "es");
+	if (!msr)
+		printf(", %" JSON_INTEGER_FORMAT " byte%s", integer(access, "size"), integer(access, "size") == 1 ? "" : "s");
+	printf(", at %s", string(access, "rip"));
+	if (*string(access, "symbol")) {
+		fputs(" (", stdout);
+		put_safe(stdout, string(access, "symbol"));
+		fputs(")", stdout);
+	}
+	printf(" by vCPU %" JSON_INTEGER_FORMAT "; %" JSON_INTEGER_FORMAT " access%s\n", integer(access, "vcpu"), integer(access, "count"),
+	       integer(access, "count") == 1 ? "" : "es");
 }
 
 static void put_accesses(const json_t *array, const char *title)
