@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The GDB remote serial protocol (GDB manual, appendix E): packets, and one table of commands. Whatever comes is answered within fixed memory. */
-#include "gdb.h"
+#include "gdb_registers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,62 +101,8 @@ static void finish(struct answer *answer, bool done)
 }
 
 /*
- * Registers: in the order of their numbers; what has one in 64-bit targets alone has no bytes in others.
+ * Registers.
  */
-static const struct row {
-	size_t offset;
-	uint8_t count, bytes, bytes32, count32; /* of each; in a target without long mode */
-	uint8_t stride;
-} rows[] = {
-#define ROW(member, count, bytes, bytes32, count32, stride)                                                                                \
-	{                                                                                                                                  \
-		offsetof(struct gdb_registers, member), count, bytes, bytes32, count32, stride                                             \
-	}
-    ROW(general[0], 1, 8, 4, 1, 8),
-    /* Its numbers are not the encoding's in 64-bit targets: rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp. */
-    ROW(general[3], 1, 8, 0, 0, 8),
-    ROW(general[1], 2, 8, 4, 2, 8),
-    ROW(general[3], 1, 0, 4, 1, 8),
-    ROW(general[6], 2, 8, 0, 0, 8),
-    ROW(general[5], 1, 8, 0, 0, 8),
-    ROW(general[4], 1, 8, 0, 0, 8),
-    ROW(general[4], 4, 0, 4, 4, 8),
-    ROW(general[8], 8, 8, 0, 0, 8),
-    ROW(rip, 1, 8, 4, 1, 8),
-    ROW(flags, 1, 4, 4, 1, 4),
-    ROW(segments, GDB_SEGMENTS, 4, 4, GDB_SEGMENTS, 4),
-    ROW(st, 8, 10, 10, 8, 10),
-    ROW(fpu, GDB_FPU_WORDS, 4, 4, GDB_FPU_WORDS, 4),
-    ROW(xmm, 16, 16, 16, 8, 16),
-    ROW(mxcsr, 1, 4, 4, 1, 4),
-};
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-
-static unsigned row_count(const struct gdb *gdb, const struct row *row)
-{
-	return gdb->target->long_mode ? (row->bytes ? row->count : 0) : row->count32;
-}
-
-static unsigned row_bytes(const struct gdb *gdb, const struct row *row)
-{
-	return gdb->target->long_mode ? row->bytes : row->bytes32;
-}
-
-/* The register of a number: where it is in struct gdb_registers, and its size. */
-static bool find_register(const struct gdb *gdb, uint64_t number, size_t *offset, size_t *bytes)
-{
-	for (unsigned i = 0; i < ROWS; i++) {
-		const unsigned count = row_count(gdb, &rows[i]);
-		if (number < count) {
-			*offset = rows[i].offset + (size_t)number * rows[i].stride;
-			*bytes = row_bytes(gdb, &rows[i]);
-			return true;
-		}
-		number -= count;
-	}
-	return false;
-}
-
 static bool get_registers(const struct gdb *gdb, struct gdb_registers *registers)
 {
 	memset(registers, 0, sizeof(*registers));
@@ -172,7 +118,7 @@ static void read_all(struct gdb *gdb, const char *text, struct answer *answer)
 		fail(answer);
 		return;
 	}
-	for (unsigned number = 0; find_register(gdb, number, &offset, &bytes); number++)
+	for (unsigned number = 0; gdb_find_register(gdb->target->long_mode, number, &offset, &bytes); number++)
 		add_hex(answer, (const char *)&registers + offset, bytes);
 }
 
@@ -181,7 +127,7 @@ static void write_all(struct gdb *gdb, const char *text, struct answer *answer)
 	struct gdb_registers registers;
 	size_t offset, bytes;
 	bool done = get_registers(gdb, &registers);
-	for (unsigned number = 0; done && *text && find_register(gdb, number, &offset, &bytes); number++)
+	for (unsigned number = 0; done && *text && gdb_find_register(gdb->target->long_mode, number, &offset, &bytes); number++)
 		done = take_bytes(&text, (char *)&registers + offset, bytes);
 	finish(answer, done && !*text && gdb->target->write_registers(gdb->target->user, gdb->thread, &registers));
 }
@@ -191,7 +137,8 @@ static void read_one(struct gdb *gdb, const char *text, struct answer *answer)
 	struct gdb_registers registers;
 	size_t offset, bytes;
 	uint64_t number;
-	if (!take_number(&text, &number) || !find_register(gdb, number, &offset, &bytes) || !get_registers(gdb, &registers))
+	if (!take_number(&text, &number) || !gdb_find_register(gdb->target->long_mode, number, &offset, &bytes) ||
+	    !get_registers(gdb, &registers))
 		fail(answer);
 	else
 		add_hex(answer, (const char *)&registers + offset, bytes);
@@ -202,8 +149,9 @@ static void write_one(struct gdb *gdb, const char *text, struct answer *answer)
 	struct gdb_registers registers;
 	size_t offset, bytes;
 	uint64_t number;
-	finish(answer, take_number(&text, &number) && find_register(gdb, number, &offset, &bytes) && take_char(&text, '=') &&
-	                   get_registers(gdb, &registers) && take_bytes(&text, (char *)&registers + offset, bytes) &&
+	finish(answer, take_number(&text, &number) && gdb_find_register(gdb->target->long_mode, number, &offset, &bytes) &&
+	                   take_char(&text, '=') && get_registers(gdb, &registers) &&
+	                   take_bytes(&text, (char *)&registers + offset, bytes) &&
 	                   gdb->target->write_registers(gdb->target->user, gdb->thread, &registers));
 }
 
@@ -437,18 +385,14 @@ static void is_attached(struct gdb *gdb, const char *text, struct answer *answer
 
 static void read_features(struct gdb *gdb, const char *text, struct answer *answer)
 {
-	const char *xml = gdb->target->long_mode
-	                      ? "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\">"
-	                        "<architecture>i386:x86-64</architecture></target>"
-	                      : "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\">"
-	                        "<architecture>i386</architecture></target>";
+	char xml[GDB_DESCRIPTION_MAX], piece[GDB_PACKET_MAX / 2];
+	const size_t length = gdb_describe_registers(gdb->target->long_mode, xml, sizeof(xml)), most = sizeof(piece) - 2;
 	uint64_t offset, size;
-	char piece[512];
-	if (!take_number(&text, &offset) || !take_char(&text, ',') || !take_number(&text, &size) || offset > strlen(xml)) {
+	if (!take_number(&text, &offset) || !take_char(&text, ',') || !take_number(&text, &size) || offset > length) {
 		fail(answer);
 		return;
 	}
-	const size_t left = strlen(xml) - (size_t)offset, count = size < left ? (size_t)size : left;
+	const size_t left = length - (size_t)offset, asked = size < most ? (size_t)size : most, count = asked < left ? asked : left;
 	(void)snprintf(piece, sizeof(piece), "%c%.*s", count < left ? 'm' : 'l', (int)count, xml + offset);
 	add(answer, piece);
 }

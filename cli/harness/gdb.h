@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* As GDB numbers them in its x86 targets. */
-enum { GDB_SEGMENTS = 6, GDB_FPU_WORDS = 8 };
+enum { GDB_SEGMENTS = 6, GDB_FPU_WORDS = 8, GDB_CONTROLS = 5 };
 struct gdb_registers {
 	bool long_mode;       /* 64-bit registers, of which there are twice as many */
 	uint64_t general[16]; /* as instructions encode them: rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 … */
@@ -19,6 +19,8 @@ struct gdb_registers {
 	uint32_t fpu[GDB_FPU_WORDS]; /* control, status, tag (full), code segment, instruction, data segment, data, opcode */
 	uint8_t xmm[16][16];
 	uint32_t mxcsr;
+	uint64_t bases[2];              /* of fs, gs */
+	uint64_t control[GDB_CONTROLS]; /* cr0, cr2, cr3, cr4, efer */
 };
 
 enum { GDB_SIGNAL_INTERRUPT = 2, GDB_SIGNAL_ILLEGAL = 4, GDB_SIGNAL_TRAP = 5 };

@@ -402,6 +402,10 @@ static void fill_registers(const struct kvm_regs *regs, const struct kvm_sregs *
 	memcpy(to->fpu, words, sizeof(words));
 	memcpy(to->xmm, fpu->xmm, sizeof(to->xmm));
 	to->mxcsr = fpu->mxcsr;
+	const uint64_t control[GDB_CONTROLS] = {sregs->cr0, sregs->cr2, sregs->cr3, sregs->cr4, sregs->efer};
+	memcpy(to->control, control, sizeof(control));
+	to->bases[0] = sregs->fs.base;
+	to->bases[1] = sregs->gs.base;
 }
 
 static bool on_read_registers(void *user, unsigned thread, struct gdb_registers *registers)
@@ -416,7 +420,7 @@ static bool on_read_registers(void *user, unsigned thread, struct gdb_registers 
 	return unlocked(guest, done);
 }
 
-/* Selectors alone would not be segments, and the x87 unit's words are not written: what else would change is refused. */
+/* Selectors alone would not be segments, control registers not what goes with them, and the x87 unit's words are not written: what else would change is refused. */
 static bool set_all(struct guest *guest, uint32_t vcpu, const struct gdb_registers *from)
 {
 	const int fd = guest->vm.vcpus[vcpu].fd;
@@ -427,7 +431,8 @@ static bool set_all(struct guest *guest, uint32_t vcpu, const struct gdb_registe
 	if (!get_all(guest, vcpu, &regs, &sregs, &fpu))
 		return false;
 	fill_registers(&regs, &sregs, &fpu, &old);
-	if (memcmp(old.segments, from->segments, sizeof(old.segments)) != 0 || memcmp(old.fpu, from->fpu, sizeof(old.fpu)) != 0)
+	if (memcmp(old.segments, from->segments, sizeof(old.segments)) != 0 || memcmp(old.fpu, from->fpu, sizeof(old.fpu)) != 0 ||
+	    memcmp(old.bases, from->bases, sizeof(old.bases)) != 0 || memcmp(old.control, from->control, sizeof(old.control)) != 0)
 		return false;
 	for (unsigned i = 0; i < 16; i++)
 		memcpy((char *)&regs + general[i], &from->general[i], sizeof(from->general[i]));

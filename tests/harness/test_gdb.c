@@ -197,11 +197,44 @@ static void test_commands(void **unused)
 		if (strcmp(answer, rows[i].answer) != 0)
 			fail_msg("%s: %s, where %s is expected", rows[i].packet, answer, rows[i].answer);
 	}
-	assert_int_equal(strlen(ASK(&own, "g")), 2 * (17 * 8 + 7 * 4 + 8 * 10 + 8 * 4 + 16 * 16 + 4));
+	assert_int_equal(strlen(ASK(&own, "g")), 2 * (17 * 8 + 7 * 4 + 8 * 10 + 8 * 4 + 16 * 16 + 4 + 2 * 8 + 5 * 8));
 	begin(&own, false);
-	assert_int_equal(strlen(ASK(&own, "g")), 2 * (9 * 4 + 7 * 4 + 8 * 10 + 8 * 4 + 8 * 16 + 4));
+	assert_int_equal(strlen(ASK(&own, "g")), 2 * (9 * 4 + 7 * 4 + 8 * 10 + 8 * 4 + 8 * 16 + 4 + 5 * 8));
 	assert_string_equal(ASK(&own, "p3"), "23000000"); /* ebx */
 	assert_string_equal(ASK(&own, "p8"), "017c0000");
+}
+
+/* GDB's description comes in pieces, and has the registers that the packets have, by name. */
+static void test_description(void **unused)
+{
+	static const char *const first[] = {"\"eax\"", "\"rax\""}, *const last = "\"efer\"";
+	(void)unused;
+	for (int long_mode = 0; long_mode < 2; long_mode++) {
+		struct debugged own;
+		char xml[16384] = "", packet[64];
+		unsigned described = 0, answered = 0;
+		begin(&own, long_mode);
+		for (bool more = true; more;) {
+			(void)snprintf(packet, sizeof(packet), "qXfer:features:read:target.xml:%zx,%x", strlen(xml), 777);
+			const char *answer = ask(&own, packet, strlen(packet));
+			assert_true(*answer == 'm' || *answer == 'l');
+			assert_true(strlen(xml) + strlen(answer) < sizeof(xml));
+			strcat(xml, answer + 1);
+			more = *answer == 'm';
+		}
+		assert_string_equal(xml + strlen(xml) - 9, "</target>");
+		assert_null(strpbrk(xml, "$#}*")); /* they would have to be escaped */
+		for (const char *at = xml; (at = strstr(at, "<reg name=")); at++)
+			described++;
+		for (;; answered++) {
+			(void)snprintf(packet, sizeof(packet), "p%x", answered);
+			if (!strcmp(ask(&own, packet, strlen(packet)), "E01"))
+				break;
+		}
+		assert_int_equal(described, answered);
+		assert_non_null(strstr(xml, first[long_mode]));
+		assert_non_null(strstr(xml, last));
+	}
 }
 
 static void test_running(void **unused)
@@ -267,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_commands),
+	    cmocka_unit_test(test_description),
 	    cmocka_unit_test(test_running),
 	    cmocka_unit_test(test_line),
 	};

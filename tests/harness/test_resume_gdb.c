@@ -141,6 +141,9 @@ static void test_gdb_stops(void **unused)
 	                                    "stepi 3",
 	                                    "print/x $eip",
 	                                    "x/i 0x8000",
+	                                    "print/x $cr0",
+	                                    "print $eflags",
+	                                    "set var $cr0 = 0",
 	                                    "print *(int*)0x3fffff0",
 	                                    NULL};
 	static const char *const texts[] = {"$1 = 0x8",
@@ -150,6 +153,9 @@ static void test_gdb_stops(void **unused)
 	                                    "No breakpoints",
 	                                    "$4 = 0x8007",
 	                                    "inc",
+	                                    "$5 = 0x11",
+	                                    "$6 = [",
+	                                    "Could not write register",
 	                                    "Cannot access memory at address 0x3fffff0",
 	                                    NULL};
 	struct seen seen;
