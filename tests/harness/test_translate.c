@@ -13,6 +13,8 @@
 
 #ifdef __x86_64__
 
+#define NOTHING UINT64_C(0xffffffff) /* no vector, no error code */
+
 /* The APIC's timer in each of its modes: what it had left, by the TSC's speed here. Numbers that mean nothing come to no harm. */
 static void test_timers(void **unused)
 {
@@ -48,12 +50,78 @@ static void test_timers(void **unused)
 	free(saved);
 }
 
+/* What was being delivered, as either product says it, and what the vCPU did then. */
+static void test_events(void **unused)
+{
+	enum { NONE = -1, VIRTUALBOX, QEMU };
+	enum { RUNS_STATE = 1, HALTED = 6, WAITS_STATE = 7, MP_HALTED = 3, MP_RUNNABLE = 0 };
+	static const struct {
+		int by;
+		uint64_t vector, type, error_code, address; /* VirtualBox */
+		uint64_t exception, interrupt, nmi;         /* QEMU */
+		uint64_t state, mp_state;
+		int wanted_exception, wanted_interrupt;
+		bool has_error_code, wanted_nmi;
+		int activity;
+	} rows[] = {
+	    {VIRTUALBOX, 0x41, 1, NOTHING, 0, 0, 0, 0, RUNS_STATE, 0, NONE, 0x41, false, false, VCPU_RUNS},
+	    {VIRTUALBOX, 14, 0, 6, 0xcafe000, 0, 0, 0, RUNS_STATE, 0, 14, NONE, true, false, VCPU_RUNS},
+	    {VIRTUALBOX, 3, 0, NOTHING, 0, 0, 0, 0, RUNS_STATE, 0, 3, NONE, false, false, VCPU_RUNS},
+	    {VIRTUALBOX, 2, 0, NOTHING, 0, 0, 0, 0, RUNS_STATE, 0, NONE, NONE, false, true, VCPU_RUNS},
+	    {VIRTUALBOX, 2, 3, NOTHING, 0, 0, 0, 0, RUNS_STATE, 0, NONE, NONE, false, true, VCPU_RUNS},
+	    {VIRTUALBOX, 0x80, 2, NOTHING, 0, 0, 0, 0, RUNS_STATE, 0, NONE, NONE, false, false, VCPU_RUNS}, /* INT n runs again */
+	    {VIRTUALBOX, NOTHING, 0, NOTHING, 0, 0, 0, 0, HALTED, 0, NONE, NONE, false, false, VCPU_HALTS},
+	    {VIRTUALBOX, NOTHING, 0, NOTHING, 0, 0, 0, 0, WAITS_STATE, 0, NONE, NONE, false, false, VCPU_WAITS},
+	    {VIRTUALBOX, 0x41, 1, NOTHING, 0, 0, 0, 0, HALTED, 0, NONE, 0x41, false, false, VCPU_RUNS}, /* which ends the wait */
+	    {QEMU, 0, 0, 5, 0, 13, NOTHING, 0, 0, MP_RUNNABLE, 13, NONE, true, false, VCPU_RUNS},
+	    {QEMU, 0, 0, 0, 0, NOTHING, 0xec, 0, 0, MP_RUNNABLE, NONE, 0xec, false, false, VCPU_RUNS},
+	    {QEMU, 0, 0, 0, 0, NOTHING, NOTHING, 1, 0, MP_RUNNABLE, NONE, NONE, false, true, VCPU_RUNS},
+	    {QEMU, 0, 0, 0, 0, NOTHING, NOTHING, 0, 0, MP_HALTED, NONE, NONE, false, false, VCPU_HALTS},
+	    {QEMU, 0, 0, 0, 0, NOTHING, NOTHING, 0, 0, 1, NONE, NONE, false, false, VCPU_WAITS},
+	};
+	struct guest_options options = {.resume = true};
+	struct guest guest = {.options = &options, .vm = {.tsc_hz = 1000000000}};
+	struct saved_vcpu *saved = calloc(1, sizeof(*saved));
+	(void)unused;
+	assert_non_null(saved);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const bool qemu = rows[i].by == QEMU;
+		const struct resume_clocks clocks = {.tsc_hz = 1000000000};
+		struct resume_vcpu from = {.rflags = 0x202};
+		from.apic.timer_expiry = UINT64_MAX;
+		from.event.vector = qemu ? NOTHING : rows[i].vector;
+		from.event.type = rows[i].type;
+		from.event.error_code = rows[i].error_code;
+		from.event.address = rows[i].address;
+		from.injected.exception = qemu ? rows[i].exception : NOTHING;
+		from.injected.has_error_code = qemu && rows[i].has_error_code;
+		from.injected.interrupt = qemu ? rows[i].interrupt : NOTHING;
+		from.injected.nmi = rows[i].nmi;
+		from.run.state = rows[i].state;
+		from.run.mp_state = rows[i].mp_state;
+		guest_translate_vcpu(&guest, 0, &from, &clocks, 1000, saved);
+		const struct kvm_vcpu_events *events = &saved->events;
+		if ((events->exception.injected ? events->exception.nr : NONE) != rows[i].wanted_exception ||
+		    (events->interrupt.injected ? events->interrupt.nr : NONE) != rows[i].wanted_interrupt ||
+		    (events->exception.injected && events->exception.has_error_code) != rows[i].has_error_code ||
+		    events->nmi.injected != rows[i].wanted_nmi || saved->activity != rows[i].activity)
+			fail_msg("row %zu: exception %d, interrupt %d, activity %u", i,
+			         events->exception.injected ? events->exception.nr : NONE,
+			         events->interrupt.injected ? events->interrupt.nr : NONE, saved->activity);
+		if (rows[i].has_error_code)
+			assert_int_equal(events->exception.error_code, rows[i].error_code);
+		if (rows[i].address)
+			assert_int_equal(saved->sregs.cr2, rows[i].address);
+	}
+	free(saved);
+}
+
 #endif
 
 int main(void)
 {
 #ifdef __x86_64__
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_timers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_timers), cmocka_unit_test(test_events)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 #else
 	puts("SKIP guests are code of x86-64");
