@@ -220,9 +220,16 @@ int run_search(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	uint64_t from = 0, to = 0;
 	(void)count;
-	if ((options->max && (!memory_number(options->max, &searching.most) || !searching.most)) ||
-	    (options->from && !memory_number(options->from, &from)) || (options->to && !memory_number(options->to, &to)))
-		return usage_error(command_find("search"), options->json, "--max, --from and --to take numbers");
+	const struct {
+		const char *name, *text;
+		uint64_t *number;
+	} numbers[] = {{"from", options->from, &from}, {"to", options->to, &to}, {"max", options->max, &searching.most}};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].text && !memory_number(numbers[i].text, numbers[i].number))
+			return usage_error(command_find("search"), options->json, "--%s takes a number, not %s", numbers[i].name,
+			                   numbers[i].text);
+	if (!searching.most)
+		return usage_error(command_find("search"), options->json, "--max takes the number of places, 1 or more");
 	int status = read_pattern(&searching.pattern, options, operands[1]);
 	if (status)
 		return status;

@@ -11,6 +11,8 @@ chmod 0 tree/closed.sav tree/closed
 $as test -x "$PWD/own" && $as test -r "$PWD/tree/good.sav" || { echo "nobody may not read the scratch folder"; exit 77; }
 $as "$PWD/own" check -r tree -t vbox:7.2 2>&1
 echo "[$?]"
+chmod a-w .
 $as "$PWD/own" check -r tree -t vbox:7.2 --cache cache 2>&1
 echo "[$?]"
+chmod u+w .
 chmod 755 tree/closed

@@ -215,7 +215,7 @@ static void look_at(const uint8_t *bytes, size_t size)
 	error = (struct gim_error)GIM_ERROR_INIT;
 	result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, &error);
 	check(result, &error);
-	read_memory(state, verdict);
+	read_memory(state, verdict || unpacked);
 	const int units = read_units(state);
 	MUST(verdict || !units);
 	if (!verdict && !result)
