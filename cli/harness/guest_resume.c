@@ -2,6 +2,7 @@
 /* Going on with a guest that another hypervisor saved: its memory and what of it is read-only, its processor as far as this host has it, its vCPUs, and its time. */
 #include "guest_resume.h"
 
+#include "cpuid_names.h"
 #include "guest_registers.h"
 #include "output.h"
 #include "resume_fields.h"
@@ -13,7 +14,7 @@
 
 void guest_note(struct guest *guest, const char *format, ...)
 {
-	char text[256];
+	char text[768];
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
@@ -104,26 +105,37 @@ static int place_memory(struct guest *guest, struct gim_error *error)
 /*
  * The processor.
  */
+enum { LOST_MAX = 600, LOST_NAME_MAX = 32 };
 struct leaf {
 	struct guest *guest;
 	char item[32]; /* the path up to the leaf's number */
 	uint32_t number, subleaf, regs[4];
 	bool there;
-	char lost[160]; /* features */
+	char lost[LOST_MAX]; /* features, each after a space */
 };
+
+/* By its name, or by its place where it has none. */
+static void add_lost(struct leaf *leaf, unsigned reg, unsigned bit)
+{
+	static const char *const regs[] = {"eax", "ebx", "ecx", "edx"};
+	const char *name = cpuid_feature_name(leaf->number, reg, bit);
+	const size_t used = strlen(leaf->lost), left = sizeof(leaf->lost) - used;
+	if (left < LOST_NAME_MAX)
+		(void)snprintf(leaf->lost + used, left, "%s", leaf->lost[used - 1] == '.' ? "" : " ...");
+	else if (name)
+		(void)snprintf(leaf->lost + used, left, " %s", name);
+	else
+		(void)snprintf(leaf->lost + used, left, " 0x%x.%s[%u]", leaf->number, regs[reg], bit);
+}
 
 static void end_leaf(struct leaf *leaf)
 {
-	static const char *const names[] = {"eax", "ebx", "ecx", "edx"};
 	uint32_t lost[4] = {0};
 	if (leaf->there)
 		vm_adopt_cpuid(&leaf->guest->vm, leaf->number, leaf->subleaf, leaf->regs, lost);
-	for (unsigned i = 0; i < 4; i++) {
-		const size_t used = strlen(leaf->lost);
-		if (lost[i])
-			(void)snprintf(leaf->lost + used, sizeof(leaf->lost) - used, "%s 0x%x %s 0x%x", used ? "," : "", leaf->number,
-			               names[i], lost[i]);
-	}
+	for (unsigned i = 0; i < 128; i++)
+		if (lost[i / 32] >> (i % 32) & 1)
+			add_lost(leaf, i / 32, i % 32);
 	leaf->there = false;
 }
 
@@ -162,7 +174,7 @@ static int find_processor(struct guest *guest, struct gim_error *error)
 		(void)gim_state_visit(guest->options->state, "guest.cpuid", take_leaf, &leaf, NULL);
 	end_leaf(&leaf);
 	if (*leaf.lost)
-		guest_note(guest, "this host's KVM has not all features of the guest's processor: it lacks, of CPUID,%s", leaf.lost);
+		guest_note(guest, "this host's KVM has not all features of the guest's processor: it lacks%s", leaf.lost);
 	return result;
 }
 

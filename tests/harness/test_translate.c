@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What KVM and our APICs are given of a saved vCPU's fields, without KVM. */
+#include "harness/cpuid_names.h"
 #include "harness/guest_registers.h"
 #include "harness/guest_resume.h"
 #include "harness/resume_fields.h"
@@ -8,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -116,12 +118,57 @@ static void test_events(void **unused)
 	free(saved);
 }
 
+/* Bits that a table which slipped by one would have wrong; and no two bits of one name. */
+static void test_feature_names(void **unused)
+{
+	static const uint32_t leaves[] = {1, 7, 0x80000001};
+	static const struct {
+		uint32_t leaf;
+		unsigned reg, bit;
+		const char *name;
+	} rows[] = {{1, 2, 0, "sse3"},
+	            {1, 2, 26, "xsave"},
+	            {1, 2, 31, "hypervisor"},
+	            {1, 3, 26, "sse2"},
+	            {1, 3, 31, "pbe"},
+	            {7, 1, 5, "avx2"},
+	            {7, 1, 31, "avx512vl"},
+	            {7, 2, 16, "la57"},
+	            {7, 2, 22, "rdpid"},
+	            {7, 3, 31, "ssbd"},
+	            {0x80000001, 2, 5, "lzcnt"},
+	            {0x80000001, 3, 27, "rdtscp"},
+	            {1, 2, 16, NULL},
+	            {1, 0, 0, NULL},
+	            {2, 2, 0, NULL},
+	            {1, 2, 32, NULL}};
+	const char *seen[3 * 4 * 32];
+	unsigned count = 0;
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *name = cpuid_feature_name(rows[i].leaf, rows[i].reg, rows[i].bit);
+		if (rows[i].name)
+			assert_string_equal(name, rows[i].name);
+		else
+			assert_null(name);
+	}
+	for (unsigned i = 0; i < 3 * 4 * 32; i++) {
+		const char *name = cpuid_feature_name(leaves[i / 128], i / 32 % 4, i % 32);
+		for (unsigned k = 0; name && k < count; k++)
+			assert_string_not_equal(name, seen[k]);
+		if (name)
+			seen[count++] = name;
+	}
+	assert_true(count > 100);
+}
+
 #endif
 
 int main(void)
 {
 #ifdef __x86_64__
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_timers), cmocka_unit_test(test_events)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_timers), cmocka_unit_test(test_events),
+	                                   cmocka_unit_test(test_feature_names)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 #else
 	puts("SKIP guests are code of x86-64");

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Names of a processor's features, by their bits of CPUID (Intel SDM, CPUID; AMD APM volume 3, appendix E). */
+#include "cpuid_names.h"
+
+#include <stddef.h>
+
+enum { EBX = 1, ECX, EDX };
+static const struct {
+	uint32_t leaf;
+	unsigned reg;
+	const char *names[32];
+} words[] = {
+    {1, ECX, {"sse3",  "pclmulqdq", "dtes64",       "monitor", "ds_cpl", "vmx",     "smx",  "est",  "tm2",    "ssse3",     "cnxt_id",
+              "sdbg",  "fma",       "cx16",         "xtpr",    "pdcm",   NULL,      "pcid", "dca",  "sse4.1", "sse4.2",    "x2apic",
+              "movbe", "popcnt",    "tsc_deadline", "aes",     "xsave",  "osxsave", "avx",  "f16c", "rdrand", "hypervisor"}},
+    {1, EDX, {"fpu", "vme",   "de",  "pse",   "tsc", "msr", "pae",  "mce", "cx8",  "apic", NULL,   "sep", "mtrr", "pge", "mca", "cmov",
+              "pat", "pse36", "psn", "clfsh", NULL,  "ds",  "acpi", "mmx", "fxsr", "sse",  "sse2", "ss",  "htt",  "tm",  NULL,  "pbe"}},
+    {7, EBX, {"fsgsbase", "tsc_adjust", "sgx",      "bmi1",     "hle",      "avx2",       "fdp_excptn", "smep",
+              "bmi2",     "erms",       "invpcid",  "rtm",      "pqm",      "fcs_fds",    "mpx",        "pqe",
+              "avx512f",  "avx512dq",   "rdseed",   "adx",      "smap",     "avx512ifma", NULL,         "clflushopt",
+              "clwb",     "intel_pt",   "avx512pf", "avx512er", "avx512cd", "sha",        "avx512bw",   "avx512vl"}},
+    {7,
+     ECX,
+     {"prefetchwt1",
+      "avx512vbmi",
+      "umip",
+      "pku",
+      "ospke",
+      "waitpkg",
+      "avx512vbmi2",
+      "cet_ss",
+      "gfni",
+      "vaes",
+      "vpclmulqdq",
+      "avx512vnni",
+      "avx512bitalg",
+      "tme",
+      "avx512vpopcntdq",
+      NULL,
+      "la57",
+      [22] = "rdpid",
+      [24] = "bus_lock_detect",
+      [25] = "cldemote",
+      [27] = "movdiri",
+      [28] = "movdir64b",
+      [29] = "enqcmd",
+      [30] = "sgx_lc",
+      [31] = "pks"}},
+    {7,
+     EDX,
+     {[2] = "avx512_4vnniw",
+      [3] = "avx512_4fmaps",
+      [4] = "fsrm",
+      [8] = "avx512vp2intersect",
+      [10] = "md_clear",
+      [14] = "serialize",
+      [16] = "tsxldtrk",
+      [20] = "cet_ibt",
+      [22] = "amx_bf16",
+      [23] = "avx512fp16",
+      [24] = "amx_tile",
+      [25] = "amx_int8",
+      [26] = "ibrs",
+      [27] = "stibp",
+      [28] = "l1d_flush",
+      [29] = "arch_capabilities",
+      [30] = "core_capabilities",
+      [31] = "ssbd"}},
+    {0x80000001,
+     ECX,
+     {"lahf64",
+      "cmp_legacy",
+      "svm",
+      "extapic",
+      "cr8_legacy",
+      "lzcnt",
+      "sse4a",
+      "misalignsse",
+      "3dnowprefetch",
+      "osvw",
+      "ibs",
+      "xop",
+      "skinit",
+      "wdt",
+      [15] = "lwp",
+      [16] = "fma4",
+      [21] = "tbm",
+      [22] = "topoext",
+      [23] = "perfctr_core",
+      [29] = "mwaitx"}},
+    {0x80000001,
+     EDX,
+     {[11] = "syscall",
+      [20] = "nx",
+      [22] = "mmxext",
+      [25] = "fxsr_opt",
+      [26] = "pdpe1gb",
+      [27] = "rdtscp",
+      [29] = "lm",
+      [30] = "3dnowext",
+      [31] = "3dnow"}},
+};
+
+const char *cpuid_feature_name(uint32_t leaf, unsigned reg, unsigned bit)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].leaf == leaf && words[i].reg == reg && bit < 32)
+			return words[i].names[bit];
+	return NULL;
+}
