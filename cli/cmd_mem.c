@@ -216,12 +216,14 @@ static int keep_number(void *user, const char *path, const struct gim_value *val
 static unsigned code_bits(struct gim_state *state)
 {
 	enum { LONG_MODE = 1 << 10, LONG_CODE = 1 << 13, BIG_CODE = 1 << 14 };
-	uint64_t efer = LONG_MODE, attributes = LONG_CODE, protected = 1;
+	uint64_t efer = LONG_MODE, attributes = LONG_CODE, descriptor = GIM_UNKNOWN, protected = 1;
 	if (!state)
 		return 64;
 	(void)gim_state_decode(state, GIM_PART_GUEST, NULL, NULL, NULL);
 	(void)gim_state_visit(state, "guest.vcpu[0].msr.efer", keep_number, &efer, NULL);
 	(void)gim_state_visit(state, "guest.vcpu[0].cs.attributes", keep_number, &attributes, NULL);
+	if (gim_state_visit(state, "guest.vcpu[0].cs.descriptor", keep_number, &descriptor, NULL) == 0 && descriptor != GIM_UNKNOWN)
+		attributes = descriptor >> 8;
 	(void)gim_state_visit(state, "guest.vcpu[0].cr0", keep_number, &protected, NULL);
 	if (efer & LONG_MODE && attributes & LONG_CODE)
 		return 64;
@@ -285,6 +287,8 @@ static int show_structure(struct shown *shown, struct kind *kind, const char *ot
 		result = guest_memory_read(&shown->memory, shown->gpa, bytes, kind->size, &shown->error);
 	if (!result)
 		result = gim_page_decode(kind->name, bytes, kind->size, fields_put, &fields, &shown->error);
+	if (!result && !fields.stored)
+		printf("%s: nothing is waiting there\n", kind->name);
 	fields_end(&fields);
 	free(bytes);
 	return result;
@@ -308,6 +312,8 @@ int run_mem(const struct options *options, int count, char **operands)
 	    (count > 2 && (!memory_number(operands[2], &shown.size) || !shown.size)))
 		return usage_error(command_find("mem"), options->json, "%s: an address and a number of bytes are expected",
 		                   operands[count > 2 && memory_number(operands[1], &shown.gpa) ? 2 : 1]);
+	if ((options->as || options->bits) && count < 2)
+		return usage_error(command_find("mem"), options->json, "--as and --bits need an address");
 	if (options->json && count > 1)
 		return usage_error(command_find("mem"), true, "--json tells what memory there is; without an address");
 	int result = guest_memory_open(&shown.memory, shown.file, options->index, &shown.error);

@@ -16,6 +16,11 @@ try mem "$hyperv" 0x7f000 --as hypercall-page
 try mem "$hyperv" 0x7e000 --as tsc-page
 try mem "$hyperv" 0x20000 --as sim-page
 try mem "$hyperv" 0x20000 --as sief-page
+# Nothing waits in a page of zeros; the first vCPU's code is of so many bits as its code segment says.
+try mem "$hyperv" 0x21000 --as sim-page
+cp "$TOP/tests/fuzz/corpus/bundle/guest" guest.tar
+try mem guest.tar 0x200010 4 --as disasm
+try mem "$hyperv" --as tsc-page
 # Over the border of a page, and what cannot be read.
 try mem "$kvm" 0x7ffc 8
 try mem "$kvm" 0x9fffc 8
