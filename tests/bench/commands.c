@@ -50,7 +50,7 @@ static void measure_start(const char *small)
 	char *const *const commands[] = {with, without, nothing, python};
 	double best_ms[] = {1e9, 1e9, 1e9, 1e9};
 	const unsigned kinds = access(python[0], X_OK) ? 3 : 4;
-	for (unsigned i = 0; i < ROUNDS; i++)
+	for (unsigned i = 0; i < 3 * ROUNDS; i++)
 		for (unsigned j = 0; j < kinds; j++) {
 			const double ms = run(commands[j]).wall_s * 1e3;
 			best_ms[j] = ms < best_ms[j] ? ms : best_ms[j];
