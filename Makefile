@@ -59,7 +59,7 @@ CONFORMANCE := tests/conformance/conformance
 TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c tests/corpus/test_*.c tests/faults/test_*.c tests/harness/test_*.c tests/shell/test_*.c)) $(CONFORMANCE)
 FUZZERS := $(patsubst %.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Tests that make archives of their own.
-ARCHIVERS := %/unit/test_packed %/unit/test_bundle
+ARCHIVERS := %/unit/test_packed %/unit/test_bundle %/unit/test_bundle_archive
 # Tests in which memory runs out.
 STARVED := %/unit/test_machine_memory %/unit/test_bundle_memory %/unit/test_library_memory
 # Pages by hand, and those that docs/man/pages.c makes of the tables: it says which by its prose.
