@@ -122,14 +122,15 @@ static int take_property(struct qemu_config *config, struct item *item, struct g
 	return qemu_config_add(config, "tsc-frequency", text, error);
 }
 
+/* Of several the last one counts, whole. */
 static int take_cpu(struct qemu_config *config, char *argument, struct gim_error *error)
 {
 	struct item item;
 	int result = 0;
+	config->count = config->globals;
 	for (bool first = true; !result && next_item(&argument, &item); first = false)
 		result = first ? copy(config->model, sizeof(config->model), item.key, "cpu", error) : take_property(config, &item, error);
-	if (!result && qemu_config_switch(config, "hv-passthrough") == QEMU_ON)
-		config->hypervisor_defaults = true;
+	config->hypervisor_defaults = qemu_config_switch(config, "hv-passthrough") == QEMU_ON;
 	/* It is KVM's alone. */
 	if (!result && !strcmp(config->model, "host") && !*config->accel)
 		result = enable_kvm(config, argument, error);
@@ -186,21 +187,64 @@ static int take_uuid(struct qemu_config *config, char *argument, struct gim_erro
 }
 
 /* Capabilities of the migration are properties of an object of that name. */
-static int take_global(struct qemu_config *config, char *argument, struct gim_error *error)
+static int take_capability(struct qemu_config *config, const struct item *item, struct gim_error *error)
 {
-	static const char object[] = "migration.";
 	const size_t used = strlen(config->capabilities);
-	struct item item;
-	if (strncmp(argument, object, strlen(object)) != 0 || !next_item(&argument, &item) || (item.value && !strcmp(item.value, "off")))
+	if (item->value && !strcmp(item->value, "off"))
 		return 0;
-	if (used + strlen(item.key) - strlen(object) + 2 > sizeof(config->capabilities))
-		return refuse(error, "global", item.key, "one of so few capabilities as QEMU has");
-	(void)snprintf(config->capabilities + used, sizeof(config->capabilities) - used, "%s%s", used ? " " : "",
-	               item.key + strlen(object));
+	if (used + strlen(item->key) + 2 > sizeof(config->capabilities))
+		return refuse(error, "global", item->key, "one of so few capabilities as QEMU has");
+	(void)snprintf(config->capabilities + used, sizeof(config->capabilities) - used, "%s%s", used ? " " : "", item->key);
 	return 0;
 }
 
-static const struct option {
+/* Properties of processors are those of -cpu, which counts where both say something, whichever stands first. */
+static int take_cpu_global(struct qemu_config *config, struct item *item, struct gim_error *error)
+{
+	const size_t count = config->count;
+	const int result = take_property(config, item, error);
+	if (result)
+		return result;
+	const struct qemu_property added = config->properties[count];
+	memmove(&config->properties[config->globals + 1], &config->properties[config->globals],
+	        (count - config->globals) * sizeof(config->properties[0]));
+	config->properties[config->globals++] = added;
+	config->hypervisor_defaults |= qemu_config_switch(config, "hv-passthrough") == QEMU_ON;
+	return 0;
+}
+
+/* "cpu", "x86_64-cpu", "host-x86_64-cpu": of all models, or of one, which is taken for that of -cpu. */
+static bool is_cpu(const char *driver)
+{
+	const size_t length = strlen(driver);
+	return !strcmp(driver, "cpu") || (length >= 4 && !strcmp(driver + length - 4, "-cpu"));
+}
+
+/* DRIVER.PROPERTY=VALUE, or driver=DRIVER,property=PROPERTY,value=VALUE. */
+static int take_global(struct qemu_config *config, char *argument, struct gim_error *error)
+{
+	struct item item, property = {NULL, NULL};
+	const char *driver = "";
+	while (next_item(&argument, &item)) {
+		char *dot = strchr(item.key, '.');
+		if (item.value && !strcmp(item.key, "driver"))
+			driver = item.value;
+		else if (item.value && !strcmp(item.key, "property"))
+			property.key = item.value;
+		else if (item.value && !strcmp(item.key, "value"))
+			property.value = item.value;
+		else if (dot && !property.key) {
+			*dot = '\0';
+			driver = item.key;
+			property = (struct item){dot + 1, item.value};
+		}
+	}
+	if (property.key && *property.key && !strcmp(driver, "migration"))
+		return take_capability(config, &property, error);
+	return property.key && *property.key && is_cpu(driver) ? take_cpu_global(config, &property, error) : 0;
+}
+
+static const struct qemu_option {
 	const char *name;
 	bool alone; /* it has no argument */
 	int (*take)(struct qemu_config *config, char *argument, struct gim_error *error);
@@ -237,14 +281,7 @@ static int next_word(const char **at, char word[WORD_MAX], struct gim_error *err
 	return 1;
 }
 
-/* Options that are not known may have an argument. */
-static bool may_be_argument(const char *at)
-{
-	at += strspn(at, " \t\n");
-	return *at && *at != '-';
-}
-
-static const struct option *find_option(const char *word)
+static const struct qemu_option *find_option(const char *word)
 {
 	word += 1 + (word[1] == '-');
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -253,30 +290,50 @@ static const struct option *find_option(const char *word)
 	return NULL;
 }
 
-static int take_option(struct qemu_config *config, const char **at, const char *word, struct gim_error *error)
+static int take_argument(const struct qemu_option *option, const char *word, struct qemu_config *config, struct gim_error *error)
 {
-	char argument[WORD_MAX] = "";
-	int more = 1;
+	char argument[WORD_MAX];
+	const int result = copy(argument, sizeof(argument), word, option->name, error);
+	return result ? result : option->take(config, argument, error);
+}
+
+int qemu_command_line_take(struct qemu_command_line *line, const char *word, struct qemu_config *config, struct gim_error *error)
+{
+	const struct qemu_option *option = line->option;
+	const bool passed = line->passed && *word != '-';
+	line->option = NULL;
+	line->passed = false;
+	if (option)
+		return take_argument(option, word, config, error);
+	if (passed)
+		return 0;
 	if (*word != '-')
-		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "\"%s\" is no option of QEMU's", word);
-	const struct option *option = find_option(word);
-	if (option ? !option->alone : may_be_argument(*at))
-		more = next_word(at, argument, error);
-	if (more < 0 || !option)
-		return more < 0 ? more : 0;
-	return more ? option->take(config, argument, error)
-	            : gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the option %s lacks its argument", word);
+		return line->disks ? 0 : gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "\"%s\" is no option of QEMU's", word);
+	option = find_option(word);
+	line->passed = !option;
+	if (option && option->alone)
+		return take_argument(option, "", config, error);
+	line->option = option;
+	return 0;
+}
+
+int qemu_command_line_end(const struct qemu_command_line *line, struct gim_error *error)
+{
+	return line->option ? gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the option -%s lacks its argument", line->option->name) : 0;
 }
 
 int qemu_command_line_read(const char *text, struct qemu_config *config, struct gim_error *error)
 {
 	struct qemu_config *read = calloc(1, sizeof(*read));
+	struct qemu_command_line line = {.disks = false};
 	char word[WORD_MAX];
 	int result = read ? 1 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	while (result > 0 && (result = next_word(&text, word, error)) > 0) {
-		const int taken = take_option(read, &text, word, error);
+		const int taken = qemu_command_line_take(&line, word, read, error);
 		result = taken ? taken : result;
 	}
+	if (!result)
+		result = qemu_command_line_end(&line, error);
 	if (!result)
 		*config = *read;
 	free(read);

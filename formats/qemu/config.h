@@ -26,7 +26,7 @@ struct qemu_config {
 	char uuid[40];            /* -uuid, in small letters */
 	char capabilities[256];   /* of the migration that are on, a space between them */
 	bool hypervisor_defaults; /* the Hyper-V interface is what the host offers: hv-passthrough, or libvirt's host-model */
-	bool more_arguments;      /* libvirt was told to hand on arguments that it does not know; they are not looked at */
+	size_t globals;           /* so many of the first properties are those of -global, which -cpu does not take the place of */
 	size_t count;             /* of properties, in their order: of two with one name the last counts */
 	struct qemu_property properties[QEMU_PROPERTIES_MAX];
 };

@@ -2,7 +2,9 @@
 /* Domain XML: one table says which element and attribute stands for which property of -cpu. */
 #include "qemu/libvirt.h"
 
+#include "cursor.h"
 #include "error.h"
+#include "qemu/command_line.h"
 #include "xml.h"
 
 #include <stdio.h>
@@ -58,11 +60,12 @@ struct reader {
 	struct qemu_config *config;
 	unsigned depth, domain; /* domain: depth of the element domain that is open, or 0 */
 	bool done;
-	char path[PATH_MAX_BYTES]; /* of the element, below the domain; cut when it is longer than any that counts */
-	size_t lengths[DEPTH_MAX]; /* of the paths of all that are open */
-	bool off[DEPTH_MAX];       /* such an element says that it and all in it is off */
-	char text[64];             /* directly in it */
-	char unit[8];              /* of <memory> */
+	char path[PATH_MAX_BYTES];   /* of the element, below the domain; cut when it is longer than any that counts */
+	size_t lengths[DEPTH_MAX];   /* of the paths of all that are open */
+	bool off[DEPTH_MAX];         /* such an element says that it and all in it is off */
+	char text[64];               /* directly in it */
+	char unit[8];                /* of <memory> */
+	struct gim_buffer arguments; /* that libvirt hands on to QEMU, each terminated */
 };
 
 bool qemu_libvirt_bid(const uint8_t *head, size_t size)
@@ -154,8 +157,8 @@ static void read_element(struct reader *reader, const XML_Char **attributes, boo
 		read_cpu(reader, mode);
 	else if (!strcmp(reader->path, "cpu/feature"))
 		read_cpu_feature(reader, attributes);
-	else if (!strncmp(reader->path, "qemu:commandline/", strlen("qemu:commandline/")))
-		config->more_arguments = true;
+	else if (!strcmp(reader->path, "qemu:commandline/qemu:arg") && (value = gim_xml_attribute(attributes, "value")))
+		gim_buffer_bytes(&reader->arguments, value, strlen(value) + 1);
 	else
 		read_rows(reader, attributes, off);
 }
@@ -277,6 +280,16 @@ static void start_doctype(void *user, const XML_Char *name, const XML_Char *syst
 	gim_xml_refuse(&((struct reader *)user)->xml, GIM_E_FORMAT, "the description declares a document type, which libvirt never writes");
 }
 
+/* They stand behind all that libvirt writes itself. */
+static int take_arguments(const struct gim_buffer *arguments, struct qemu_config *config, struct gim_error *error)
+{
+	struct qemu_command_line line = {.disks = true};
+	int result = arguments->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : 0;
+	for (size_t at = 0; !result && at < arguments->size; at += strlen((const char *)arguments->bytes + at) + 1)
+		result = qemu_command_line_take(&line, (const char *)arguments->bytes + at, config, error);
+	return result ? result : qemu_command_line_end(&line, error);
+}
+
 static int parse(struct reader *reader, const char *xml, size_t size, struct gim_error *error)
 {
 	if (size > XML_MAX)
@@ -306,10 +319,14 @@ int qemu_libvirt_read(const char *xml, size_t size_bytes, struct qemu_config *co
 	}
 	if (!result) {
 		read->vcpus = read->vcpus ? read->vcpus : read->vcpus_max;
-		*config = *read;
+		result = take_arguments(&reader->arguments, read, error);
 	}
+	if (!result)
+		*config = *read;
 	if (parser)
 		XML_ParserFree(parser);
+	if (reader)
+		gim_buffer_free(&reader->arguments);
 	free(reader);
 	free(read);
 	return result;

@@ -105,6 +105,24 @@ static void test_processor(void **user)
 	assert_true(config.hypervisor_defaults);
 }
 
+/* Of several -cpu the last counts, whole; what -global says of processors stays, and -cpu counts before it. */
+static void test_globals(void **user)
+{
+	(void)user;
+	expect("-cpu host,kvm=off,hv-passthrough -cpu max,hv-time", " kvm 0/0 0  [] max,hv-time=on");
+	assert_false(config.hypervisor_defaults);
+	expect("-cpu qemu64,hv-time -global x86_64-cpu.hv_time=off -global cpu.kvm=off",
+	       "  0/0 0  [] qemu64,hv-time=off,kvm=off,hv-time=on");
+	assert_int_equal(qemu_config_switch(&config, "hv-time"), QEMU_ON);
+	expect("-global driver=host-x86_64-cpu,property=kvmclock,value=off -cpu host -cpu max", " kvm 0/0 0  [] max,kvmclock=off");
+	expect("-global driver=migration,property=mapped-ram,value=on", "  0/0 0  [mapped-ram] ");
+	expect("-global cpu.tsc-frequency=2G", "  0/0 0  [] ,tsc-frequency=2000000000");
+	expect("-global kvm-pit.lost_tick_policy=delay -global cpu -global cpu. -global =,= -global driver=cpu", "  0/0 0  [] ");
+	expect("-global cpu.hv-passthrough=on", "  0/0 0  [] ,hv-passthrough=on");
+	assert_true(config.hypervisor_defaults);
+	refuse("-global cpu.tsc-frequency=soon", "is not a frequency");
+}
+
 /* A word, a property and a list that are longer than any. */
 static void test_limits(void **user)
 {
@@ -131,7 +149,7 @@ static void test_limits(void **user)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_machine), cmocka_unit_test(test_sizes),
-	                                   cmocka_unit_test(test_processor), cmocka_unit_test(test_limits)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),     cmocka_unit_test(test_machine), cmocka_unit_test(test_sizes),
+	                                   cmocka_unit_test(test_processor), cmocka_unit_test(test_globals), cmocka_unit_test(test_limits)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

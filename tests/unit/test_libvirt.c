@@ -93,10 +93,6 @@ static void test_rest(void **user)
 	assert_true(config.hypervisor_defaults);
 	expect(DOMAIN("<features><hyperv mode='custom'/></features>"), " -M  -accel kvm -smp 0/0 -m 0 -cpu ");
 	assert_false(config.hypervisor_defaults);
-	expect("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline><qemu:arg value='-cpu'/>"
-	       "</qemu:commandline></domain>",
-	       " -M  -accel kvm -smp 0/0 -m 0 -cpu ");
-	assert_true(config.more_arguments);
 	assert_int_equal(qemu_config_add(&config, "hv-time", "on", NULL), 0);
 	assert_int_equal(qemu_config_switch(&config, "hv-time"), QEMU_ON);
 	assert_int_equal(qemu_config_add(&config, "hv-time", "off", NULL), 0);
@@ -104,6 +100,30 @@ static void test_rest(void **user)
 	assert_int_equal(qemu_config_switch(&config, "hv-vapic"), QEMU_UNSAID);
 	assert_true(qemu_libvirt_bid((const uint8_t *)"<domain type='kvm'>", 10));
 	assert_false(qemu_libvirt_bid((const uint8_t *)"<VirtualBox", 10));
+}
+
+#define ARG(word) "<qemu:arg value='" word "'/>"
+#define ARGUMENTS(inside)                                                                                                                  \
+	"<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:commandline>" inside                             \
+	"</qemu:commandline><vcpu>2</vcpu><cpu mode='host-passthrough'/><features><hyperv><relaxed "                                       \
+	"state='on'/></hyperv></features></domain>"
+
+/* What libvirt hands on stands behind its own, wherever it is in the description, and is read as QEMU reads it. */
+static void test_arguments(void **user)
+{
+	(void)user;
+	expect(ARGUMENTS(ARG("-cpu") ARG("host,-kvmclock,hv-time")), " -M  -accel kvm -smp 2/2 -m 0 -cpu host,kvmclock=off,hv-time=on");
+	expect(ARGUMENTS(ARG("-global") ARG("host-x86_64-cpu.hv-vapic=on")),
+	       " -M  -accel kvm -smp 2/2 -m 0 -cpu host,hv-vapic=on,hv-relaxed=on");
+	expect(ARGUMENTS(ARG("-machine") ARG("q35,accel=tcg") ARG("-m") ARG("64") ARG("-smp") ARG("3")),
+	       " -M q35 -accel kvm -smp 3/3 -m 67108864 -cpu host,hv-relaxed=on");
+	/* An image of a disk, variables, an option that has nothing to do with it, and an element without a value. */
+	expect(ARGUMENTS(ARG("/a b.img") "<qemu:env name='X' value='-cpu'/><qemu:arg/>" ARG("-device") ARG("vmcoreinfo") ARG("-S")),
+	       " -M  -accel kvm -smp 2/2 -m 0 -cpu host,hv-relaxed=on");
+	expect(DOMAIN("<devices><qemu:commandline><qemu:arg value='-S'/></qemu:commandline></devices><qemu:arg value='-smp'/>"),
+	       " -M  -accel kvm -smp 0/0 -m 0 -cpu ");
+	refuse(ARGUMENTS(ARG("-cpu")), GIM_E_VALUE, "-cpu lacks its argument");
+	refuse(ARGUMENTS(ARG("-smp") ARG("none")), GIM_E_VALUE, "is not a number of vCPUs");
 }
 
 static char *nested(const char *what, unsigned count)
@@ -143,10 +163,8 @@ static void test_hostile(void **user)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_machine),
-	    cmocka_unit_test(test_enlightenments),
-	    cmocka_unit_test(test_rest),
-	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_machine),   cmocka_unit_test(test_enlightenments), cmocka_unit_test(test_rest),
+	    cmocka_unit_test(test_arguments), cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
