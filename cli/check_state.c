@@ -3,6 +3,7 @@
 #include "check_jobs.h"
 #include "harness/host.h"
 #include "progress.h"
+#include "source.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -182,6 +183,45 @@ static bool open_described(const struct check_job *job, char *name, size_t size,
 	return goal->target;
 }
 
+static bool copy_text(const struct gim_state *state, const char *path, char *text, size_t size)
+{
+	struct gim_value value;
+	if (!source_value(state, path, &value) || value.kind != GIM_VALUE_BYTES || !value.length_bytes || value.length_bytes >= size)
+		return false;
+	(void)snprintf(text, size, "%.*s", (int)value.length_bytes, value.bytes);
+	return true;
+}
+
+/* A target for the state, as an example: the release that wrote it; of a migration stream, which does not say that, the one that its machine is named after. */
+static void name_example(const struct gim_state *state, char *text, size_t size)
+{
+	char format[16], release[32], machine[80] = "pc";
+	unsigned major = 7, minor = 2;
+	if (!copy_text(state, "source.format", format, sizeof(format)) || strcmp(format, "qemu") != 0) {
+		const bool said = copy_text(state, "source.release", release, sizeof(release));
+		(void)snprintf(text, size, "%s", said ? release : "vbox:7.2");
+		return;
+	}
+	const char *dash = copy_text(state, "qemu.machine", machine, sizeof(machine)) ? strrchr(machine, '-') : NULL;
+	if (!dash || sscanf(dash, "-%u.%u", &major, &minor) != 2)
+		(void)snprintf(machine, sizeof(machine), "pc");
+	(void)snprintf(text, size, "'qemu:%u.%u -M %s', with what else it is started with, or libvirt:VM.xml", major, minor, machine);
+}
+
+static void ask_for_target(const struct check_job *job, struct gim_error *error)
+{
+	struct gim_state *state = NULL;
+	char example[160] = "vbox:7.2 or qemu:7.2";
+	if (!gim_state_open(path_of(job), &state, NULL)) {
+		(void)gim_state_decode(state, GIM_PART_INFO, NULL, NULL, NULL);
+		name_example(state, example, sizeof(example));
+	}
+	gim_state_free(&state);
+	(void)error_set(error, GIM_E_ARGUMENT,
+	                "what shall it be loaded into? There is no description of its VM, in it or beside it: name a --target, e.g. %s",
+	                example);
+}
+
 /* For the settings that the state itself leads to. */
 static void judge_beside(struct check_job *job, struct check_entry *entry)
 {
@@ -194,8 +234,7 @@ static void judge_beside(struct check_job *job, struct check_entry *entry)
 		check_goal_open(&goal, job->settings ? job->settings : beside.found, job->state, entry);
 	} else if (!open_described(job, described, sizeof(described), &goal, entry)) {
 		struct gim_error error = GIM_ERROR_INIT;
-		(void)error_set(&error, GIM_E_ARGUMENT,
-		                "what shall it be loaded into? There is no .vbox beside it: name a --target, e.g. vbox:7.2");
+		ask_for_target(job, &error);
 		fail(job, &error);
 		return;
 	}

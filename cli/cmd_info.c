@@ -9,21 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The one leaf at a path; absent when there is none. */
-static int keep(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(struct gim_value *)user = *value;
-	return 0;
-}
-
-static bool look_up(const struct gim_state *state, const char *path, struct gim_value *value)
-{
-	*value = (struct gim_value){.presence = GIM_ABSENT};
-	(void)gim_state_visit(state, path, keep, value, NULL);
-	return value->presence != GIM_ABSENT;
-}
-
 static void put_label(const char *label)
 {
 	printf("%-10s ", label);
@@ -47,12 +32,12 @@ static void put_text(const struct gim_state *state, const char *label, const cha
 {
 	struct gim_value value;
 	put_label(label);
-	if (!look_up(state, path, &value)) {
+	if (!source_value(state, path, &value)) {
 		put_unknown();
 		return;
 	}
 	put_bytes(&value);
-	if (look_up(state, more, &value)) {
+	if (source_value(state, more, &value)) {
 		fputs(" (", stdout);
 		put_bytes(&value);
 		putchar(')');
@@ -66,7 +51,7 @@ static void put_number(const struct gim_state *state, const char *label, const c
 	struct gim_value value;
 	char text[256] = "", meaning[256] = "";
 	put_label(label);
-	if (!look_up(state, path, &value)) {
+	if (!source_value(state, path, &value)) {
 		put_unknown();
 		return;
 	}
@@ -79,7 +64,7 @@ static void put_ram(const struct gim_state *state)
 {
 	struct gim_value value;
 	put_label("RAM");
-	if (look_up(state, "guest.ram_bytes", &value))
+	if (source_value(state, "guest.ram_bytes", &value))
 		printf("%" PRIu64 " MiB\n", value.number >> 20);
 	else
 		put_unknown();
@@ -100,7 +85,7 @@ static void put_vcpus(const struct gim_state *state)
 	static const char *const lists[] = {"hyperv.vp", "kvm.vcpu"};
 	struct gim_value value;
 	uint64_t count = 0;
-	if (look_up(state, "guest.vcpus", &value))
+	if (source_value(state, "guest.vcpus", &value))
 		count = value.number;
 	for (size_t i = 0; !count && i < sizeof(lists) / sizeof(lists[0]); i++)
 		(void)gim_state_visit(state, lists[i], keep_index, &count, NULL);
@@ -115,16 +100,16 @@ static void put_flags(const struct gim_state *state)
 {
 	struct gim_value value;
 	put_label("flags");
-	if (!look_up(state, "source.checksummed", &value)) {
+	if (!source_value(state, "source.checksummed", &value)) {
 		put_unknown();
 		return;
 	}
 	printf("%s", value.number ? "checksummed" : "not checksummed");
-	if (look_up(state, "source.live", &value) && value.number)
+	if (source_value(state, "source.live", &value) && value.number)
 		printf(", live");
-	if (look_up(state, "source.host_bits", &value))
+	if (source_value(state, "source.host_bits", &value))
 		printf(", %" PRIu64 "-bit host", value.number);
-	if (look_up(state, "source.address_bytes", &value))
+	if (source_value(state, "source.address_bytes", &value))
 		printf(", %" PRIu64 "-byte guest addresses", value.number);
 	putchar('\n');
 }
@@ -133,7 +118,7 @@ static void put_flags(const struct gim_state *state)
 static bool put_if_any(const struct gim_state *state, const char *label, const char *path)
 {
 	struct gim_value value;
-	if (!look_up(state, path, &value) || !value.length_bytes)
+	if (!source_value(state, path, &value) || !value.length_bytes)
 		return false;
 	put_label(label);
 	put_bytes(&value);
@@ -163,10 +148,10 @@ static void put_machine(const struct gim_state *state)
 static void print_text(const struct gim_state *state, const char *file)
 {
 	struct gim_value value;
-	const bool machine = look_up(state, "qemu.described", &value);
+	const bool machine = source_value(state, "qemu.described", &value);
 	put_label("file");
 	put_safe(stdout, strcmp(file, "-") ? file : "standard input");
-	if (look_up(state, "source.size_bytes", &value))
+	if (source_value(state, "source.size_bytes", &value))
 		printf(", %" PRIu64 " bytes", value.number);
 	putchar('\n');
 	put_text(state, "container", "source.container", "");
@@ -188,7 +173,7 @@ static void print_text(const struct gim_state *state, const char *file)
 	(void)put_if_any(state, "in use", "qemu.enlightenments");
 	(void)put_if_any(state, "configured", "qemu.configured");
 	put_text(state, "layout", "gim.layout", "");
-	if (!machine || look_up(state, "hyperv.guest_os_id", &value))
+	if (!machine || source_value(state, "hyperv.guest_os_id", &value))
 		put_number(state, "guest OS", "hyperv.guest_os_id");
 }
 
@@ -197,12 +182,12 @@ static void put_libvirt(const struct gim_state *state)
 {
 	struct gim_value value;
 	char text[64] = "";
-	if (!look_up(state, "libvirt.format", &value))
+	if (!source_value(state, "libvirt.format", &value))
 		return;
 	(void)gim_value_text(&value, text, sizeof(text));
 	put_label("libvirt");
 	printf("save image, %s", text);
-	if (look_up(state, "libvirt.was_running", &value))
+	if (source_value(state, "libvirt.was_running", &value))
 		printf(", of a VM that was %s", value.number ? "running" : "paused");
 	putchar('\n');
 }
@@ -211,7 +196,7 @@ static void put_snapshots(const struct gim_state *state, const json_t *list)
 {
 	struct gim_value value;
 	char id[64] = "";
-	if (look_up(state, "snapshot.id", &value))
+	if (source_value(state, "snapshot.id", &value))
 		(void)snprintf(id, sizeof(id), "%.*s", (int)value.length_bytes, value.bytes);
 	snapshots_put(list, id);
 }
@@ -234,11 +219,11 @@ static int print_json(const struct gim_state *state, const char *file, json_t *s
 		(void)json_object_set_new(guest, keys[i], one ? json_incref(one) : json_null());
 	}
 	json_decref(all);
-	if (look_up(state, "qemu.described", &value) && !gim_state_json(state, "qemu", &all, error)) {
+	if (source_value(state, "qemu.described", &value) && !gim_state_json(state, "qemu", &all, error)) {
 		(void)json_object_update(body, all);
 		json_decref(all);
 	}
-	if (look_up(state, "hyperv.guest_os_id", &value))
+	if (source_value(state, "hyperv.guest_os_id", &value))
 		(void)gim_value_meaning(&value, text, sizeof(text));
 	(void)json_object_set_new(guest, "os", *text ? json_text(text) : json_null());
 	(void)json_object_set_new(body, "guest", guest);
@@ -256,7 +241,7 @@ static json_t *list_snapshots(const struct gim_state *state, const char *file)
 {
 	struct gim_value value;
 	const bool is_file = strcmp(file, "-") && strncmp(file, "-//", 3);
-	return is_file && (!state || look_up(state, "snapshot.id", &value)) ? snapshots_list(file) : NULL;
+	return is_file && (!state || source_value(state, "snapshot.id", &value)) ? snapshots_list(file) : NULL;
 }
 
 /* An image with several states, none of which is chosen: what it holds is the answer. */

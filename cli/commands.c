@@ -172,7 +172,8 @@ static const struct option_row replay_options[] = {
 };
 
 static const struct option_row check_options[] = {
-    {"target", 't', AT(target), "TARGET...", "what to load into: vbox:7.2, VM.vbox, a profile, state:FILE, host; may be repeated"},
+    {"target", 't', AT(target), "TARGET...",
+     "what to load into: vbox:7.2, VM.vbox, 'qemu:7.2 -M pc', libvirt:VM.xml, a profile, state:FILE, host; may be repeated"},
     {"strict", 's', AT(strict), NULL, "warnings count as errors do"},
     {"error", 0, AT(error), "RULE...", "this rule's findings are errors"},
     {"ignore", 0, AT(ignore), "RULE...", "leave this rule's findings out"},

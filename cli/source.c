@@ -12,6 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int keep_leaf(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+bool source_value(const struct gim_state *state, const char *path, struct gim_value *value)
+{
+	*value = (struct gim_value){.presence = GIM_ABSENT};
+	(void)gim_state_visit(state, path, keep_leaf, value, NULL);
+	return value->presence != GIM_ABSENT;
+}
+
 /* What all kept changes may take; beyond it the oldest can no longer be undone. */
 #define CHANGES_BYTES_MAX ((size_t)256 << 20)
 

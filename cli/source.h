@@ -18,6 +18,9 @@ int source_open_paths(const char *name, int count, char **paths, struct gim_stat
 /* The path of a file that holds all of it, until the next change: name itself, or that of a copy. NULL: *error says why. */
 const char *source_path(const char *name, struct gim_error *error);
 
+/* The one leaf at a path of what was decoded; false: it is absent, or there is none. */
+bool source_value(const struct gim_state *state, const char *path, struct gim_value *value);
+
 /*
  * The state that the shell holds. Commands know it by the pointers that these two return: as it is now, and as it was last saved. NULL: none.
  */

@@ -392,7 +392,7 @@ static void judge_addresses(struct gim_judging *judging)
 const struct gim_check_rule gim_check_rules[] = {
     {{"GIM-FORM-001", GIM_ERROR, GIM_E_FORMAT, NO_STATUS, "the state is in the container that the target loads",
       .why = "the target takes the file for something else",
-      .mend = "put the interface into a state of the target's container (gimstate set --from), or unpack or convert it",
+      .mend = "put the interface into a state of the target's container (gimstate convert --base, or set --from), or unpack or convert it",
       .source = "the containers"},
      .judge = judge_container},
     {{"GIM-VER-003", GIM_WARNING, GIM_E_VERSION, NO_STATUS, "the target is not older than what wrote the state",

@@ -338,7 +338,8 @@ const struct gim_check_rule qemu_checks[] = {
       .why = DROPS ". Newer releases do not hand the register on to KVM, so that the guest's clock stands still, or its interrupts stay "
                    "away; QEMU 7.2 does, but the "
                    "guest is no longer shown the feature",
-      .mend = "give the target's -cpu the feature that the state was saved with", .source = LOADER, .after = "GIM-QEMU-003"},
+      .mend = "give the target's -cpu the features that the state has in use: gimstate info lists them", .source = LOADER,
+      .after = "GIM-QEMU-003"},
      .judge = judge_lost},
     {{"GIM-QEMU-011", GIM_WARNING, GIM_E_VALUE, NO_STATUS, "the registers of an interface are of a machine that has it",
       .why = "QEMU saves what it once loaded, also when no guest can use it: the registers may be older than the rest of the state",

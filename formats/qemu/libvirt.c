@@ -284,10 +284,15 @@ static void start_doctype(void *user, const XML_Char *name, const XML_Char *syst
 static int take_arguments(const struct gim_buffer *arguments, struct qemu_config *config, struct gim_error *error)
 {
 	struct qemu_command_line line = {.disks = true};
-	int result = arguments->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : 0;
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = 0;
+	if (arguments->failed)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	for (size_t at = 0; !result && at < arguments->size; at += strlen((const char *)arguments->bytes + at) + 1)
-		result = qemu_command_line_take(&line, (const char *)arguments->bytes + at, config, error);
-	return result ? result : qemu_command_line_end(&line, error);
+		result = qemu_command_line_take(&line, (const char *)arguments->bytes + at, config, &own);
+	if (!result)
+		result = qemu_command_line_end(&line, &own);
+	return result ? gim_fail(error, result, GIM_UNKNOWN, "<qemu:commandline> in it: %s", own.text) : 0;
 }
 
 static int parse(struct reader *reader, const char *xml, size_t size, struct gim_error *error)

@@ -5,6 +5,7 @@
 #include "guest.h"
 #include "json.h"
 #include "machine.h"
+#include "qemu/schema.h"
 #include "vbox/units.h"
 
 #include <setjmp.h>
@@ -565,6 +566,71 @@ static void every_rule_has_a_row(void **unused)
 		check_table((*each)->checks);
 }
 
+/*
+ * What QEMU loads without a word though the target's guest is not shown it: one row for each enlightenment that a stream can have in use.
+ */
+static const struct silent {
+	const char *property, *path, *members; /* members: a state in which it is in use */
+	const char *before;                    /* what else -cpu needs to have it */
+} silent[] = {
+    {"kvmclock", "kvm.vcpu[0].system_time", "'kvm': {'vcpu': [{'system_time': '0x5001'}]}", ""},
+    {"kvm-asyncpf", "kvm.vcpu[0].async_pf", "'kvm': {'vcpu': [{'async_pf': '0x5001'}]}", ""},
+    {"kvm-asyncpf-int", "kvm.vcpu[0].async_pf_int", "'kvm': {'vcpu': [{'async_pf_int': '0xf3'}]}", ""},
+    {"kvm-pv-eoi", "kvm.vcpu[0].pv_eoi", "'kvm': {'vcpu': [{'pv_eoi': '0x5001'}]}", ""},
+    {"kvm-steal-time", "kvm.vcpu[0].steal_time", "'kvm': {'vcpu': [{'steal_time': '0x5001'}]}", ""},
+    {"kvm-poll-control", "kvm.vcpu[0].poll_control", "'kvm': {'vcpu': [{'poll_control': '0x0'}]}", ""},
+    {"hv-relaxed", "hyperv.guest_os_id", "'hyperv': {'guest_os_id': '0x1040a00004f7c'}", ""},
+    {"hv-vapic", "hyperv.vp[0].vp_assist", "'hyperv': {'vp': [{'vp_assist': '0x5001'}]}", ""},
+    {"hv-time", "hyperv.reference_tsc", "'hyperv': {'reference_tsc': '0x5001'}", ""},
+    {"hv-crash", "hyperv.crash.p1", "'hyperv': {'crash': {'p1': '0xdead'}}", ""},
+    {"hv-runtime", "hyperv.vp[0].runtime", "'hyperv': {'vp': [{'runtime': '0x64'}]}", ""},
+    {"hv-synic", "hyperv.vp[0].scontrol", "'hyperv': {'vp': [{'scontrol': '0x1'}]}", "hv-vpindex,"},
+    {"hv-stimer", "hyperv.vp[0].stimer[0].config", "'hyperv': {'vp': [{'stimer': [{'config': '0x20001'}, {}, {}, {}]}]}",
+     "hv-vpindex,hv-synic,hv-time,"},
+    {"hv-reenlightenment", "hyperv.reenlightenment.control", "'hyperv': {'reenlightenment': {'control': '0x100ee'}}", "tsc-frequency=2G,"},
+};
+enum { SILENT = sizeof(silent) / sizeof(silent[0]) };
+
+static void silent_loss(const struct silent *row, const char *options, bool lost)
+{
+	char state[512], target[256];
+	(void)snprintf(state, sizeof(state), DOC("'qemu': {}, %s"), row->members);
+	(void)snprintf(target, sizeof(target), "qemu:11.1 -M pc -accel kvm %s", options);
+	const struct heard heard = judge("GIM-QEMU-010", state, NULL, target);
+	if (lost ? !heard.count || strcmp(heard.path, row->path) || heard.severity != GIM_WARNING : heard.count)
+		fail_msg("%s, %s: %s at %s: %s", row->property, target, lost ? "not found" : "found", heard.path, heard.text);
+}
+
+static void what_qemu_drops(void **unused)
+{
+	char options[128];
+	(void)unused;
+	for (const struct silent *row = silent; row < silent + SILENT; row++) {
+		const bool kvm = !strncmp(row->property, "kvm", 3);
+		(void)snprintf(options, sizeof(options), "-cpu host,%s%s=%s", row->before, row->property, "off");
+		silent_loss(row, options, true);
+		(void)snprintf(options, sizeof(options), "-cpu host,%s%s=%s", row->before, row->property, "on");
+		silent_loss(row, options, false);
+		silent_loss(row, "-cpu host,kvm=off", true);
+		silent_loss(row, "-cpu host", !kvm);
+		/* Nothing is known of what its guest is shown. */
+		silent_loss(row, "", false);
+	}
+}
+
+/* An enlightenment that can be in use has a row above. */
+static void everything_in_use_has_a_row(void **unused)
+{
+	(void)unused;
+	for (const struct qemu_enlightenment *each = qemu_enlightenments; each->property; each++) {
+		size_t i = 0;
+		while (i < SILENT && strcmp(silent[i].property, each->property) != 0)
+			i++;
+		if (i == SILENT)
+			fail_msg("%s: what happens where the target lacks it is not tested", each->property);
+	}
+}
+
 /* Findings come as a loader meets them, and what follows from another one is not told. */
 static void order(void **unused)
 {
@@ -638,8 +704,14 @@ static void leaves(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_rule),      cmocka_unit_test(every_rule_has_a_row), cmocka_unit_test(order),
-	    cmocka_unit_test(unknown_target), cmocka_unit_test(bad_profiles),         cmocka_unit_test(leaves),
+	    cmocka_unit_test(each_rule),
+	    cmocka_unit_test(every_rule_has_a_row),
+	    cmocka_unit_test(order),
+	    cmocka_unit_test(what_qemu_drops),
+	    cmocka_unit_test(everything_in_use_has_a_row),
+	    cmocka_unit_test(unknown_target),
+	    cmocka_unit_test(bad_profiles),
+	    cmocka_unit_test(leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
