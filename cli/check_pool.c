@@ -76,10 +76,12 @@ static void give(struct check_pool *pool, struct check_job *job)
 	if (job->count)
 		progress_clear(&pool->progress);
 	for (size_t i = 0; i < job->count; i++) {
-		if (i < run->goal_count && job->results[i].target_failed) {
-			job->results[i].told = run->goals[i].told;
-			run->goals[i].told = true;
-		}
+		for (unsigned g = 0; job->results[i].target_failed && job->results[i].target && g < run->goal_count; g++)
+			if (!strcmp(run->goals[g].name, job->results[i].target)) {
+				job->results[i].told = run->goals[g].told;
+				run->goals[g].told = true;
+				break;
+			}
 		check_run_take(run, &job->results[i]);
 	}
 	if (job->count)

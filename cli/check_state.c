@@ -3,6 +3,7 @@
 #include "check_jobs.h"
 #include "harness/host.h"
 #include "progress.h"
+#include "snapshots.h"
 #include "source.h"
 
 #include <dirent.h>
@@ -270,7 +271,7 @@ static bool is_state(struct check_job *job, struct check_cache *cache, struct ch
 	return begins > 0;
 }
 
-void check_job_judge(struct check_job *job, const struct check_run *run)
+static void judge_job(struct check_job *job, const struct check_run *run)
 {
 	struct check_entry *entry = NULL;
 	const bool begins = is_state(job, run->cache, &entry);
@@ -281,7 +282,53 @@ void check_job_judge(struct check_job *job, const struct check_run *run)
 	else if (begins)
 		judge_beside(job, entry);
 	check_entry_close(&entry);
+}
+
+static bool append(struct check_job *job, struct check_job *other)
+{
+	struct check_result *results = realloc(job->results, (job->count + other->count) * sizeof(*results));
+	if (!results) {
+		check_job_clear(other);
+		return false;
+	}
+	memcpy(results + job->count, other->results, other->count * sizeof(*results));
+	free(other->results);
+	job->results = results;
+	job->count += other->count;
+	return true;
+}
+
+/* An image with several snapshots is as many states. */
+static void judge_snapshots(struct check_job *job, const struct check_run *run, char **states)
+{
+	const struct gim_error memory = {.code = GIM_E_MEMORY, .offset = GIM_UNKNOWN, .text = "out of memory"};
+	bool whole = true;
+	check_job_clear(job);
+	for (size_t i = 0; whole && states[i]; i++) {
+		struct check_job own = {.state = states[i], .alone = job->alone, .error = GIM_ERROR_INIT};
+		judge_job(&own, run);
+		join_failures(&own);
+		whole = append(job, &own);
+	}
+	if (!whole)
+		fail(job, &memory);
+}
+
+/* Only of what could not be opened as it was named it is asked whether it is such an image. */
+static bool may_be_several(const struct check_job *job)
+{
+	return !job->path && job->count == 1 && job->results[0].error.code == GIM_E_ARGUMENT && !job->results[0].target_failed;
+}
+
+void check_job_judge(struct check_job *job, const struct check_run *run)
+{
+	judge_job(job, run);
+	char **states = may_be_several(job) ? snapshots_states(job->state) : NULL;
+	if (states)
+		judge_snapshots(job, run, states);
+	else
+		join_failures(job);
 	for (size_t i = 0; i < job->count; i++)
 		check_result_weigh(&job->results[i], run->wishes);
-	join_failures(job);
+	snapshots_states_free(states);
 }

@@ -3,6 +3,7 @@
 #include "command.h"
 #include "output.h"
 #include "progress.h"
+#include "snapshots.h"
 #include "source.h"
 
 #include <inttypes.h>
@@ -76,6 +77,20 @@ static json_t *verdict_json(const struct verdict *verdict, int result, const str
 	return json;
 }
 
+static int verify_file(const struct options *options, const char *file, json_t *files);
+
+/* An image with several snapshots is as many states. */
+static int verify_states(const struct options *options, char **states, json_t *files)
+{
+	int worst = EXIT_YES;
+	for (size_t i = 0; states[i] && !ferror(stdout); i++) {
+		const int status = verify_file(options, states[i], files);
+		worst = status > worst ? status : worst;
+	}
+	snapshots_states_free(states);
+	return worst;
+}
+
 /* files: the document's list, or NULL. */
 static int verify_file(const struct options *options, const char *file, json_t *files)
 {
@@ -87,6 +102,11 @@ static int verify_file(const struct options *options, const char *file, json_t *
 	const char *path = source_path(file, &error);
 	const int result = path ? gim_verify(path, &how, take, &verdict, &error) : error.code;
 	progress_clear(&verdict.progress);
+	char **states = result == GIM_E_ARGUMENT && path == file ? snapshots_states(file) : NULL;
+	if (states) {
+		json_decref(verdict.findings);
+		return verify_states(options, states, files);
+	}
 	if (options->ndjson) {
 		output_document(verdict_json(&verdict, result, &error), true);
 		output_flush();

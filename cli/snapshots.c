@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Listing the snapshots of a disk image. */
+/* Listing the snapshots of a disk image, and naming the states in it. */
 #include "snapshots.h"
 
 #include "output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -68,4 +69,68 @@ void snapshots_put(const json_t *list, const char *chosen_id)
 		put_time((uint64_t)json_integer_value(json_object_get(one, "date_s")),
 		         (uint64_t)json_integer_value(json_object_get(one, "vm_clock_ns")));
 	}
+}
+
+/*
+ * States.
+ */
+struct states {
+	const char *path;
+	char **names, **ids; /* of those that hold a VM's state */
+	size_t count;
+};
+
+static int add_state(void *user, const struct gim_snapshot *snapshot)
+{
+	struct states *states = (struct states *)user;
+	if (!snapshot->state_bytes)
+		return 0;
+	char **names = realloc(states->names, (states->count + 1) * sizeof(*names));
+	states->names = names ? names : states->names;
+	char **ids = realloc(states->ids, (states->count + 1) * sizeof(*ids));
+	states->ids = ids ? ids : states->ids;
+	if (!names || !ids)
+		return GIM_E_MEMORY;
+	names[states->count] = strdup(snapshot->name);
+	ids[states->count] = strdup(snapshot->id);
+	states->count++;
+	return names[states->count - 1] && ids[states->count - 1] ? 0 : GIM_E_MEMORY;
+}
+
+/* By its name, or where that is none or another's too, by its id. */
+static char *name_state(const struct states *states, size_t i)
+{
+	const char *name = states->names[i];
+	char *path = NULL;
+	for (size_t other = 0; other < states->count; other++)
+		if (!*name || (other != i && !strcmp(states->names[other], name)))
+			name = states->ids[i];
+	return asprintf(&path, "%s//%s", states->path, name) < 0 ? NULL : path;
+}
+
+char **snapshots_states(const char *path)
+{
+	struct states states = {.path = path};
+	const bool is_file = strcmp(path, "-") != 0 && !path[gim_path_file(path)];
+	const bool several = is_file && !gim_snapshots_visit(path, add_state, &states, NULL) && states.count > 1;
+	char **paths = several ? calloc(states.count + 1, sizeof(*paths)) : NULL;
+	for (size_t i = 0; paths && i < states.count; i++)
+		if (!(paths[i] = name_state(&states, i))) {
+			snapshots_states_free(paths);
+			paths = NULL;
+		}
+	for (size_t i = 0; i < states.count; i++) {
+		free(states.names[i]);
+		free(states.ids[i]);
+	}
+	free(states.names);
+	free(states.ids);
+	return paths;
+}
+
+void snapshots_states_free(char **states)
+{
+	for (size_t i = 0; states && states[i]; i++)
+		free(states[i]);
+	free(states);
 }

@@ -576,7 +576,8 @@ int gim_target_open(const char *text, const char *state, struct gim_target **tar
 	/* A word that is no file's name was meant as something else. */
 	if (!strpbrk(text, "/.") && access(text, F_OK))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
-		                "that is neither a file nor another target: vbox:7.2, a .vbox file, a profile, a state and host are");
+		                "that is neither a file nor another target: vbox:7.2, qemu:7.2, a .vbox file, libvirt's XML, a profile, a "
+		                "state and host are");
 	return open_path(text, state, target, error);
 }
 

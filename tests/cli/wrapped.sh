@@ -131,9 +131,28 @@ cp raw.save part.save && printf Part | dd of=part.save bs=1 seek=12 conv=notrunc
 head -c 150 raw.save >cut.save
 for file in part cut; do try dump $file.save; done
 try verify part.save
-# In a tree states are found in what wraps them; an image with several is told, and one of a disk alone passed over.
+# In a tree states are found in what wraps them; an image with several is as many states, and one of a disk alone passed over.
 mkdir -p tree/of && cp one.qcow2 two.qcow2 none.qcow2 part.save tree/of/ && cp plain.tar tree/ 2>/dev/null
 try check -r -t vbox:7.1 tree
+# Each of several is judged as if it were named, in every form, by the cache and by several threads; by its id, where two have one name.
+LITTLE= image twins.qcow2 twin "$state" twin "$other"
+try verify two.qcow2 twins.qcow2
+try verify two.qcow2 --json
+try verify two.qcow2 --ndjson
+try check two.qcow2
+try check twins.qcow2 -t vbox:7.1 --tap
+try check two.qcow2 -t vbox:7.1 -t nothing --ndjson | cut -c 1-160
+try check two.qcow2 -t nothing -t vbox:7.1 --tap
+mkdir folder && cp two.qcow2 twins.qcow2 folder/
+for form in --junit --sarif --json --markdown; do
+	"$GIMSTATE" check -r folder -t vbox:7.1 -j 1 --cache cache $form >one.out
+	echo "[$?] $form: $(grep -o 'folder/tw[^" |&)]*' one.out | sort -u | tr '\n' ' ')"
+	for jobs in 1 3; do "$GIMSTATE" check -r folder -t vbox:7.1 -j $jobs --cache cache $form | cmp - one.out; done
+done
+xz -kc two.qcow2 >several.qcow2.xz
+try verify several.qcow2.xz
+try check "two.qcow2//none" -t vbox:7.1
+try check - -t vbox:7.1 <two.qcow2
 # lzop, where it is.
 if command -v lzop >/dev/null; then
 	for level in 1 3 9; do
