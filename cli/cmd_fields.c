@@ -7,11 +7,18 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* What one layout holds and another does not: fields that are told, by path. */
+struct comparison {
+	const char *names[2]; /* of the layouts */
+	json_t *held[2];      /* by which field; the keys of objects */
+};
+
 struct listing {
 	const char *path; /* NULL: all */
 	json_t *fields;   /* NULL: print as text */
 	unsigned count;
 	bool details;
+	struct comparison against; /* names[1] NULL: none */
 };
 
 /* The names are a table of their own: value or bits, name, help. */
@@ -76,15 +83,30 @@ static json_t *field_json(const struct gim_field_info *info)
 	return json;
 }
 
+/* The one of the two layouts that alone holds it; NULL: both or neither do. */
+static const char *held_by(const struct comparison *against, const char *path)
+{
+	const bool one = json_object_get(against->held[0], path), other = json_object_get(against->held[1], path);
+	return one == other ? NULL : against->names[other];
+}
+
 static int put_field(void *user, const struct gim_field_info *info)
 {
 	struct listing *listing = (struct listing *)user;
-	const char *help = info->help ? info->help : "";
-	if (listing->path && !path_matches(info->path, listing->path))
+	const char *help = info->help ? info->help : "", *only = held_by(&listing->against, info->path);
+	if ((listing->path && !path_matches(info->path, listing->path)) || (listing->against.names[1] && !only))
 		return 0;
 	listing->count++;
-	if (listing->fields)
-		return json_array_append_new(listing->fields, field_json(info));
+	if (listing->fields) {
+		json_t *json = field_json(info);
+		if (only)
+			(void)json_object_set_new(json, "only", json_text(only));
+		return json_array_append_new(listing->fields, json);
+	}
+	if (only) {
+		printf("%-40s only in %s: %s\n", info->path, only, help);
+		return ferror(stdout);
+	}
 	if (!listing->details) {
 		printf("%-40s %-5s %-7s  %s\n", info->path, info->kind, info->show, help);
 		return ferror(stdout);
@@ -106,10 +128,48 @@ static int count_field(void *user, const struct gim_field_info *info)
 	return 0;
 }
 
+static int keep_field(void *user, const struct gim_field_info *info)
+{
+	return json_object_set_new((json_t *)user, info->path, json_true());
+}
+
+/* What two layouts differ in. Nothing, or something, is the answer, as of diff. */
+static int compare(struct listing *listing, bool json, struct gim_error *error)
+{
+	struct comparison *against = &listing->against;
+	for (unsigned i = 0; i < 2 && !error->code; i++) {
+		against->held[i] = json_object();
+		(void)gim_fields_visit(against->names[i], keep_field, against->held[i], error);
+	}
+	const size_t held = json_object_size(against->held[0]);
+	listing->fields = json ? json_array() : NULL;
+	if (!error->code)
+		(void)gim_fields_visit(NULL, put_field, listing, error);
+	json_decref(against->held[0]);
+	json_decref(against->held[1]);
+	if (error->code) {
+		json_decref(listing->fields);
+		return output_error(NULL, error, json);
+	}
+	if (listing->fields)
+		output_document(json_pack("{s:o}", "fields", listing->fields), false);
+	else if (listing->count)
+		printf("%u difference%s\n", listing->count, listing->count == 1 ? "" : "s");
+	else if (listing->path)
+		printf("no differences\n");
+	else
+		printf("no differences: both hold the same %zu fields\n", held);
+	return listing->count ? EXIT_NO : EXIT_YES;
+}
+
 int run_fields(const struct options *options, int count, char **operands)
 {
-	struct listing listing = {.path = count ? operands[0] : NULL};
+	struct listing listing = {.path = count ? operands[0] : NULL, .against = {.names = {options->layout, options->against}}};
 	struct gim_error error = GIM_ERROR_INIT;
+	if (options->against && !options->layout)
+		return usage_error(command_find("fields"), options->json, "--against goes with --layout: two layouts are compared");
+	if (options->against)
+		return compare(&listing, options->json, &error);
 	if (!gim_fields_visit(options->layout, count_field, &listing, &error) && !listing.count)
 		(void)error_set(&error, GIM_E_PATH, "there is no field %s%s%s", listing.path ? listing.path : "",
 		                options->layout ? " in " : "", options->layout ? options->layout : "");

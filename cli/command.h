@@ -19,8 +19,8 @@ struct words {
 struct options {
 	bool json, ndjson, all, raw, hex, quick, force, screenshot, in_place, gim_only, lossy, dry_run, exact, whole, junit, tap, verbose,
 	    strict, notes, resume, keep_going, sarif, markdown, html, svg, recursive, origin, ram, pages;
-	const char *unit, *output, *layout, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock, *repeat,
-	    *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
+	const char *unit, *output, *layout, *against, *field, *to, *from, *container, *producer, *host_bits, *member, *engine, *clock,
+	    *repeat, *timeout, *config, *write_baseline, *jobs, *shard, *cache, *snapshot;
 	const char *as, *bits, *max, *elf, *index;
 	const char *sandbox, *kernel, *append, *smp, *mem, *for_time, *provider, *save_at[2], *symbols, *gdb;
 	const char *base;

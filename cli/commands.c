@@ -203,7 +203,8 @@ static const struct option_row merge_options[] = {
 };
 
 static const struct option_row fields_options[] = {
-    {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4"},
+    {"layout", 'l', AT(layout), "NAME", "only what this layout can hold, e.g. vbox-hyperv-4, or what a release saves, e.g. qemu:7.2"},
+    {"against", 0, AT(against), "NAME", "only what one of that layout and this can hold, and the other cannot"},
     JSON,
     END,
 };

@@ -74,37 +74,41 @@ void snapshots_put(const json_t *list, const char *chosen_id)
 /*
  * States.
  */
+/* Each is looked for in the whole image when it is opened. Nobody keeps more, and who makes an image to keep a program busy does. */
+enum { STATES_MAX = 1000 };
+
+struct named {
+	char *name, *id;
+};
+
 struct states {
 	const char *path;
-	char **names, **ids; /* of those that hold a VM's state */
+	struct named *items; /* those that hold a VM's state */
 	size_t count;
 };
 
 static int add_state(void *user, const struct gim_snapshot *snapshot)
 {
 	struct states *states = (struct states *)user;
-	if (!snapshot->state_bytes)
+	if (!snapshot->state_bytes || states->count > STATES_MAX)
 		return 0;
-	char **names = realloc(states->names, (states->count + 1) * sizeof(*names));
-	states->names = names ? names : states->names;
-	char **ids = realloc(states->ids, (states->count + 1) * sizeof(*ids));
-	states->ids = ids ? ids : states->ids;
-	if (!names || !ids)
+	struct named *items = realloc(states->items, (states->count + 1) * sizeof(*items));
+	if (!items)
 		return GIM_E_MEMORY;
-	names[states->count] = strdup(snapshot->name);
-	ids[states->count] = strdup(snapshot->id);
-	states->count++;
-	return names[states->count - 1] && ids[states->count - 1] ? 0 : GIM_E_MEMORY;
+	states->items = items;
+	struct named *own = &items[states->count++];
+	*own = (struct named){strdup(snapshot->name), strdup(snapshot->id)};
+	return own->name && own->id ? 0 : GIM_E_MEMORY;
 }
 
 /* By its name, or where that is none or another's too, by its id. */
 static char *name_state(const struct states *states, size_t i)
 {
-	const char *name = states->names[i];
+	const char *name = states->items[i].name;
 	char *path = NULL;
 	for (size_t other = 0; other < states->count; other++)
-		if (!*name || (other != i && !strcmp(states->names[other], name)))
-			name = states->ids[i];
+		if (!*name || (other != i && !strcmp(states->items[other].name, name)))
+			name = states->items[i].id;
 	return asprintf(&path, "%s//%s", states->path, name) < 0 ? NULL : path;
 }
 
@@ -112,7 +116,8 @@ char **snapshots_states(const char *path)
 {
 	struct states states = {.path = path};
 	const bool is_file = strcmp(path, "-") != 0 && !path[gim_path_file(path)];
-	const bool several = is_file && !gim_snapshots_visit(path, add_state, &states, NULL) && states.count > 1;
+	const bool several =
+	    is_file && !gim_snapshots_visit(path, add_state, &states, NULL) && states.count > 1 && states.count <= STATES_MAX;
 	char **paths = several ? calloc(states.count + 1, sizeof(*paths)) : NULL;
 	for (size_t i = 0; paths && i < states.count; i++)
 		if (!(paths[i] = name_state(&states, i))) {
@@ -120,11 +125,10 @@ char **snapshots_states(const char *path)
 			paths = NULL;
 		}
 	for (size_t i = 0; i < states.count; i++) {
-		free(states.names[i]);
-		free(states.ids[i]);
+		free(states.items[i].name);
+		free(states.items[i].id);
 	}
-	free(states.names);
-	free(states.ids);
+	free(states.items);
 	return paths;
 }
 

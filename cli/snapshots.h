@@ -13,7 +13,7 @@ json_t *snapshots_list(const char *path);
 /* A line for each; chosen (NULL: none): the one whose state is shown. */
 void snapshots_put(const json_t *list, const char *chosen_id);
 
-/* The states in an image of which path names none, where there are several: FILE//NAME of each, a NULL at the end. NULL: it is no such image. The caller's. */
+/* The states in an image of which path names none, where there are several (at most 1000): FILE//NAME of each, a NULL at the end. NULL: it is no such image. The caller's. */
 char **snapshots_states(const char *path);
 void snapshots_states_free(char **states);
 

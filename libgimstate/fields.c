@@ -163,16 +163,21 @@ static bool covered(const struct gim_object *object, const struct gim_field *fie
 	return false;
 }
 
-/* Is it the layout of that name, or one that a release writes: FORMAT-MAJOR.MINOR? */
+/* Is it the layout of that name, or one that a known release writes: "qemu:7.2", or "qemu-7.2"? */
 static bool is_wanted(const struct cover *cover, const char *wanted)
 {
 	const size_t length = cover->layout ? strlen(cover->layout->format) : 0;
+	const struct gim_format *format;
+	const struct gim_release *release;
 	unsigned major, minor, version = 0;
-	char rest;
+	char rest, name[40];
 	if (!strcmp(wanted, cover->name))
 		return true;
-	if (!length || strncmp(wanted, cover->layout->format, length) != 0 ||
-	    sscanf(wanted + length, "-%u.%u%c", &major, &minor, &rest) != 2)
+	if (!length || strncmp(wanted, cover->layout->format, length) != 0 || !strchr(":-", wanted[length]) ||
+	    sscanf(wanted + length + 1, "%u.%u%c", &major, &minor, &rest) != 2)
+		return false;
+	(void)snprintf(name, sizeof(name), "%s:%u.%u", cover->layout->format, major, minor);
+	if (gim_release_find(name, &format, &release, NULL))
 		return false;
 	for (const struct gim_release *one = cover->layout->releases; one && one->version; one++)
 		if (one->major < major || (one->major == major && one->minor <= minor))
@@ -258,8 +263,10 @@ int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, s
 	for (size_t i = 0; layout && i < tables.cover_count; i++)
 		known |= is_wanted(&tables.covers[i], layout);
 	if (!result && !known)
-		result = gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
-		                  "there is no layout %s; gimstate fields says of a field which layouts hold it", layout);
+		result = gim_fail(
+		    error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		    "no layout %s is known, nor what a release of that name writes; gimstate fields says of a field which layouts hold it",
+		    layout);
 	struct walk walk = {.tables = &tables, .wanted = layout, .visit = visit, .user = user};
 	if (!result)
 		result = visit_all(&walk, error);
