@@ -17,6 +17,7 @@
 int gim_input_open_fd(struct gim_input *input, int fd, struct gim_error *error)
 {
 	struct stat status;
+	*input = (struct gim_input){.fd = -1};
 	if (fstat(fd, &status))
 		return gim_fail_errno(error, "cannot look at the file");
 	if (S_ISDIR(status.st_mode))
@@ -51,6 +52,7 @@ size_t gim_path_file(const char *path)
 
 static int open_file(struct gim_input *input, const char *path, struct gim_error *error)
 {
+	*input = (struct gim_input){.fd = -1};
 	if (!strcmp(path, "-"))
 		return gim_input_open_fd(input, STDIN_FILENO, error);
 	const int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));

@@ -23,8 +23,10 @@ struct gim_input {
 	size_t head_size;
 };
 
-/* path "-" is standard input, "FILE//NAME" a part of a file with parts (a member of an archive, a snapshot in an image), which may have parts in turn. A directory, a device or an unreadable file is an
- * error whose sentence says so. */
+/*
+ * path "-" is standard input, "FILE//NAME" a part of a file with parts (a member of an archive, a snapshot in an image), which may have parts in turn. A directory,
+ * a device or an unreadable file is an error whose sentence says so, and leaves an input that is closed.
+ */
 int gim_input_open(struct gim_input *input, const char *path, struct gim_error *error);
 int gim_input_open_fd(struct gim_input *input, int fd, struct gim_error *error);
 void gim_input_open_memory(struct gim_input *input, const void *bytes, size_t size_bytes);
