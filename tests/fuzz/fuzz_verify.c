@@ -20,7 +20,7 @@ static int verify(const uint8_t *bytes, size_t size, bool quick)
 	struct gim_error error = GIM_ERROR_INIT;
 	unsigned errors = 0;
 	int result = gim_verify_memory(bytes, size, &options, count_errors, &errors, &error);
-	MUST(result == 0 || result == 1 || result == GIM_E_UNSUPPORTED);
+	MUST(result == 0 || result == 1 || result == GIM_E_VERSION || result == GIM_E_UNSUPPORTED);
 	MUST(error.code == (result < 0 ? result : 0));
 	MUST(result < 0 || result == (errors > 0));
 	return result;
