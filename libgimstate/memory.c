@@ -298,9 +298,11 @@ int gim_memory_build(struct gim_state *state, const struct gim_memory_options *o
 {
 	const struct gim_memory_format *format = state->format ? state->format->memory : NULL;
 	if (!format)
-		return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the state holds no memory of its guest");
+		return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN,
+		                "the state holds no memory of its guest: a saved state, or a bundle with memory, does");
 	if (!state->input.seekable)
-		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "memory is read here and there, and a pipe can only be read forward");
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "memory is read here and there, and a pipe can only be read forward: keep it in a file first");
 	struct gim_memory *made = calloc(1, sizeof(*made));
 	if (!made)
 		return no_memory(error);
@@ -312,7 +314,7 @@ int gim_memory_build(struct gim_state *state, const struct gim_memory_options *o
 	if (!result)
 		result = lay_out(made, error);
 	if (!result && !made->ram_bytes)
-		result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the state holds no memory of its guest");
+		result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the state holds no memory of its guest: none of its ranges is RAM");
 	if (result)
 		gim_memory_free(&made);
 	else

@@ -158,7 +158,7 @@ static void without_memory(void **test)
 	    "\"interfaces\": null, \"trailing\": \"\", \"delimiter\": null}}";
 	gim_buffer_bytes(&opened.file, document, sizeof(document) - 1);
 	assert_int_equal(open_file(&opened, &error), GIM_E_NO_UNIT);
-	assert_string_equal(error.text, "the state holds no memory of its guest");
+	assert_string_equal(error.text, "the state holds no memory of its guest: a saved state, or a bundle with memory, does");
 	close_file(&opened);
 }
 
