@@ -160,6 +160,13 @@ static unsigned status_of(uint32_t value)
 	return (value << 1 | 1) & 0xff;
 }
 
+static void put_file(const char *before, const char *path, const char *behind)
+{
+	fputs(before, stderr);
+	put_safe(stderr, path);
+	fputs(behind, stderr);
+}
+
 static void put_end(const struct guest_options *how, const struct guest_result *result, const json_t *report)
 {
 	if (report)
@@ -174,15 +181,23 @@ static void put_end(const struct guest_options *how, const struct guest_result *
 		fprintf(stderr, "gimstate: the guest was ended after %.3g s, as asked\n", (double)result->ran_ns / 1e9);
 		break;
 	case GUEST_SAVED:
-		fprintf(stderr, "gimstate: the guest was saved after %.3g s to ", (double)result->ran_ns / 1e9);
-		put_safe(stderr, how->save);
-		fputs(", and ended\n", stderr);
+		fprintf(stderr, "gimstate: the guest was saved after %.3g s", (double)result->ran_ns / 1e9);
+		put_file(" to ", how->save, ", and ended\n");
 		break;
 	default:
 		fprintf(stderr, "gimstate: after %.3g s: ", (double)result->ran_ns / 1e9);
 		put_safe(stderr, json_string_value(json_object_get(report, "why")));
 		fputc('\n', stderr);
 	}
+}
+
+/* What became of the files that were to be written. */
+static void put_saved(const struct guest_options *how, const struct guest_result *result)
+{
+	if (how->save && result->end != GUEST_SAVED)
+		put_file("gimstate: ", how->save, " was not written: the guest ended before the time of --save-at\n");
+	if (result->saved_after)
+		put_file("gimstate: the guest, as it is now, is in ", how->save_after, "\n");
 }
 
 static void put_notes(const struct console *console)
@@ -309,6 +324,8 @@ int run_replay_guest(const struct options *options, int count, char **operands)
 		(void)output_error(file, &error, false);
 	else if (!options->json)
 		put_end(&how, &result, console.report);
+	if (!options->json && result.ran_ns)
+		put_saved(&how, &result);
 	free(console.text);
 	json_decref(console.notes);
 	json_decref(console.report);

@@ -260,42 +260,51 @@ static int tell_late(const struct guest *guest, struct gim_error *error)
 	                 (unsigned long long)guest->options->timeout_ns / 1000000);
 }
 
-/* What the guest itself did is no failure: it is what was asked for. */
-static int finish_foreign(struct guest *guest, struct guest_result *result, struct gim_error *error)
+/* How it ended; a negative code: it did not, and was given up. */
+static int find_how(const struct guest *guest, struct guest_result *result, struct gim_error *error)
 {
 	const struct guest_options *options = guest->options;
-	const bool asked = stop_wanted || (guest->for_ns && result->ran_ns >= guest->for_ns);
 	if (guest->failure && !guest->end)
 		return guest->failure;
-	if (!guest->failure && !asked)
+	if (guest->failure)
+		result->end = guest->end;
+	else if (guest->ended)
+		result->end = GUEST_EXITED;
+	else if (options->save && result->ran_ns >= options->save_ns)
+		result->end = GUEST_SAVED;
+	else if (stop_wanted || (guest->for_ns && result->ran_ns >= guest->for_ns))
+		result->end = GUEST_STOPPED;
+	else
 		return tell_late(guest, error);
-	result->end = guest->failure ? guest->end : GUEST_STOPPED;
-	const int status = options->save_after ? guest_save(guest, options->save_after, error) : 0;
-	return status ? status : guest_tell_report(guest, guest->failure ? guest->error->text : "", error);
+	if (guest->ended)
+		result->value = guest->board.end_value;
+	return 0;
 }
 
+/* A failure of it matters more than what ended the guest, which is told otherwise. */
+static int save_to(struct guest *guest, const char *path, bool *written, struct gim_error *error)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	const int status = guest_save(guest, path, &own);
+	*written = !status;
+	if (status)
+		*error = own;
+	return status;
+}
+
+/* It is kept as it is at the end, whatever that was. For a guest that another hypervisor saved no end is a failure: what it did is what was asked for. */
 static int finish(struct guest *guest, uint64_t start_ns, struct guest_result *result, struct gim_error *error)
 {
 	const struct guest_options *options = guest->options;
-	const uint64_t ran_ns = vm_now_ns() - start_ns;
-	result->ran_ns = ran_ns;
-	if (guest->foreign)
-		return finish_foreign(guest, result, error);
-	if (guest->failure)
-		return guest->failure;
-	if (guest->ended) {
-		result->end = GUEST_EXITED;
-		result->value = guest->board.end_value;
-		return 0;
-	}
-	if (options->save && ran_ns >= options->save_ns) {
-		result->end = GUEST_SAVED;
-		return guest_save(guest, options->save, error);
-	}
-	result->end = GUEST_STOPPED;
-	if (stop_wanted || (guest->for_ns && ran_ns >= guest->for_ns))
-		return 0;
-	return tell_late(guest, error);
+	result->ran_ns = vm_now_ns() - start_ns;
+	int status = find_how(guest, result, error);
+	if (!status && result->end == GUEST_SAVED)
+		status = save_to(guest, options->save, &result->saved, error);
+	if (!status && options->save_after)
+		status = save_to(guest, options->save_after, &result->saved_after, error);
+	if (!status && guest->foreign)
+		return guest_tell_report(guest, guest->failure ? guest->error->text : "", error);
+	return status ? status : guest->failure;
 }
 
 static int run(struct guest *guest, struct guest_result *result, struct gim_error *error)

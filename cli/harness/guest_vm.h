@@ -26,7 +26,7 @@ struct guest_options {
 	void (*note)(void *user, const char *text); /* a sentence on the host or the guest */
 	void (*report)(void *user, const struct guest_report *report);
 	void *user;             /* of all */
-	const char *save_after; /* write it there at its end */
+	const char *save_after; /* write it there at its end, unless the timeout is that */
 	uint16_t gdb_port;      /* a debugger may connect there, and it waits for one; 0: none */
 };
 
@@ -69,6 +69,7 @@ struct guest_result {
 	uint32_t vcpus;
 	uint64_t ram_bytes, tsc_hz;
 	uint64_t ran_ns;
+	bool saved, saved_after; /* the file was written, also when it ended by a failure of its own */
 };
 
 /* Boot it, or go on with it, until it ends; no thread is left. GIM_E_STOPPED: the timeout ended it; GIM_E_UNSUPPORTED: this host cannot run it, or it crashed. */
