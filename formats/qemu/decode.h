@@ -48,8 +48,11 @@ void qemu_items_close(struct qemu_items *items);
 struct qemu_place {
 	enum gim_presence presence; /* implied: its subsection is not there */
 	uint64_t number;
-	uint64_t offset; /* in the input; GIM_UNKNOWN when it is not stored */
-	unsigned width;
+	struct qemu_loaded *loaded; /* the section that it is in, or would be in; absent: NULL */
+	size_t at;                  /* stored: in the section's bytes */
+	unsigned width;             /* stored: all of its bytes are there */
+	uint32_t subsection;        /* implied: its subsection's place in the newest table of the section */
+	uint64_t offset;            /* in the input, of a section that was not changed; GIM_UNKNOWN: it is not stored */
 };
 
 /* The number "section:field" of the instance-th section of that name. */

@@ -68,64 +68,62 @@ static int add_subsection(struct qemu_loaded *loaded, const struct qemu_vmsd *ta
 	return result;
 }
 
+/* Does a subsection hold what it would be left out for? Of another shape than ours it is another one, and one with others inside says something. */
+static bool says_nothing(const struct qemu_loaded *loaded, const struct qemu_part *part, const struct qemu_vmsd *known)
+{
+	struct gim_buffer plain = {.big = true};
+	put_default(&plain, known);
+	const bool nothing = !plain.failed && plain.size == part->size && !part->vmsd->subsection_count &&
+	                     !memcmp(plain.bytes, loaded->bytes + part->offset, plain.size);
+	gim_buffer_free(&plain);
+	return nothing;
+}
+
 /* QEMU leaves a subsection out that says nothing. */
-static int drop_default(struct qemu_loaded *loaded, uint64_t offset, struct gim_error *error)
+static int drop_default(struct qemu_loaded *loaded, size_t at, struct gim_error *error)
 {
 	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
 	for (size_t i = 1; table && i < loaded->part_count; i++) {
 		const struct qemu_part *part = &loaded->parts[i];
 		uint32_t index;
-		if (offset < part->offset || offset >= part->offset + part->size || !qemu_subsection_find(table, part->vmsd->name, &index))
+		if (at < part->offset || at >= part->offset + part->size || !qemu_subsection_find(table, part->vmsd->name, &index))
 			continue;
-		struct gim_buffer plain = {.big = true};
-		put_default(&plain, part->vmsd);
-		const bool says_nothing =
-		    !plain.failed && plain.size == part->size && !memcmp(plain.bytes, loaded->bytes + part->offset, plain.size);
-		gim_buffer_free(&plain);
-		return says_nothing ? splice(loaded, (size_t)part->head, (size_t)(part->offset + part->size - part->head), NULL, 0, error)
-		                    : 0;
+		return says_nothing(loaded, part, &table->subsections[index])
+		           ? splice(loaded, (size_t)part->head, (size_t)(part->offset + part->size - part->head), NULL, 0, error)
+		           : 0;
 	}
 	return 0;
 }
 
-static int patch(struct qemu_loaded *loaded, const struct qemu_place *place, const char *name, uint64_t number, struct gim_error *error)
+static int patch(const struct qemu_place *place, const char *name, uint64_t number, struct gim_error *error)
 {
-	const uint64_t offset = place->offset - loaded->section->payload;
 	if (place->width < 8 && number >> (8 * place->width))
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "0x%llx does not fit into the %u bytes of %s", (unsigned long long)number,
 		                place->width, name);
-	put_number(loaded->bytes + offset, place->width, number);
-	loaded->changed = true;
-	return drop_default(loaded, offset, error);
+	put_number(place->loaded->bytes + place->at, place->width, number);
+	place->loaded->changed = true;
+	return drop_default(place->loaded, place->at, error);
 }
 
 static int put_one(struct qemu_items *items, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error)
 {
-	const size_t length = strcspn(name, ":");
-	struct qemu_loaded *loaded = NULL;
 	struct qemu_place place;
 	int result = qemu_items_locate(items, name, instance, index, &place, error);
-	if (!result)
-		result = qemu_items_load(items, name, length, instance, &loaded, error);
 	if (!result && place.presence == GIM_ABSENT)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the stream has no place for %s", name);
 	if (result || number == place.number)
 		return result;
-	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
-	for (uint32_t i = 0; place.presence == GIM_IMPLIED && i < table->subsection_count; i++) {
-		uint64_t offset;
-		if (!qemu_find_leaf(&table->subsections[i], name + length + 1, index, &offset))
-			continue;
-		result = add_subsection(loaded, table, i, error);
+	if (place.presence == GIM_IMPLIED) {
+		const struct qemu_section *section = place.loaded->section;
+		result = add_subsection(place.loaded, qemu_schema_newest(section->name), place.subsection, error);
 		if (!result)
 			result = qemu_items_locate(items, name, instance, index, &place, error);
-		break;
+		if (!result && place.presence != GIM_STORED)
+			return gim_fail(error, GIM_E_UNSUPPORTED, section->offset,
+			                "section %s/%u is described as something that %s cannot be added to", section->name,
+			                section->instance, name);
 	}
-	if (!result && place.presence != GIM_STORED)
-		return gim_fail(error, GIM_E_UNSUPPORTED, loaded->section->offset,
-		                "section %s/%u is described as something that %s cannot be added to", loaded->section->name,
-		                loaded->section->instance, name);
-	return result ? result : patch(loaded, &place, name, number, error);
+	return result ? result : patch(&place, name, number, error);
 }
 
 int qemu_items_put(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error)

@@ -79,40 +79,53 @@ int qemu_items_load(struct qemu_items *items, const char *name, size_t name_leng
 }
 
 /* A subsection that is left out stands for its default. */
-static void find_implied(const struct qemu_section *section, const char *field, uint32_t index, struct qemu_place *place)
+static void find_implied(struct qemu_loaded *loaded, const char *field, uint32_t index, struct qemu_place *place)
 {
-	const struct qemu_vmsd *table = qemu_schema_newest(section->name);
+	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
 	uint64_t offset;
-	for (uint32_t i = 0; table && i < table->subsection_count && !place->presence; i++) {
-		const struct qemu_field *leaf = qemu_find_leaf(&table->subsections[i], field, index, &offset);
-		if (leaf)
-			*place = (struct qemu_place){GIM_IMPLIED, qemu_schema_default(table->subsections[i].name), GIM_UNKNOWN,
-			                             (unsigned)leaf->size};
+	for (uint32_t i = 0; table && i < table->subsection_count; i++) {
+		if (!qemu_find_leaf(&table->subsections[i], field, index, &offset))
+			continue;
+		*place = (struct qemu_place){.presence = GIM_IMPLIED,
+		                             .number = qemu_schema_default(table->subsections[i].name),
+		                             .loaded = loaded,
+		                             .subsection = i,
+		                             .offset = GIM_UNKNOWN};
+		return;
 	}
+}
+
+/* A part lies within the section's bytes, and its fields within the part; that holds of every place that is made here. */
+static bool find_stored(struct qemu_loaded *loaded, const char *field, uint32_t index, struct qemu_place *place)
+{
+	for (size_t i = 0; i < loaded->part_count; i++) {
+		const struct qemu_part *part = &loaded->parts[i];
+		uint64_t offset;
+		const struct qemu_field *leaf = qemu_find_leaf(part->vmsd, field, index, &offset);
+		if (!leaf || leaf->size > 8 || !leaf->size || leaf->size > part->size || offset > part->size - leaf->size)
+			continue;
+		const size_t at = (size_t)(part->offset + offset);
+		*place = (struct qemu_place){.presence = GIM_STORED,
+		                             .number = qemu_number(loaded->bytes + at, (unsigned)leaf->size),
+		                             .loaded = loaded,
+		                             .at = at,
+		                             .width = (unsigned)leaf->size,
+		                             .offset = loaded->section->payload + at};
+		return true;
+	}
+	return false;
 }
 
 int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t instance, uint32_t index, struct qemu_place *place,
                       struct gim_error *error)
 {
 	const size_t length = strcspn(name, ":");
-	const char *field = name + length + 1;
 	struct qemu_loaded *loaded;
 	*place = (struct qemu_place){.presence = GIM_ABSENT, .offset = GIM_UNKNOWN};
 	int result = qemu_items_load(items, name, length, instance, &loaded, error);
-	if (result || !loaded)
-		return result;
-	for (size_t i = 0; i < loaded->part_count; i++) {
-		uint64_t offset;
-		const struct qemu_field *leaf = qemu_find_leaf(loaded->parts[i].vmsd, field, index, &offset);
-		if (!leaf || leaf->size > 8 || !leaf->size)
-			continue;
-		offset += loaded->parts[i].offset;
-		*place = (struct qemu_place){GIM_STORED, qemu_number(loaded->bytes + offset, (unsigned)leaf->size),
-		                             loaded->section->payload + offset, (unsigned)leaf->size};
-		return 0;
-	}
-	find_implied(loaded->section, field, index, place);
-	return 0;
+	if (!result && loaded && !find_stored(loaded, name + length + 1, index, place))
+		find_implied(loaded, name + length + 1, index, place);
+	return result;
 }
 
 int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)
