@@ -63,11 +63,12 @@ static void made_odd_subsection(struct made_stream *made, size_t more, const cha
 	gim_buffer_number(&payload, 0x7001, 8);
 	for (size_t i = 0; i < more; i++)
 		gim_buffer_number(&payload, 0, 1);
-	(void)snprintf(description, sizeof(description),
-	               "\"fields\": [{\"name\": \"head\", \"type\": \"buffer\", \"size\": %d}], \"subsections\": [{\"vmsd_name\": "
-	               "\"cpu/msr_hyperv_time\", \"version\": 1, \"fields\": [{\"name\": \"env.msr_hv_tsc\", \"type\": \"uint64\", \"size\": 8}, "
-	               "{\"name\": \"more\", %s}]}]",
-	               MADE_CPU_BYTES, described);
+	(void)snprintf(
+	    description, sizeof(description),
+	    "\"fields\": [{\"name\": \"head\", \"type\": \"buffer\", \"size\": %d}], \"subsections\": [{\"vmsd_name\": "
+	    "\"cpu/msr_hyperv_time\", \"version\": 1, \"fields\": [{\"name\": \"env.msr_hv_tsc\", \"type\": \"uint64\", \"size\": 8}, "
+	    "{\"name\": \"more\", %s}]}]",
+	    MADE_CPU_BYTES, described);
 	made_section(made, "cpu", 0, 12, &payload, description);
 	gim_buffer_free(&payload);
 	made_end(made, true);
