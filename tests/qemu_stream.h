@@ -128,9 +128,13 @@ static inline void made_ram_piece_end(struct made_stream *made)
 	made_footer(made, MADE_RAM_ID);
 }
 
-/* One page of each encoding: raw, zero, xbzrle, zlib; the last in another block. */
+/* One page of each encoding: raw, zero, xbzrle, zlib; the last in another block. All of them can be unpacked: xbzrle changes bytes 3 to 5 of a page that was zero,
+ * and the packed page is all 0x5a. */
 static inline void made_ram_pages(struct made_stream *made)
 {
+	static const uint8_t changes[] = {3, 3, 0xab, 0xcd, 0xef};
+	static const uint8_t packed[] = {0x78, 0xda, 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00, 0xc2, 0xa0, 0x9e, 0xef, 0x1f, 0xc4,
+	                                 0x1e, 0x0e, 0x28, 0x00, 0x00, 0x00, 0xe0, 0xdd, 0x00, 0x83, 0x4b, 0xa0, 0x4c, 0x28};
 	uint8_t page[MADE_PAGE];
 	for (size_t i = 0; i < sizeof(page); i++)
 		page[i] = (uint8_t)(i * 7);
@@ -141,13 +145,13 @@ static inline void made_ram_pages(struct made_stream *made)
 	gim_buffer_number(&made->out, 0, 1);
 	made_word(made, 2 * MADE_PAGE, 0x40 | 0x20);
 	gim_buffer_number(&made->out, 1, 1);
-	gim_buffer_number(&made->out, 5, 2);
-	gim_buffer_bytes(&made->out, page, 5);
+	gim_buffer_number(&made->out, sizeof(changes), 2);
+	gim_buffer_bytes(&made->out, changes, sizeof(changes));
 	made_word(made, 0, 0x200);
 	made_word(made, 0, 0x100);
 	made_name(&made->out, "pc.bios");
-	gim_buffer_number(&made->out, 9, 4);
-	gim_buffer_bytes(&made->out, page, 9);
+	gim_buffer_number(&made->out, sizeof(packed), 4);
+	gim_buffer_bytes(&made->out, packed, sizeof(packed));
 }
 
 static inline void made_ram(struct made_stream *made)

@@ -59,6 +59,16 @@ try extract "$kvm" --elf core --json
 "$GIMSTATE" extract "$kvm" --elf core.gz && gzip -dc core.gz | cmp - core && echo same
 cmp -n 4096 -i 0x7000:0x8000 ram core && echo same
 try extract "$SAMPLES/none.sav" --ram -o none
+# Of a migration stream, in every encoding; what is packed is in the ROM.
+stream=$SAMPLES/qemu-kvm.mig
+try mem "$stream"
+try mem "$stream" 0x2000 8
+try mem "$stream" 0xfffffffc 4
+"$GIMSTATE" extract "$stream" --ram -o streamed && stat -c %s streamed
+for page in 0 1 2 3; do
+	od -An -tx1 -j $((page * 4096)) -N 8 streamed
+done
+try extract "$stream" --elf streamed.elf
 try dump --pages "$hyperv" --unit GIM
 try dump --pages "$SAMPLES/kvm.sav" --json | tail -n 12
 "$GIMSTATE" dump --pages "$kvm" | grep '^kvm_pages'
