@@ -250,7 +250,7 @@ check-library: $(STATIC) $(LIBRARY_TESTS:%=$(O)/%)
 
 # Other machines: a compiler of Debian's, and the libraries in a folder of their own, where nothing is installed.
 FOREIGN := libc6 libc6-dev linux-libc-dev libgcc-s1 libjansson4 libjansson-dev libexpat1 libexpat1-dev libdeflate0 libdeflate-dev zlib1g zlib1g-dev libcmocka0 libcmocka-dev \
-	libnettle8 nettle-dev libarchive13 libarchive-dev libacl1 libbz2-1.0 liblz4-1 liblzma5 libxml2 libzstd1 libzstd-dev libicu72 libstdc++6 libreadline8 libreadline-dev libtinfo6
+	libnettle8 nettle-dev libarchive13 libarchive-dev libacl1 libbz2-1.0 liblz4-1 liblzma5 libxml2 libzstd1 libzstd-dev libicu72 libstdc++6 libreadline8 libreadline-dev libtinfo6 libcapstone4 libcapstone-dev
 # $(call foreign,COMPILER,FOLDER,TRIPLET): the variables of a build with it.
 foreign = O=$(2) CC="$(1) --sysroot=$(abspath $(2)/sysroot)" \
 	PKG_CONFIG="env PKG_CONFIG_SYSROOT_DIR=$(abspath $(2)/sysroot) PKG_CONFIG_LIBDIR=$(abspath $(2)/sysroot)/usr/lib/$(3)/pkgconfig pkg-config"
