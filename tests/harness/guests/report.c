@@ -36,7 +36,7 @@ static const struct row {
     {"pv_eoi", 0x4b564d04, 6, offsetof(struct shared, pv_eoi), 1},
     {"poll_control", 0x4b564d05, 12, NO_AREA, 0},
 };
-enum { ROWS = sizeof(rows) / sizeof(rows[0]), MSR_WALL_CLOCK = 0x4b564d00, CLOCK_BIT = 3 };
+enum { ROWS = sizeof(rows) / sizeof(rows[0]), MSR_WALL_CLOCK = 0x4b564d00, MSR_SYSTEM_TIME = 0x4b564d01, CLOCK_BIT = 3 };
 
 static bool has(uint32_t bit)
 {
@@ -65,16 +65,18 @@ static void say(const char *list, uint32_t vcpu, const char *member, uint64_t va
 static void report_vcpu(void)
 {
 	const uint32_t vcpu = this_vcpu();
-	uint64_t value, tsc;
+	uint64_t value, tsc, system_time;
 	for (size_t i = 0; i < ROWS; i++)
 		if (!rdmsr_safe(rows[i].msr, &value))
 			say("kvm.vcpu", vcpu, rows[i].name, value);
-	if (!has(CLOCK_BIT))
+	/* Its clock is where the register says: it may have been moved since. */
+	if (!has(CLOCK_BIT) || rdmsr_safe(MSR_SYSTEM_TIME, &system_time) || !(system_time & 1))
 		return;
-	value = kvm_clock_ns(&areas[vcpu].clock, &tsc);
+	const struct kvm_clock *clock = (const struct kvm_clock *)(uintptr_t)(system_time - 1);
+	value = kvm_clock_ns(clock, &tsc);
 	say("clock", vcpu, "", value);
 	say("tsc", vcpu, "", tsc);
-	say("page", vcpu, "", areas[vcpu].clock.tsc);
+	say("page", vcpu, "", clock->tsc);
 }
 
 static void report_all(void)
