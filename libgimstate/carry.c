@@ -124,7 +124,7 @@ static int lose_leaf(void *user, const char *path, const struct gim_value *value
 {
 	struct carry *carry = (struct carry *)user;
 	const struct gim_value derived = value_in(carry, &carry->derived, path);
-	if (value->presence == GIM_ABSENT || gim_value_at_default(value) || value->field->change != GIM_CHANGE_GUEST)
+	if (value->presence == GIM_ABSENT || gim_value_at_default(value) || value->field->change == GIM_CHANGE_FORM)
 		return 0;
 	if (gim_state_value(carry->to, path).presence != GIM_ABSENT && !is_configuration(carry, path))
 		return 0;

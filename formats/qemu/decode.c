@@ -57,13 +57,29 @@ static int decode_layout(struct decoding *decoding, const struct gim_layout *lay
 	return gim_decode(layout->frames[0].rows, &codec, &root, 1, &decoding->state->arena, NULL, 0, &used, &version, error);
 }
 
-/* An interface of which nothing is in use is not shown: its fields would all be at their defaults. */
+/* Is there a subsection with it? A register that is of no use yet may hold another value than that of none: a masked interrupt. */
+static bool is_written(struct qemu_items *items, const struct qemu_enlightenment *each)
+{
+	char name[128];
+	const uint32_t count = qemu_items_count(items, each->section);
+	(void)snprintf(name, sizeof(name), "%s:%s", each->section, each->field);
+	for (uint32_t i = 0; i < count; i++) {
+		struct qemu_place place;
+		if (!qemu_items_locate(items, name, i, 0, &place, NULL) && place.presence == GIM_STORED && place.loaded->part_count > 1 &&
+		    place.at >= place.loaded->parts[1].head)
+			return true;
+	}
+	return false;
+}
+
+/* An interface of which there is nothing is not shown: its fields would all be at their defaults. */
 static bool provider_in_use(struct decoding *decoding, const struct gim_provider *provider)
 {
 	const struct gim_layout *layout = gim_layout_of(provider, "qemu");
 	const bool kvm = qemu_items_count(&decoding->items, "kvmclock");
 	for (const struct qemu_enlightenment *each = qemu_enlightenments; layout && each->property; each++)
-		if (!strcmp(each->provider, provider->name) && (kvm || !each->kvm_only) && qemu_in_use(&decoding->items, each))
+		if (!strcmp(each->provider, provider->name) && (kvm || !each->kvm_only) &&
+		    (qemu_in_use(&decoding->items, each) || is_written(&decoding->items, each)))
 			return true;
 	return layout && kvm && !strcmp(provider->name, "kvm");
 }

@@ -150,7 +150,7 @@ static const struct gim_field hv_state_fields[] = {
     LIST(hv_state, connection, hv_connection, .help = "what the guest's HvPostMessage and HvSignalEvent reach"),
     SUB(hv_state, crash, hv_crash, .help = "what a crashing guest reported"),
     SUB(hv_state, reenlightenment, hv_reenlightenment, .help = "notification of migrations to nested hypervisors"),
-    FIELD(hv_state, time_ref_count, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, timers",
+    FIELD(hv_state, time_ref_count, .clock = true, .change = GIM_CHANGE_CLOCK, .show = GIM_DEC, .source = "TLFS, timers",
           .help = "MSR 0x40000020: reference time, in units of 100 ns"),
     FIELD(hv_state, tsc_invariant_control, .bits = hv_bits_tsc_invariant, .source = "TLFS, timers",
           .help = "MSR 0x40000118: the guest relies on the TSC's constant rate"),

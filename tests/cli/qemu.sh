@@ -19,6 +19,9 @@ try set changed.mig kvm.clock_ns=20000000000 kvm.vcpu[0].steal_time=0x202001 hyp
 cmp qemu-kvm.mig back.mig && echo "the same bytes"
 try convert qemu-kvm.mig copy.mig
 cmp qemu-kvm.mig copy.mig && echo "the same bytes"
+# A masked interrupt is nothing that is in use, and still something that the stream holds.
+try set qemu-kvm.mig 'hyperv.vp[0].sint[3]=0x10000' -o masked.mig
+try get masked.mig 'hyperv.vp[0].sint[3]' gim.interfaces
 # Between hypervisors.
 try convert kvm.sav lost.mig --base qemu-kvm.mig --gim-only | grep -E "lost|\\["
 try convert kvm.sav carried.mig --base qemu-kvm.mig --gim-only --lossy
