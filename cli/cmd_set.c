@@ -7,6 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct set {
+	json_t *changes;
+	struct remarks remarks;
+	bool carried;       /* field by field from another state, of which the remarks say what became of each */
+	bool lost;          /* and something of it is lost */
+	size_t before;      /* of the changes, those that came of that */
+	const char *blamed; /* the file that a failure is about */
+};
+
 /* The old text of a leaf, for the list of changes. */
 static int keep_text(void *user, const char *path, const struct gim_value *value)
 {
@@ -93,28 +102,55 @@ static void add_changes(json_t *changes, json_t *before, json_t *after)
 	}
 }
 
-static int take_all(struct gim_state *state, const struct gim_state *from, const struct options *options, json_t *changes,
+static int found(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(bool *)user = value->presence != GIM_ABSENT;
+	return 0;
+}
+
+/* Without a unit of its own for the interface, as in a migration stream, each field has a place by itself. */
+static bool has_unit(const struct gim_state *state)
+{
+	bool named = false;
+	(void)gim_state_visit(state, "gim.provider", found, &named, NULL);
+	return named;
+}
+
+static int carry_from(struct gim_state *state, const struct gim_state *from, struct set *set, struct gim_error *error)
+{
+	int result = gim_state_carry(state, from, remarks_take, &set->remarks, error);
+	set->carried = true;
+	set->lost = result > 0;
+	return result < 0 ? result : 0;
+}
+
+static int take_all(struct gim_state *state, const struct gim_state *from, const struct options *options, struct set *set,
                     struct gim_error *error)
 {
 	json_t *before = leaves_of(state), *after = NULL;
-	int result = gim_state_set_from(state, from, options->gim_only, error);
+	int result = has_unit(state) ? gim_state_set_from(state, from, options->gim_only, error) : carry_from(state, from, set, error);
 	if (!result && (!before || !(after = leaves_of(state))))
 		result = error_set(error, GIM_E_MEMORY, "out of memory");
 	if (!result)
-		add_changes(changes, before, after);
+		add_changes(set->changes, before, after);
 	json_decref(before);
 	json_decref(after);
 	return result;
 }
 
-static int take_from(struct gim_state *state, const struct options *options, json_t *changes, struct gim_error *error)
+static int take_from(struct gim_state *state, const struct options *options, struct set *set, struct gim_error *error)
 {
+	/* Where the interface is carried over, clocks go on where the guest would have read them. */
+	const unsigned parts = has_unit(state) ? GIM_PART_GIM : GIM_PART_GIM | GIM_PART_GUEST;
 	struct gim_state *from = NULL;
-	int result = gim_state_open(options->from, &from, error);
+	int result = gim_state_decode(state, parts, NULL, NULL, error);
 	if (!result)
-		result = gim_state_decode(from, GIM_PART_GIM, NULL, NULL, error);
+		result = gim_state_open(options->from, &from, error);
 	if (!result)
-		result = take_all(state, from, options, changes, error);
+		result = gim_state_decode(from, parts, NULL, NULL, error);
+	if (!result)
+		result = take_all(state, from, options, set, error);
 	gim_state_free(&from);
 	return result;
 }
@@ -130,11 +166,9 @@ static int keep(struct gim_state *state, const struct options *options, int coun
 	return source_edit(state, what, &form, error);
 }
 
-/* *blamed becomes the file that a failure is about. */
-static int set(const char *file, const struct options *options, int count, char **assignments, json_t *changes, struct remarks *remarks,
-               const char **blamed, struct gim_error *error)
+static int set(const char *file, const struct options *options, int count, char **assignments, struct set *set, struct gim_error *error)
 {
-	const struct gim_write_options how = {.gim_only = options->gim_only, .report = remarks_take, .report_user = remarks};
+	const struct gim_write_options how = {.gim_only = options->gim_only, .report = remarks_take, .report_user = &set->remarks};
 	struct gim_state *state = NULL;
 	const char *output = options->in_place ? file : options->output;
 	int result = 0;
@@ -148,22 +182,27 @@ static int set(const char *file, const struct options *options, int count, char 
 	if (source_open(file, SOURCE_FIELDS, true, &state, error))
 		return error->code;
 	result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
-	if (!result && options->from && (result = take_from(state, options, changes, error)))
-		*blamed = options->from;
+	if (!result && options->from && (result = take_from(state, options, set, error)))
+		set->blamed = options->from;
+	set->before = json_array_size(set->changes);
 	for (int i = 0; !result && i < count; i++)
-		result = change(state, assignments[i], changes, error);
-	if (!result && !output)
+		result = change(state, assignments[i], set->changes, error);
+	const bool writes = !result && (!set->lost || options->lossy);
+	if (writes && !output)
 		result = keep(state, options, count, assignments, error);
-	else if (!result)
+	else if (writes)
 		result = output_state(state, &how, file, output, options->in_place || options->force, error);
 	gim_state_free(&state);
 	return result;
 }
 
-static void put_changes(const json_t *changes, const struct remarks *remarks)
+/* What became of fields that were carried over says more than their values. */
+static void put_changes(const struct set *set)
 {
-	for (size_t i = 0; i < json_array_size(changes); i++) {
-		const json_t *one = json_array_get(changes, i);
+	if (set->carried)
+		remarks_put(&set->remarks);
+	for (size_t i = set->carried ? set->before : 0; i < json_array_size(set->changes); i++) {
+		const json_t *one = json_array_get(set->changes, i);
 		put_safe(stdout, json_string_value(json_object_get(one, "path")));
 		fputs(": ", stdout);
 		put_safe(stdout, json_string_value(json_object_get(one, "from")));
@@ -171,7 +210,8 @@ static void put_changes(const json_t *changes, const struct remarks *remarks)
 		put_safe(stdout, json_string_value(json_object_get(one, "to")));
 		putchar('\n');
 	}
-	remarks_put(remarks);
+	if (!set->carried)
+		remarks_put(&set->remarks);
 }
 
 int run_set(const struct options *options, int count, char **operands)
@@ -182,21 +222,24 @@ int run_set(const struct options *options, int count, char **operands)
 		return usage_error(command_find("set"), options->json, "set needs one of -o OUT and --in-place");
 	if (count < 2 && !options->from)
 		return usage_error(command_find("set"), options->json, "set needs PATH=VALUE, or --from STATE");
-	json_t *changes = json_array();
-	const char *blamed = operands[0];
-	struct remarks remarks = {.findings = NULL};
-	int status = EXIT_YES;
-	if (set(operands[0], options, count - 1, operands + 1, changes, &remarks, &blamed, &error)) {
-		status = output_error(blamed, &error, options->json);
+	struct set done = {.changes = json_array(), .blamed = operands[0]};
+	const int result = set(operands[0], options, count - 1, operands + 1, &done, &error);
+	const bool refused = !result && done.lost && !options->lossy;
+	if (result) {
+		(void)output_error(done.blamed, &error, options->json);
 	} else if (options->json) {
-		json_t *body = json_pack("{s:s, s:s?, s:O}", "file", operands[0], "output",
-		                         options->in_place ? operands[0] : options->output, "changes", changes);
-		remarks_json(&remarks, &error, body);
+		const char *output = options->in_place ? operands[0] : options->output;
+		json_t *body =
+		    json_pack("{s:s, s:s?, s:O}", "file", operands[0], "output", refused ? NULL : output, "changes", done.changes);
+		remarks_json(&done.remarks, &error, body);
 		output_document(body, false);
 	} else {
-		put_changes(changes, &remarks);
+		put_changes(&done);
+		output_flush();
+		if (refused)
+			fputs("gimstate: values would be lost, so that nothing was written; --lossy does it all the same\n", stderr);
 	}
-	json_decref(changes);
-	remarks_free(&remarks);
-	return status;
+	json_decref(done.changes);
+	remarks_free(&done.remarks);
+	return result ? error_status(&error) : refused ? EXIT_NO : EXIT_YES;
 }

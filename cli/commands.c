@@ -93,6 +93,7 @@ static const struct option_row set_options[] = {
     {"in-place", 'i', AT(in_place), NULL, "change FILE itself"},
     {"force", 'f', AT(force), NULL, "overwrite OUT"},
     {"gim-only", 0, AT(gim_only), NULL, "change feature words in the GIM unit alone, not where CPUID shows them"},
+    {"lossy", 0, AT(lossy), NULL, "with --from: also when FILE has no place for some of the values"},
     SNAPSHOT,
     JSON,
     END,

@@ -218,7 +218,7 @@ static int carry_clock(struct carry *carry, struct gim_error *error)
 	if (!clock_of(carry->from, &clock_ns))
 		return 0;
 	result = set_derived(carry, "kvm.clock_ns", clock_ns, ": the clock goes on where the source's guest would have read it", error);
-	if (!result)
+	if (!result && gim_state_value(carry->from, "kvm.clock_reliable").presence == GIM_ABSENT)
 		result = set_derived(carry, "kvm.clock_reliable", 1, ": the clock is known", error);
 	for (unsigned i = 0; !result && i < GIM_VCPUS_MAX; i++) {
 		char path[64];

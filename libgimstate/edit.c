@@ -217,7 +217,8 @@ static const struct gim_provider *check_providers(const struct gim_state *state,
 	if (!own)
 		(void)gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the state has no guest interface that could be replaced");
 	else if (!other)
-		(void)refuse_at(error, "gim.provider", "no provider is named; the state has %s", own->name);
+		(void)refuse_at(error, "gim.provider",
+		                "no provider is named; the state has %s (convert --base carries over what has no unit)", own->name);
 	else if (own != other && !gim_only)
 		(void)refuse_at(error, "gim.provider",
 		                "%s was found, expected is %s, by which other units of the state go too (gim-only takes any)", other->name,
@@ -313,8 +314,41 @@ static int check_next(const struct gim_state *state, const struct gim_state *nex
 	return result;
 }
 
+/*
+ * Without a unit: field by field, as when it is carried over from another hypervisor.
+ */
+static void keep_lost(void *user, const struct gim_finding *finding)
+{
+	struct gim_error *lost = (struct gim_error *)user;
+	if (finding->rule != &gim_convert_rules[GIM_CONVERT_LOST] || lost->code)
+		return;
+	(void)gim_fail(lost, GIM_E_VALUE, GIM_UNKNOWN, "%s, as the state's container does not hold it", finding->text);
+	gim_error_path(lost, finding->path);
+}
+
+static int replace_fields(struct gim_state *state, const struct gim_state *from, struct gim_error *error)
+{
+	struct gim_state before = *state;
+	struct gim_error lost = GIM_ERROR_INIT;
+	int result = 0;
+	for (size_t i = 0; !result && i < state->object_count; i++)
+		result = gim_object_copy(&state->arena, &state->objects[i], &before.objects[i], error);
+	if (result)
+		return result;
+	result = gim_state_carry(state, from, keep_lost, &lost, error);
+	if (result > 0)
+		result = gim_fail_as(error, &lost);
+	if (result) {
+		memcpy(state->objects, before.objects, sizeof(before.objects));
+		state->object_count = before.object_count;
+	}
+	return result;
+}
+
 int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error)
 {
+	if (state->gim_whole && gim_state_value(state, "gim.provider").presence == GIM_ABSENT)
+		return replace_fields(state, from, error);
 	struct gim_state next = {.format = state->format, .unit_format = state->unit_format, .codec = state->codec, .arena = state->arena};
 	if (state->fields_only) {
 		next.unit_format = from->unit_format ? from->unit_format : from->format->name;

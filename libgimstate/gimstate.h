@@ -332,7 +332,8 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 
 /* Replace the decoded guest interface by that of another state, e.g. of a JSON document, from which GIM_PART_GIM must be decoded too. It must have the state's
  * provider (any, with gim_only: the state's other units then name the old one), a layout of the state's container, and the fields that this layout holds, no
- * more and no fewer. GIM_E_VALUE: the sentence says what is expected. */
+ * more and no fewer. GIM_E_VALUE: the sentence says what is expected. A state that holds the interface in no unit of its own (QEMU's) takes it as by gim_state_carry, and
+ * nothing changes when something would be lost. */
 int gim_state_set_from(struct gim_state *state, const struct gim_state *from, bool gim_only, struct gim_error *error);
 
 /* Convert the decoded guest interface to another version of its layout, e.g. "vbox-hyperv-3", or to a layout of another provider, which then begins at its reset values

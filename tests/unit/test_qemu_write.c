@@ -101,9 +101,62 @@ static void odd_subsections(void **unused)
 	}
 }
 
+/*
+ * Taking the interface from another state, as the shell does at each change.
+ */
+/* One vCPU and its clock. */
+static void made_small(struct made_stream *made)
+{
+	static const struct made_cpu cpu = {.tsc = 1000, .system_time = 0x200001, .poll_control = 1};
+	made_begin(made, "pc");
+	made_ram(made);
+	made_vcpu(made, 0, &cpu);
+	made_kvmclock(made, 5);
+	made_end(made, true);
+}
+
+static void taken_from_another(void **unused)
+{
+	struct made_stream made;
+	struct gim_buffer out = {.bytes = NULL};
+	struct gim_error error = GIM_ERROR_INIT;
+	(void)unused;
+	made_kvm_stream(&made, "pc", true);
+	struct gim_state *state = open_bytes(&made.out), *source = open_bytes(&made.out);
+	assert_int_equal(gim_state_set(source, "kvm.clock_reliable", "false", NULL), 0);
+	assert_int_equal(gim_state_set(source, "kvm.clock_ns", "77", NULL), 0);
+	assert_int_equal(gim_state_set(source, "hyperv.vp[1].vp_assist", "0x5001", NULL), 0);
+	assert_int_equal(gim_state_set_from(state, source, false, NULL), 0);
+	assert_int_equal(gim_state_write(state, NULL, collect, &out, NULL), 0);
+	assert_int_equal(value_of(&out, "kvm.clock_reliable"), 0);
+	assert_int_equal(value_of(&out, "kvm.clock_ns"), 77);
+	assert_int_equal(value_of(&out, "hyperv.vp[1].vp_assist"), 0x5001);
+	gim_buffer_free(&out);
+	gim_state_free(&source);
+
+	/* What has no place in it is refused, and then nothing of it is taken. */
+	source = open_bytes(&made.out);
+	gim_buffer_free(&made.out);
+	made_small(&made);
+	struct gim_state *small = open_bytes(&made.out);
+	assert_int_equal(gim_state_set(source, "kvm.clock_ns", "88", NULL), 0);
+	assert_int_equal(gim_state_set(source, "kvm.vcpu[1].pv_eoi", "0x3001", NULL), 0);
+	assert_int_equal(gim_state_set_from(small, source, false, &error), GIM_E_VALUE);
+	assert_string_equal(error.path, "kvm.vcpu[1].system_time");
+	assert_int_equal(gim_state_write(small, NULL, collect, &out, NULL), 0);
+	assert_int_equal(out.size, made.out.size);
+	assert_memory_equal(out.bytes, made.out.bytes, out.size);
+	gim_buffer_free(&out);
+	gim_buffer_free(&made.out);
+	gim_state_free(&small);
+	gim_state_free(&source);
+	gim_state_free(&state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(taken_from_another),
 	    cmocka_unit_test(odd_subsections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
