@@ -140,16 +140,20 @@ static bool path_of(const struct check_cache *cache, const char *kind, const cha
 	return snprintf(path, 4096, "%s/%s-%.2s/%s", cache->folder, kind, key, key + 2) < 4096 - 16;
 }
 
+/* A new file of the folder that path is in; own gets its name, as any of ours that has not got the one that it is for. */
+static int make_file(const char *path, char own[static 4096 + 32])
+{
+	(void)snprintf(own, 4096 + 32, "%.*s/.gimstate-XXXXXX", (int)(strrchr(path, '/') - path), path);
+	return mkostemp(own, O_CLOEXEC);
+}
+
 static bool write_file(const char *path, const char *first, const char *second)
 {
-	char folder[4096], own[4096 + 16];
+	char folder[4096], own[4096 + 32];
 	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-	(void)snprintf(own, sizeof(own), "%s.XXXXXX", path);
-	int fd = mkstemp(own);
-	if (fd < 0 && errno == ENOENT && (!mkdir(folder, 0777) || errno == EEXIST)) {
-		(void)snprintf(own, sizeof(own), "%s.XXXXXX", path);
-		fd = mkstemp(own);
-	}
+	int fd = make_file(path, own);
+	if (fd < 0 && errno == ENOENT && (!mkdir(folder, 0777) || errno == EEXIST))
+		fd = make_file(path, own);
 	if (fd < 0)
 		return false;
 	struct iovec parts[] = {{(void *)(uintptr_t)first, strlen(first)}, {(void *)(uintptr_t)second, strlen(second)}};

@@ -446,13 +446,14 @@ static int saved_as(const char *path, struct gim_error *error)
 	const size_t count = held.count, room = held.room, now = held.now;
 	held.changes = NULL;
 	held.count = held.room = held.now = 0;
-	int result = source_hold(path, error);
-	if (result) { /* the file is written all the same */
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = source_hold(path, &own);
+	if (result) {
 		held.changes = changes;
 		held.count = count;
 		held.room = room;
 		held.now = now;
-		return result;
+		return error_set(error, own.code, "it is written, but the shell stays with what it held: %s", own.text);
 	}
 	held.changes = changes;
 	held.count = count;

@@ -158,21 +158,35 @@ static int hollow_state(struct gim_check *check, struct gim_error *error)
 	return 0;
 }
 
-static int read_check(struct gim_check *check, int verified, int opened, struct gim_error *error)
+/* Is it the world that failed, and not the state? Then nothing can be said of the state. */
+static bool is_world(int code)
+{
+	return code == GIM_E_IO || code == GIM_E_MEMORY;
+}
+
+/* What is damaged is absent, and said already. */
+static int decode(struct gim_check *check, unsigned parts, gim_report_fn *report, struct gim_error *error)
+{
+	struct gim_error own = GIM_ERROR_INIT;
+	return is_world(gim_state_decode(check->state, parts, report, check, &own)) ? gim_fail_as(error, &own) : 0;
+}
+
+/* opened: with *why, whether the state could be opened again. */
+static int read_check(struct gim_check *check, int verified, int opened, const struct gim_error *why, struct gim_error *error)
 {
 	if (verified < 0)
 		return verified;
-	if (opened == GIM_E_MEMORY || check->failed || check->interface.failed)
+	if (is_world(opened))
+		return gim_fail_as(error, why);
+	if (check->failed || check->interface.failed)
 		return no_memory(error);
 	if (opened)
 		return hollow_state(check, error);
-	/* What is damaged is absent, and said already. */
-	if (gim_state_decode(check->state, GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO, hear_decoding, check, NULL) == GIM_E_MEMORY)
-		return no_memory(error);
+	int result = decode(check, GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO, hear_decoding, error);
 	/* Memory that there is not, or that is damaged, says nothing. */
-	if (check->state->input.seekable && gim_state_decode(check->state, GIM_PART_PAGES, NULL, NULL, NULL) == GIM_E_MEMORY)
-		return no_memory(error);
-	return check->failed ? no_memory(error) : 0;
+	if (!result && check->state->input.seekable)
+		result = decode(check, GIM_PART_PAGES, NULL, error);
+	return !result && check->failed ? no_memory(error) : result;
 }
 
 static struct gim_check *new_check(struct gim_error *error)
@@ -224,8 +238,9 @@ static int open_check(const char *path, const struct gim_verify_options *options
 	const struct gim_verify_hooks hooks = {made, hear_begin, hear_unit, hear_interface};
 	const struct gim_verify_options own = listening(options, &hooks);
 	const int verified = gim_verify(path, &own, hear_finding, made, error);
-	const int opened = verified < 0 ? verified : gim_state_open(path, &made->state, NULL);
-	return read_check(made, verified, opened, error);
+	struct gim_error why = GIM_ERROR_INIT;
+	const int opened = verified < 0 ? verified : gim_state_open(path, &made->state, &why);
+	return read_check(made, verified, opened, &why, error);
 }
 
 int gim_check_open(const char *path, const struct gim_verify_options *options, struct gim_check **check, struct gim_error *error)
@@ -252,8 +267,9 @@ int gim_check_open_memory(const void *bytes, size_t size_bytes, const struct gim
 	const struct gim_verify_hooks hooks = {made, hear_begin, hear_unit, hear_interface};
 	const struct gim_verify_options own = listening(options, &hooks);
 	const int verified = gim_verify_memory(bytes, size_bytes, &own, hear_finding, made, error);
-	const int opened = verified < 0 ? verified : gim_state_open_memory(bytes, size_bytes, &made->state, NULL);
-	return finish_open(made, read_check(made, verified, opened, error), check);
+	struct gim_error why = GIM_ERROR_INIT;
+	const int opened = verified < 0 ? verified : gim_state_open_memory(bytes, size_bytes, &made->state, &why);
+	return finish_open(made, read_check(made, verified, opened, &why, error), check);
 }
 
 void gim_check_free(struct gim_check **check)

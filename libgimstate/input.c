@@ -244,7 +244,7 @@ static int copy_stream(struct gim_input *input, int fd, struct gim_error *error)
 			result = put_piece(fd, piece, got, error);
 	}
 	free(piece);
-	if (!result && ftruncate(fd, (off_t)input->position))
+	if (!result && TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)input->position)))
 		result = gim_fail_errno(error, "cannot write to a file in %s for unpacking it (TMPDIR may name another folder)",
 		                        scratch_folder());
 	return result;
