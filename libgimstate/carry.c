@@ -119,6 +119,21 @@ static int forget_leaf(void *user, const char *path, const struct gim_object *ob
 	return 0;
 }
 
+static bool known(const struct gim_state *state, const char *path, uint64_t *number)
+{
+	const struct gim_value value = gim_state_value(state, path);
+	*number = value.number;
+	return value.presence != GIM_ABSENT;
+}
+
+/* A guest that reads the clock finds another one where the target's container has a place for it and holds none. */
+static bool misses_clock(const struct carry *carry)
+{
+	uint64_t clock_ns, enabled;
+	return carry->to->format->place && !known(carry->to, "kvm.clock_ns", &clock_ns) &&
+	       known(carry->to, "kvm.vcpu[0].system_time", &enabled) && enabled & 1;
+}
+
 /* A field of the source that the target does not hold. */
 static int lose_leaf(void *user, const char *path, const struct gim_value *value)
 {
@@ -131,7 +146,8 @@ static int lose_leaf(void *user, const char *path, const struct gim_value *value
 	if (is_configuration(carry, path)) {
 		tell(carry, GIM_CONVERT_CONFIGURED, path, value, " is not carried over: it is the configuration of the machine");
 	} else if (value->field->clock) {
-		tell(carry, GIM_CONVERT_DERIVED, path, value, " is told by the target's clock");
+		if (!misses_clock(carry))
+			tell(carry, GIM_CONVERT_DERIVED, path, value, " is told by the target's clock");
 	} else if (derived.presence != GIM_ABSENT && derived.number == value->number) {
 		tell(carry, GIM_CONVERT_DERIVED, path, value, " follows from other fields");
 	} else {
@@ -174,13 +190,6 @@ static int carry_provider(struct carry *carry, struct gim_error *error)
 /*
  * Time.
  */
-static bool known(const struct gim_state *state, const char *path, uint64_t *number)
-{
-	const struct gim_value value = gim_state_value(state, path);
-	*number = value.number;
-	return value.presence != GIM_ABSENT;
-}
-
 /* What the guest would have read when it was saved. */
 static bool clock_of(const struct gim_state *state, uint64_t *clock_ns)
 {
@@ -217,6 +226,11 @@ static int carry_clock(struct carry *carry, struct gim_error *error)
 	int result = 0;
 	if (!clock_of(carry->from, &clock_ns))
 		return 0;
+	if (misses_clock(carry)) {
+		gim_report(carry->report, carry->user, &gim_convert_rules[GIM_CONVERT_LOST], GIM_UNKNOWN, NULL, "kvm.clock_ns",
+		           "%llu is lost, as the target has no place for it; setting it there makes one", (unsigned long long)clock_ns);
+		carry->lost = true;
+	}
 	result = set_derived(carry, "kvm.clock_ns", clock_ns, ": the clock goes on where the source's guest would have read it", error);
 	if (!result && gim_state_value(carry->from, "kvm.clock_reliable").presence == GIM_ABSENT)
 		result = set_derived(carry, "kvm.clock_reliable", 1, ": the clock is known", error);

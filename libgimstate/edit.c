@@ -157,6 +157,32 @@ static int show_interface(struct gim_state *state, const char *path, size_t leng
 	return result;
 }
 
+/* The name that the container has for a number at this place of an object itself; NULL: none. */
+static const char *item_of(const struct gim_layout *layout, size_t offset)
+{
+	for (const struct gim_row *row = layout ? layout->frames[0].rows : NULL; row && row->op != GIM_ROW_END; row++)
+		if (row->op == GIM_ROW_ITEM && row->offset == offset)
+			return row->name;
+	return NULL;
+}
+
+/* Let the container have a place for it that it has not now, or have none any more. 1: its place does not come and go. */
+static int make_place(struct gim_state *state, const struct gim_object *object, const struct place *place, bool there,
+                      struct gim_error *error)
+{
+	const uint8_t *end = object->data + object->record->size;
+	if (!state->format->place || place->data < object->data || place->data >= end)
+		return 1;
+	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
+		const char *item = (*each)->record == object->record
+		                       ? item_of(gim_layout_of(*each, state->format->name), (size_t)(place->data - object->data))
+		                       : NULL;
+		if (item)
+			return state->format->place(state, *each, item, there, error);
+	}
+	return 1;
+}
+
 int gim_state_set(struct gim_state *state, const char *path, const char *text, struct gim_error *error)
 {
 	const size_t length = strcspn(path, ".[");
@@ -180,6 +206,13 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	result = find_place(object, path + length, &place, error);
 	if (result)
 		return result;
+	const bool goes = place.field->kind != GIM_TEXT && !strcmp(text, "absent"), comes = !goes && !*place.presence;
+	result = goes || comes ? make_place(state, object, &place, comes, error) : 1;
+	if (result < 0)
+		gim_error_path(error, place.path);
+	if (result < 0 || (goes && !result))
+		return result;
+	const bool made = !result;
 	/* Without a layout there is none that could not hold it. */
 	if (!*place.presence && !(state->fields_only && !state->layout_version)) {
 		(void)gim_fail(error, GIM_E_PATH, GIM_UNKNOWN,
@@ -190,6 +223,8 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	result = store(&state->arena, &place, text, error);
 	if (!result)
 		*place.presence = GIM_STORED;
+	else if (made)
+		(void)make_place(state, object, &place, false, NULL);
 	return result;
 }
 
@@ -326,6 +361,27 @@ static void keep_lost(void *user, const struct gim_finding *finding)
 	gim_error_path(lost, finding->path);
 }
 
+/* What comes and goes in a container is there when it is in another state of the same container, e.g. in JSON. */
+static int take_places(struct gim_state *state, const struct gim_state *from, const struct gim_provider *provider, struct gim_error *error)
+{
+	const struct gim_layout *layout = gim_layout_of(provider, state->format->name);
+	const struct gim_object *other = layout ? gim_state_find(from, provider->record) : NULL;
+	int result = other && !gim_state_find(state, provider->record) ? state->format->interface(state, provider, error) : 0;
+	const struct gim_object *own = other ? gim_state_find(state, provider->record) : NULL;
+	for (const struct gim_row *row = own ? layout->frames[0].rows : NULL; row && result >= 0 && row->op != GIM_ROW_END; row++)
+		if (row->op == GIM_ROW_ITEM && !own->presence[row->offset] != !other->presence[row->offset])
+			result = state->format->place(state, provider, row->name, other->presence[row->offset], error);
+	return result < 0 ? result : 0;
+}
+
+static bool same_container(const struct gim_state *state, const struct gim_state *from)
+{
+	const struct gim_value layout = gim_state_value(from, "gim.layout");
+	const size_t length = strlen(state->format->name);
+	return layout.presence != GIM_ABSENT && layout.length_bytes > length && !memcmp(layout.bytes, state->format->name, length) &&
+	       layout.bytes[length] == '-';
+}
+
 static int replace_fields(struct gim_state *state, const struct gim_state *from, struct gim_error *error)
 {
 	struct gim_state before = *state;
@@ -335,7 +391,11 @@ static int replace_fields(struct gim_state *state, const struct gim_state *from,
 		result = gim_object_copy(&state->arena, &state->objects[i], &before.objects[i], error);
 	if (result)
 		return result;
-	result = gim_state_carry(state, from, keep_lost, &lost, error);
+	for (const struct gim_provider *const *each = gim_providers; !result && *each; each++)
+		if (state->format->place && same_container(state, from))
+			result = take_places(state, from, *each, error);
+	if (!result)
+		result = gim_state_carry(state, from, keep_lost, &lost, error);
 	if (result > 0)
 		result = gim_fail_as(error, &lost);
 	if (result) {

@@ -167,6 +167,9 @@ struct gim_format {
 	/* Show a provider's record at what the container stands for where it holds nothing of that interface; its write then looks at the objects. NULL:
 	 * it has a unit GIM, or none. */
 	int (*interface)(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error);
+	/* Let a number of that name (gim_row.name) have a place where the container has none now, or none any more, in the provider's record, with what
+	 * stands and falls with it. 1: it is none that could come and go. NULL: none can. */
+	int (*place)(struct gim_state *state, const struct gim_provider *provider, const char *item, bool there, struct gim_error *error);
 	/* Report what else of the state is another provider's than this. NULL: nothing can be. */
 	int (*check_provider)(struct gim_state *state, const struct gim_provider *provider, gim_report_fn *report, void *user,
 	                      struct gim_error *error);

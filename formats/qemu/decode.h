@@ -34,11 +34,20 @@ struct qemu_loaded {
 	struct qemu_part *parts;
 	size_t part_count, used; /* the parts end there */
 	bool changed;
+	bool removed; /* it is not to be written */
+};
+
+/* A section that the stream does not have. */
+struct qemu_added {
+	struct qemu_section section; /* without a place */
+	struct qemu_loaded loaded;
+	const struct qemu_section *behind; /* its place is behind this one */
 };
 
 struct qemu_items {
 	struct qemu_stream *stream;
 	struct qemu_loaded *loaded; /* one for each of the stream's devices, once it was asked for */
+	struct qemu_added *added;   /* NULL: there is none */
 };
 
 int qemu_items_open(struct qemu_items *items, struct qemu_stream *stream, struct gim_error *error);
@@ -64,6 +73,18 @@ int qemu_items_get(void *items, const char *name, uint32_t instance, uint32_t in
 
 /* The same as gim_items.put: subsections are added where QEMU would write them, and taken out where it would not. */
 int qemu_items_put(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error);
+
+/* The release that the machine type names, e.g. 7.2 of pc-i440fx-7.2; 0.0: none. (optional.c) */
+void qemu_machine_release(const struct qemu_configuration *configuration, unsigned *major, unsigned *minor);
+
+/* As the format's place. */
+int qemu_place_make(struct gim_state *state, const struct gim_provider *provider, const char *item, bool there, struct gim_error *error);
+
+/* Take out the optional sections of which the object says that they are not there. */
+int qemu_items_remove(struct qemu_items *items, const struct gim_layout *layout, const struct gim_object *object, struct gim_error *error);
+
+/* Add the optional section that a number "section:field" is in; 1: there is none for it. */
+int qemu_items_add(struct qemu_items *items, const char *name, struct gim_error *error);
 
 /* The instance-th section of that name, read if need be; NULL: there is none. */
 int qemu_items_load(struct qemu_items *items, const char *name, size_t name_length, uint32_t instance, struct qemu_loaded **loaded,

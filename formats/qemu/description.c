@@ -340,6 +340,8 @@ static int devices_member(struct scanner *scanner, const char *key, void *user)
 	struct qemu_device device = {.name = NULL};
 	(void)key;
 	(void)user;
+	(void)peek(scanner);
+	device.text = (uint32_t)scanner->at;
 	int result = take_members(scanner, '{', '}', device_member, &device);
 	device.text_end = (uint32_t)scanner->at;
 	if (!result && !device.name)

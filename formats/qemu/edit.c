@@ -4,6 +4,7 @@
 #include "qemu/decode.h"
 #include "qemu/schema.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,12 @@ static int put_one(struct qemu_items *items, const char *name, uint32_t instance
 	struct qemu_place place;
 	int result = qemu_items_locate(items, name, instance, index, &place, error);
 	if (!result && place.presence == GIM_ABSENT)
+		result = qemu_items_add(items, name, error);
+	if (result > 0)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "the stream has no place for %s", name);
+	if (!result && place.presence == GIM_ABSENT)
+		result = qemu_items_locate(items, name, instance, index, &place, error);
+	assert(result || place.presence); /* what was added has a place for what it was added for */
 	if (result || number == place.number)
 		return result;
 	if (place.presence == GIM_IMPLIED) {

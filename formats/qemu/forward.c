@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECTIONS_MAX = 1 << 18, FOOTER_BYTES = 5, SECTION_HEAD = 14 };
+enum { SECTIONS_MAX = 1 << 18, SECTION_HEAD = 14 };
 
 int qemu_sections_add(struct qemu_sections *sections, const struct qemu_section *section, struct gim_error *error)
 {
@@ -87,11 +87,11 @@ static bool surely(const uint8_t *bytes, size_t size)
 }
 
 /* How much of what follows must be seen to tell. */
-enum { SEEN_BYTES = FOOTER_BYTES + SECTION_HEAD + 255 };
+enum { SEEN_BYTES = QEMU_FOOTER_BYTES + SECTION_HEAD + 255 };
 
 static bool footer_here(const struct qemu_section *section, const uint8_t *bytes, size_t size)
 {
-	return size >= FOOTER_BYTES && bytes[0] == QEMU_SECTION_FOOTER && qemu_number(bytes + 1, 4) == section->id;
+	return size >= QEMU_FOOTER_BYTES && bytes[0] == QEMU_SECTION_FOOTER && qemu_number(bytes + 1, 4) == section->id;
 }
 
 /* Where does a section end of which nothing says how long it is? At its footer, behind which something sensible follows; where there are no footers, at
@@ -109,7 +109,7 @@ static int search_end(const struct qemu_walk *walk, const struct qemu_section *s
 		const size_t last = got < QEMU_LOOK_MAX ? got : got - SEEN_BYTES;
 		for (size_t i = 0; i < last; i++) {
 			const bool found = walk->stream->footers ? footer_here(section, bytes + i, got - i) &&
-			                                               plausible(bytes + i + FOOTER_BYTES, got - i - FOOTER_BYTES)
+			                                               plausible(bytes + i + QEMU_FOOTER_BYTES, got - i - QEMU_FOOTER_BYTES)
 			                                         : surely(bytes + i, got - i);
 			if (found)
 				return qemu_pass(reader, i), 0;
@@ -132,10 +132,10 @@ static int take_footer(const struct qemu_walk *walk, struct qemu_section *sectio
 		return result;
 	section->footer = footer_here(section, bytes, got);
 	if (section->footer)
-		return qemu_pass(reader, FOOTER_BYTES), 0;
+		return qemu_pass(reader, QEMU_FOOTER_BYTES), 0;
 	if (!walk->stream->footers)
 		return 0;
-	if (got < FOOTER_BYTES)
+	if (got < QEMU_FOOTER_BYTES)
 		return qemu_fail(error, QEMU_END_OF_FILE, at, "the stream ends where the footer of %s is expected", section->name);
 	/* A wrong one takes the place of the right one. */
 	section->footer = !surely(bytes, got);
@@ -146,7 +146,7 @@ static int take_footer(const struct qemu_walk *walk, struct qemu_section *sectio
 		complain(walk, QEMU_FOOTER, at, section, "Missing section footer for %s: 0x%02x is here instead of 0x7e", section->name,
 		         bytes[0]);
 	if (section->footer)
-		qemu_pass(reader, FOOTER_BYTES);
+		qemu_pass(reader, QEMU_FOOTER_BYTES);
 	return 0;
 }
 
@@ -240,8 +240,8 @@ static int measure(const struct qemu_walk *walk, struct qemu_section *section, s
 	if (!guess->ends)
 		try_size(walk, section, false, bytes, got, guess); /* what it says of a failure is nearer to the truth */
 	judge_parts(walk, section, guess->parts, guess->count);
-	const bool wrong_footer = guess->split && got - guess->used > FOOTER_BYTES &&
-	                          surely(bytes + guess->used + FOOTER_BYTES, got - guess->used - FOOTER_BYTES);
+	const bool wrong_footer = guess->split && got - guess->used > QEMU_FOOTER_BYTES &&
+	                          surely(bytes + guess->used + QEMU_FOOTER_BYTES, got - guess->used - QEMU_FOOTER_BYTES);
 	if (guess->ends || wrong_footer) {
 		section->size_bytes = guess->used;
 		qemu_pass(reader, guess->used);
@@ -386,6 +386,7 @@ static int take_command(struct qemu_walk *walk, uint64_t at, struct gim_error *e
 		return qemu_fail(error, QEMU_COMMAND, at, "command %llu has %llu bytes, expected are %d", (unsigned long long)command,
 		                 (unsigned long long)length, command_bytes[command]);
 	walk->stream->switchover |= command == SWITCHOVER_START;
+	walk->stream->packaged |= command == PACKAGED;
 	if (command == POSTCOPY_ADVISE)
 		walk->stream->postcopy = walk->stream->ram.postcopy = true;
 	return qemu_skip(reader, length, "a command", error);

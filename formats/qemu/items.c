@@ -23,6 +23,12 @@ void qemu_items_close(struct qemu_items *items)
 	}
 	free(items->loaded);
 	items->loaded = NULL;
+	if (items->added) {
+		free(items->added->loaded.bytes);
+		free(items->added->loaded.parts);
+	}
+	free(items->added);
+	items->added = NULL;
 }
 
 static bool is_named(const struct qemu_section *section, const char *name, size_t length)
@@ -35,7 +41,7 @@ uint32_t qemu_items_count(const struct qemu_items *items, const char *section)
 	uint32_t count = 0;
 	for (size_t i = 0; i < items->stream->devices.count; i++)
 		count += is_named(&items->stream->devices.items[i], section, strlen(section));
-	return count;
+	return count + (items->added && is_named(&items->added->section, section, strlen(section)));
 }
 
 int qemu_loaded_split(struct qemu_loaded *loaded, struct gim_error *error)
@@ -61,8 +67,11 @@ int qemu_items_load(struct qemu_items *items, const char *name, size_t name_leng
 	*loaded = NULL;
 	while (at < devices->count && (!is_named(&devices->items[at], name, name_length) || instance--))
 		at++;
-	if (at == devices->count)
+	if (at == devices->count) {
+		if (items->added && !instance && is_named(&items->added->section, name, name_length))
+			*loaded = &items->added->loaded;
 		return 0;
+	}
 	struct qemu_loaded *found = &items->loaded[at];
 	if (!found->section) {
 		int result = qemu_read_payload(items->stream, &devices->items[at], &found->bytes, error);

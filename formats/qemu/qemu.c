@@ -36,10 +36,8 @@ static int qemu_bid(const uint8_t *head, size_t size)
 /* The configuration is described since QEMU 8.2, and a machine type is as old as its release or older. */
 static void describe_producer(const struct qemu_stream *stream, char *text, size_t size)
 {
-	const char *dash = strrchr(stream->configuration.machine, '-');
-	unsigned major = 0, minor = 0;
-	if (dash && sscanf(dash + 1, "%u.%u", &major, &minor) != 2)
-		major = minor = 0;
+	unsigned major, minor;
+	qemu_machine_release(&stream->configuration, &major, &minor);
 	const bool before = major < 8 || (major == 8 && minor < 2);
 	*text = '\0';
 	if (stream->description.configuration && before)
@@ -232,6 +230,7 @@ const struct gim_format gim_format_qemu = {
     .records = records,
     .write = qemu_write,
     .interface = qemu_interface,
+    .place = qemu_place_make,
     .verify = qemu_verify,
     .memory = &qemu_memory,
     .settings_bid = qemu_libvirt_bid,

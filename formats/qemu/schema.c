@@ -289,6 +289,20 @@ uint64_t qemu_schema_default(const char *subsection)
 	return !strcmp(subsection, "cpu/poll_control_msr");
 }
 
+/* Sections are in the order in which QEMU made the devices: kvmclock when all vCPUs were there. */
+static const char *const of_vcpus[] = {"timer", "cpu_common", "cpu", "kvm-tpr-opt", "apic", NULL};
+static const struct qemu_optional optional[] = {
+    {"kvmclock", "clock", "clock_is_reliable", 1, 2, 9, of_vcpus},
+};
+
+const struct qemu_optional *qemu_optional_find(const char *section, size_t length)
+{
+	for (size_t i = 0; i < COUNT(optional); i++)
+		if (strlen(optional[i].section) == length && !memcmp(optional[i].section, section, length))
+			return &optional[i];
+	return NULL;
+}
+
 #define ALL UINT64_MAX
 const struct qemu_enlightenment qemu_enlightenments[] = {
     {"kvmclock", "kvm", "cpu", "env.system_time_msr", 1, 0, ALL, false},

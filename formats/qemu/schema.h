@@ -17,6 +17,19 @@ const struct qemu_vmsd *qemu_subsection_find(const struct qemu_vmsd *vmsd, const
 /* What QEMU writes a subsection for: it leaves it out when all its fields are this. */
 uint64_t qemu_schema_default(const char *subsection);
 
+/* A section that a stream may be without, and that comes and goes as a whole. */
+struct qemu_optional {
+	const char *section;    /* in the newest version that is known */
+	const char *field;      /* what it is there for */
+	const char *beside;     /* a field of a subsection that a new one has, too, of machines of this release or later */
+	uint64_t beside_number; /* what it is then */
+	unsigned beside_major, beside_minor;
+	const char *const *behind; /* QEMU writes it behind the last of these; NULL-terminated */
+};
+
+/* The optional section of that name; NULL: it is none. */
+const struct qemu_optional *qemu_optional_find(const char *section, size_t length);
+
 /* A CPU property of QEMU's command line without which a field of a section would be what it is after a reset. */
 struct qemu_enlightenment {
 	const char *property;        /* e.g. "hv-time" */

@@ -22,6 +22,8 @@ enum qemu_element_type {
 	QEMU_SECTION_FOOTER = 0x7e,
 };
 
+#define QEMU_FOOTER_BYTES 5 /* its mark, and the section's id */
+
 /* A section, or a piece of one that comes in several. */
 struct qemu_section {
 	const char *name;
@@ -87,6 +89,7 @@ struct qemu_stream {
 	bool ended;      /* its end mark was met */
 	bool switchover; /* command SWITCHOVER_START was met */
 	bool postcopy;   /* so was POSTCOPY_ADVISE */
+	bool packaged;   /* and PACKAGED, which says how many bytes of sections follow */
 
 	struct qemu_sections devices; /* FULL sections in the order of the stream, and START sections of other names than ram */
 	bool devices_known, fits;     /* fits: found by the description alone */

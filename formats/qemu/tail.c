@@ -12,7 +12,6 @@ enum {
 	DESCRIPTION_MAX = 16 << 20,       /* of a machine with hundreds of vCPUs */
 	HEAD_BYTES = 6,                   /* the end mark, the description's mark and its length */
 	SECTION_HEAD = 1 + 4 + 1 + 4 + 4, /* type, id, length of the name, instance, version */
-	FOOTER_BYTES = 5,
 };
 
 static bool read_exactly(struct qemu_stream *stream, uint64_t at, void *bytes, size_t size)
@@ -115,7 +114,7 @@ static bool is_section(struct qemu_stream *stream, const struct qemu_device *dev
 
 static bool has_footer(struct qemu_stream *stream, uint64_t at, uint32_t *id)
 {
-	uint8_t footer[FOOTER_BYTES];
+	uint8_t footer[QEMU_FOOTER_BYTES];
 	if (!read_exactly(stream, at, footer, sizeof(footer)) || footer[0] != QEMU_SECTION_FOOTER)
 		return false;
 	*id = (uint32_t)qemu_number(footer + 1, 4);
@@ -130,8 +129,8 @@ static bool ends_here(struct qemu_stream *stream, const struct qemu_device *devi
 	if (size == GIM_UNKNOWN)
 		return false;
 	for (unsigned footer = 0; footer < 2; footer++) {
-		const uint64_t whole = head + size + (footer ? FOOTER_BYTES : 0);
-		if (end < stream->first || whole > end - stream->first || (footer && !has_footer(stream, end - FOOTER_BYTES, &id)) ||
+		const uint64_t whole = head + size + (footer ? QEMU_FOOTER_BYTES : 0);
+		if (end < stream->first || whole > end - stream->first || (footer && !has_footer(stream, end - QEMU_FOOTER_BYTES, &id)) ||
 		    !is_section(stream, device, end - whole, section) || (footer && section->id != id))
 			continue;
 		section->size_bytes = size;
@@ -156,7 +155,7 @@ static bool find_early(struct qemu_stream *stream, uint32_t count, uint64_t at, 
 		sections[i].size_bytes = size;
 		at = sections[i].payload + size;
 		sections[i].footer = has_footer(stream, at, &id) && id == sections[i].id;
-		at += sections[i].footer ? FOOTER_BYTES : 0;
+		at += sections[i].footer ? QEMU_FOOTER_BYTES : 0;
 	}
 	return true;
 }

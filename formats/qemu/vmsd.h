@@ -33,7 +33,7 @@ struct qemu_vmsd {
 struct qemu_device {
 	const char *name;
 	uint32_t instance;
-	uint32_t text_end; /* behind its last brace in the description */
+	uint32_t text, text_end; /* from its first brace in the description, to behind its last one */
 	struct qemu_vmsd vmsd;
 };
 

@@ -61,11 +61,11 @@ static void append(struct gim_buffer *buffer, const char *text)
 	gim_buffer_bytes(buffer, text, strlen(text));
 }
 
-/* As QEMU describes a subsection: names have nothing in them that would have to be escaped, as they are ours. */
-static void describe_subsection(struct gim_buffer *made, const struct qemu_vmsd *vmsd)
+/* As QEMU describes it, but for the brace at its end: names have nothing in them that would have to be escaped, as they are ours. */
+static void describe_fields(struct gim_buffer *made, const struct qemu_vmsd *vmsd)
 {
 	char text[256];
-	(void)snprintf(text, sizeof(text), "{\"vmsd_name\": \"%s\", \"version\": %u, \"fields\": [", vmsd->name, vmsd->version);
+	(void)snprintf(text, sizeof(text), "\"vmsd_name\": \"%s\", \"version\": %u, \"fields\": [", vmsd->name, vmsd->version);
 	append(made, text);
 	for (uint32_t i = 0; i < vmsd->field_count; i++) {
 		const struct qemu_field *field = &vmsd->fields[i];
@@ -76,7 +76,29 @@ static void describe_subsection(struct gim_buffer *made, const struct qemu_vmsd 
 		               elements, field->type, (unsigned)field->size);
 		append(made, text);
 	}
-	append(made, "]}");
+	append(made, "]");
+}
+
+static void describe_subsection(struct gim_buffer *made, const struct qemu_vmsd *vmsd)
+{
+	append(made, "{");
+	describe_fields(made, vmsd);
+	append(made, "}");
+}
+
+static void describe_added(struct gim_buffer *made, const struct qemu_added *added)
+{
+	const struct qemu_loaded *loaded = &added->loaded;
+	char text[320];
+	(void)snprintf(text, sizeof(text), ", {\"name\": \"%s\", \"instance_id\": %u, ", added->section.name, added->section.instance);
+	append(made, text);
+	describe_fields(made, loaded->parts[0].vmsd);
+	append(made, loaded->part_count > 1 ? ", \"subsections\": [" : "");
+	for (size_t i = 1; i < loaded->part_count; i++) {
+		append(made, i > 1 ? ", " : "");
+		describe_subsection(made, loaded->parts[i].vmsd);
+	}
+	append(made, loaded->part_count > 1 ? "]}" : "}");
 }
 
 /* Does a section have the subsections that its description says? */
@@ -126,6 +148,36 @@ static void describe_section(struct text *text, const struct qemu_loaded *loaded
 	text->copied = none ? from : vmsd->subsections_end;
 }
 
+/* Without a section's device, and the comma beside it. removed: how many before it are not there any more. */
+static void remove_device(struct text *text, const struct qemu_description *description, const struct qemu_device *device, size_t removed)
+{
+	const size_t at = (size_t)(device - description->devices), next = at + 1;
+	const bool first = at == removed;
+	const size_t from = first ? device->text : device[-1].text_end;
+	const size_t to = first && next < description->device_count ? device[1].text : device->text_end;
+	gim_buffer_bytes(&text->made, text->was + text->copied, from - text->copied);
+	text->copied = to;
+}
+
+static void describe_devices(struct text *text, const struct qemu_items *items)
+{
+	const struct qemu_stream *stream = items->stream;
+	size_t removed = 0;
+	for (size_t i = 0; i < stream->devices.count; i++) {
+		const struct qemu_section *section = &stream->devices.items[i];
+		const struct qemu_loaded *loaded = &items->loaded[i];
+		if (section->device && loaded->removed)
+			remove_device(text, &stream->description, section->device, removed++);
+		else if (section->device && loaded->changed && !as_described(loaded))
+			describe_section(text, loaded);
+		if (!items->added || items->added->behind != section)
+			continue;
+		gim_buffer_bytes(&text->made, text->was + text->copied, section->device->text_end - text->copied);
+		text->copied = section->device->text_end;
+		describe_added(&text->made, items->added);
+	}
+}
+
 static int put_description(struct writing *writing)
 {
 	struct qemu_stream *stream = writing->stream;
@@ -136,11 +188,8 @@ static int put_description(struct writing *writing)
 	                      : gim_fail(writing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	if (!result && got < stream->description_bytes)
 		result = qemu_fail(writing->error, QEMU_END_OF_FILE, at + got, "the stream ends within its description");
-	for (size_t i = 0; !result && i < stream->devices.count; i++) {
-		const struct qemu_loaded *loaded = &writing->items.loaded[i];
-		if (loaded->changed && loaded->section->device && !as_described(loaded))
-			describe_section(&text, loaded);
-	}
+	if (!result)
+		describe_devices(&text, &writing->items);
 	if (!result) {
 		uint8_t head[5] = {QEMU_VMDESCRIPTION};
 		gim_buffer_bytes(&text.made, text.was + text.copied, (size_t)stream->description_bytes - text.copied);
@@ -160,27 +209,83 @@ static int put_description(struct writing *writing)
 /*
  * The stream.
  */
+static uint64_t end_of(const struct qemu_section *section)
+{
+	return section->payload + section->size_bytes + (section->footer ? QEMU_FOOTER_BYTES : 0);
+}
+
+static int put_added(struct writing *writing, const struct qemu_added *added)
+{
+	const struct qemu_section *section = &added->section;
+	struct gim_buffer bytes = {.big = true};
+	gim_buffer_number(&bytes, section->type, 1);
+	gim_buffer_number(&bytes, section->id, 4);
+	gim_buffer_number(&bytes, strlen(section->name), 1);
+	gim_buffer_bytes(&bytes, section->name, strlen(section->name));
+	gim_buffer_number(&bytes, section->instance, 4);
+	gim_buffer_number(&bytes, section->version, 4);
+	gim_buffer_bytes(&bytes, added->loaded.bytes, added->loaded.size);
+	if (section->footer) {
+		gim_buffer_number(&bytes, QEMU_SECTION_FOOTER, 1);
+		gim_buffer_number(&bytes, section->id, 4);
+	}
+	int result =
+	    bytes.failed ? gim_fail(writing->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : copy(writing, end_of(added->behind));
+	if (!result)
+		result = put(writing, bytes.bytes, bytes.size);
+	gim_buffer_free(&bytes);
+	return result;
+}
+
+/* A section as it is now, and one that is added behind it. */
+static int put_section(struct writing *writing, const struct qemu_section *section, const struct qemu_loaded *loaded)
+{
+	int result = 0;
+	if (loaded->removed) {
+		result = copy(writing, section->offset);
+		writing->copied = end_of(section);
+	} else if (loaded->changed) {
+		result = copy(writing, section->payload);
+		if (!result)
+			result = put(writing, loaded->bytes, loaded->size);
+		writing->copied = section->payload + section->size_bytes;
+	}
+	const struct qemu_added *added = writing->items.added;
+	return !result && added && added->behind == section ? put_added(writing, added) : result;
+}
+
 static int put_sections(struct writing *writing)
 {
 	const struct qemu_stream *stream = writing->stream;
-	bool other_subsections = false;
+	bool described_anew = writing->items.added;
 	int result = 0;
 	for (size_t i = 0; !result && i < stream->devices.count; i++) {
+		const struct qemu_section *section = &stream->devices.items[i];
 		const struct qemu_loaded *loaded = &writing->items.loaded[i];
-		if (!loaded->changed)
-			continue;
-		other_subsections |= loaded->section->device && !as_described(loaded);
-		result = copy(writing, loaded->section->payload);
-		if (!result)
-			result = put(writing, loaded->bytes, loaded->size);
-		writing->copied = loaded->section->payload + loaded->section->size_bytes;
+		described_anew |= section->device && (loaded->removed || (loaded->changed && !as_described(loaded)));
+		result = put_section(writing, section, loaded);
 	}
-	if (!result && other_subsections && stream->described) {
+	if (!result && described_anew && stream->described) {
 		result = copy(writing, stream->described_at);
 		if (!result)
 			result = put_description(writing);
 	}
 	return result ? result : copy(writing, stream->size);
+}
+
+/* A package says how many bytes it has, and would go on saying so. */
+static int check_package(const struct writing *writing)
+{
+	bool resized = writing->items.added;
+	for (size_t i = 0; i < writing->stream->devices.count; i++) {
+		const struct qemu_loaded *loaded = &writing->items.loaded[i];
+		resized |= loaded->removed || (loaded->changed && loaded->size != loaded->section->size_bytes);
+	}
+	return resized && writing->stream->packaged
+	           ? gim_fail(
+			 writing->error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+			 "the sections are in a package of postcopy, in which nothing can be added or left out: numbers can be changed")
+	           : 0;
 }
 
 /* What the state holds, into the sections that hold it. */
@@ -196,6 +301,8 @@ static int change_items(struct writing *writing, const struct gim_state *state)
 		struct gim_buffer nothing = {.bytes = NULL};
 		codec.version = layout ? layout->last : 0;
 		if (object)
+			result = qemu_items_remove(&writing->items, layout, object, writing->error);
+		if (!result && object)
 			result = gim_encode(layout->frames[0].rows, &codec, object, 1, &nothing, writing->error);
 		gim_buffer_free(&nothing);
 	}
@@ -217,6 +324,8 @@ int qemu_write(struct gim_state *state, const struct gim_changes *changes, const
 		result = qemu_items_open(&writing.items, writing.stream, error);
 	if (!result && state->gim_whole)
 		result = change_items(&writing, state);
+	if (!result)
+		result = check_package(&writing);
 	if (!result && sink)
 		result = put_sections(&writing);
 	qemu_items_close(&writing.items);

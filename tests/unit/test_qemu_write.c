@@ -153,11 +153,191 @@ static void taken_from_another(void **unused)
 	gim_state_free(&state);
 }
 
+/*
+ * Sections that come and go.
+ */
+static bool holds(const struct gim_buffer *bytes, const char *text)
+{
+	const size_t length = strlen(text);
+	for (size_t i = 0; i + length <= bytes->size; i++)
+		if (!memcmp(bytes->bytes + i, text, length))
+			return true;
+	return false;
+}
+
+/* Taken out and put back, the stream is the same, whatever it has of footers and descriptions. */
+static void section_goes_and_comes(void **unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < 4; i++) {
+		struct made_stream made;
+		struct gim_buffer gone, back;
+		made_kvm_stream(&made, i & 1 ? "pc-i440fx-7.2" : NULL, i & 2);
+		assert_int_equal(set(&made.out, "kvm.clock_ns", "absent", &gone), 0);
+		assert_false(holds(&gone, "kvmclock"));
+		struct gim_state *state = open_bytes(&gone);
+		struct gim_unit unit;
+		assert_int_equal(gim_state_value(state, "kvm.clock_ns").presence, GIM_ABSENT);
+		assert_int_equal(gim_state_value(state, "kvm.clock_reliable").presence, GIM_ABSENT);
+		assert_int_equal(gim_state_value(state, "kvm.vcpu[1].system_time").number, 0x200041);
+		assert_int_equal(gim_unit_find(state, "0000:00:01.0/../../etc", 0, GIM_PASS_FINAL, &unit, NULL), 0);
+		/* The machine of a stream without a configuration is too old to say whether its clock is reliable. */
+		assert_int_equal(gim_state_set(state, "kvm.clock_ns", "20000000000", NULL), 0);
+		assert_int_equal(gim_state_value(state, "kvm.clock_reliable").number, i & 1);
+		assert_int_equal(gim_state_set(state, "kvm.clock_reliable", "true", NULL), 0);
+		back = (struct gim_buffer){.bytes = NULL};
+		assert_int_equal(gim_state_write(state, NULL, collect, &back, NULL), 0);
+		assert_int_equal(back.size, made.out.size);
+		assert_memory_equal(back.bytes, made.out.bytes, back.size);
+		gim_state_free(&state);
+		gim_buffer_free(&gone);
+		gim_buffer_free(&back);
+		gim_buffer_free(&made.out);
+	}
+}
+
+/* In whatever place of the description: first, last, alone, several at once. The sections that are left are found by it. */
+static void sections_of_any_place(void **unused)
+{
+	static const char *const orders[] = {"k", "kc", "ck", "kck", "kkc", "ckk", "kkk", "ckckc"};
+	static const struct made_cpu cpu = {.tsc = 1000, .poll_control = 1};
+	(void)unused;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct made_stream made;
+		struct gim_buffer gone;
+		uint32_t vcpus = 0;
+		made_begin(&made, "pc");
+		made_ram(&made);
+		for (const char *each = orders[i]; *each; each++) {
+			if (*each == 'k')
+				made_kvmclock(&made, 5);
+			else
+				made_vcpu(&made, vcpus++, &cpu);
+		}
+		made_end(&made, true);
+		assert_int_equal(set(&made.out, "kvm.clock_ns", "absent", &gone), 0);
+		assert_false(holds(&gone, "kvmclock"));
+		struct gim_state *state = open_bytes(&gone);
+		const struct qemu_stream *stream = state->container;
+		assert_true(stream->described);
+		assert_int_equal(stream->description.device_count, vcpus);
+		assert_true(stream->fits || !vcpus);
+		gim_state_free(&state);
+		gim_buffer_free(&gone);
+		gim_buffer_free(&made.out);
+	}
+}
+
+/* What is not there does not go, what has no place does not come, and a value that is refused leaves none. */
+static void no_place(void **unused)
+{
+	struct made_stream made;
+	struct gim_buffer out;
+	struct gim_error error = GIM_ERROR_INIT;
+	(void)unused;
+	made_begin(&made, "pc");
+	made_ram(&made);
+	made_device(&made, "slirp", 0, 4, "one", 3);
+	made_end(&made, true);
+	assert_int_equal(set(&made.out, "kvm.clock_ns", "5", &out), GIM_E_UNSUPPORTED);
+	struct gim_state *state = open_bytes(&made.out);
+	assert_int_equal(gim_state_set(state, "kvm.clock_reliable", "true", &error), GIM_E_PATH);
+	assert_non_null(strstr(error.text, "kvm.clock_ns"));
+	assert_int_equal(gim_state_set(state, "kvm.clock_ns", "five", NULL), GIM_E_VALUE);
+	assert_int_equal(gim_state_value(state, "kvm.clock_ns").presence, GIM_ABSENT);
+	assert_int_equal(gim_state_set(state, "kvm.wall_clock", "5", NULL), GIM_E_PATH);
+	assert_int_equal(gim_state_set(state, "kvm.clock_ns", "absent", NULL), 0);
+	gim_state_free(&state);
+	gim_buffer_free(&made.out);
+	made_small(&made);
+	assert_int_equal(set(&made.out, "kvm.wall_clock", "absent", &out), GIM_E_VALUE);
+	assert_int_equal(set(&made.out, "kvm.clock_reliable", "absent", &out), GIM_E_VALUE);
+	gim_buffer_free(&made.out);
+}
+
+/* Another section has the next number: the new one gets one that nobody has. */
+static void numbers_are_not_shared(void **unused)
+{
+	static const struct made_cpu cpu = {.tsc = 1000, .system_time = 1, .poll_control = 1};
+	struct made_stream made;
+	struct gim_buffer out;
+	(void)unused;
+	made_begin(&made, "pc");
+	made_ram(&made);
+	made_vcpu(&made, 0, &cpu);
+	made_device(&made, "next", 0, 1, "x", 1);
+	made_device(&made, "last", 0, 1, "y", 1);
+	made_end(&made, true);
+	assert_int_equal(set(&made.out, "kvm.clock_ns", "5", &out), 0);
+	struct gim_state *state = open_bytes(&out);
+	const struct qemu_sections *devices = &((const struct qemu_stream *)state->container)->devices;
+	assert_int_equal(devices->count, 4);
+	assert_string_equal(devices->items[1].name, "kvmclock");
+	assert_int_equal(devices->items[1].id, 6);
+	assert_true(devices->items[1].footer);
+	gim_state_free(&state);
+	gim_buffer_free(&out);
+	gim_buffer_free(&made.out);
+}
+
+/* A package says how many bytes it has: numbers change in it, and nothing comes or goes. */
+static void packages_keep_their_size(void **unused)
+{
+	static const struct made_cpu cpu = {.tsc = 1000, .system_time = 1, .poll_control = 1};
+	struct made_stream made;
+	struct gim_buffer out;
+	(void)unused;
+	made_begin(&made, "pc");
+	made_ram(&made);
+	gim_buffer_number(&made.out, 8, 1);
+	gim_buffer_number(&made.out, 7, 2);
+	gim_buffer_number(&made.out, 4, 2);
+	const size_t at = made.out.size;
+	gim_buffer_number(&made.out, 0, 4);
+	made_vcpu(&made, 0, &cpu);
+	made_kvmclock(&made, 5);
+	gim_buffer_patch(&made.out, at, made.out.size - at - 4, 4);
+	made_end(&made, false);
+	assert_int_equal(set(&made.out, "kvm.clock_ns", "absent", &out), GIM_E_UNSUPPORTED);
+	assert_int_equal(set(&made.out, "hyperv.vp[0].vp_assist", "0x5001", &out), GIM_E_UNSUPPORTED);
+	assert_int_equal(set(&made.out, "kvm.clock_ns", "6", &out), 0);
+	assert_int_equal(out.size, made.out.size);
+	assert_int_equal(value_of(&out, "kvm.clock_ns"), 6);
+	gim_buffer_free(&out);
+	gim_buffer_free(&made.out);
+}
+
+/* Carried into a stream without the section, a clock that the guest reads is lost; a state of the same container says that it is there. */
+static void clock_of_another(void **unused)
+{
+	struct made_stream made;
+	struct gim_buffer gone, out = {.bytes = NULL};
+	(void)unused;
+	made_kvm_stream(&made, "pc", true);
+	assert_int_equal(set(&made.out, "kvm.clock_ns", "absent", &gone), 0);
+	struct gim_state *to = open_bytes(&gone), *from = open_bytes(&made.out);
+	assert_int_equal(gim_state_carry(to, from, NULL, NULL, NULL), 1);
+	assert_int_equal(gim_state_set_from(to, from, false, NULL), 0);
+	assert_int_equal(gim_state_write(to, NULL, collect, &out, NULL), 0);
+	assert_int_equal(out.size, made.out.size);
+	assert_memory_equal(out.bytes, made.out.bytes, out.size);
+	gim_state_free(&from);
+	from = open_bytes(&gone);
+	assert_int_equal(gim_state_set_from(to, from, false, NULL), 0);
+	assert_int_equal(gim_state_value(to, "kvm.clock_ns").presence, GIM_ABSENT);
+	gim_state_free(&from);
+	gim_state_free(&to);
+	gim_buffer_free(&out);
+	gim_buffer_free(&gone);
+	gim_buffer_free(&made.out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(taken_from_another),
-	    cmocka_unit_test(odd_subsections),
+	    cmocka_unit_test(section_goes_and_comes), cmocka_unit_test(sections_of_any_place),    cmocka_unit_test(no_place),
+	    cmocka_unit_test(numbers_are_not_shared), cmocka_unit_test(packages_keep_their_size), cmocka_unit_test(clock_of_another),
+	    cmocka_unit_test(taken_from_another),     cmocka_unit_test(odd_subsections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
