@@ -425,7 +425,8 @@ int gim_output_new(const char *path, bool replace, struct gim_output **output, s
 /* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit. */
 int gim_output_write(void *output, const void *bytes, size_t size_bytes);
 /* Does its name ask for compression? Then it is written in order; else places can be written, by several threads at once, and what is between them reads as zeros. A
- * file is written in one way or the other. resize says how long it is. */
+ * file is written in one way or the other. resize says how long it is, before the most of it is written: a large file then goes past the page cache to the disk where that
+ * can be done, which is quickest with bytes that lie, and go, at borders of 4096. */
 bool gim_output_is_packed(const struct gim_output *output);
 int gim_output_write_at(struct gim_output *output, uint64_t offset, const void *bytes, size_t size_bytes, struct gim_error *error);
 int gim_output_resize(struct gim_output *output, uint64_t size_bytes, struct gim_error *error);
@@ -759,7 +760,7 @@ enum gim_export {
 };
 
 struct gim_export_options {
-	unsigned threads; /* as in struct gim_memory_walk */
+	unsigned threads; /* 0: twice as many as there are processors, since they wait for the disk, and at most 8 */
 	gim_progress_fn *progress;
 	void *progress_user;
 };

@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Where a segment of the address space goes. */
 struct piece {
@@ -42,7 +43,7 @@ static bool has_bytes(uint8_t kind)
 }
 
 /* So many pages of zeros are left out as a hole; fewer between others are written with them, which is one call, and a file of fewer extents. */
-enum { HOLE_PAGES = 16 };
+enum { HOLE_PAGES = 16, THREADS_MAX = 8 };
 
 /* Where the next piece to be written of a chunk begins and ends, from page *from on; false: there is none. */
 static bool next_piece(const struct gim_memory_chunk *chunk, size_t pages, size_t *from, size_t *end)
@@ -98,22 +99,31 @@ static int put_in_order(void *user, const struct gim_memory_chunk *chunk, void *
 	return result ? GIM_E_IO : 0;
 }
 
+/* While some wait for the disk, others unpack. */
+static unsigned count_threads(const struct gim_export_options *options)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	if (options && options->threads)
+		return options->threads;
+	return processors < 1 ? 1 : processors < THREADS_MAX / 2 ? 2 * (unsigned)processors : THREADS_MAX;
+}
+
 static int put_pages(struct exporting *exporting, const struct gim_export_options *options, struct gim_error *error)
 {
 	const bool packed = gim_output_is_packed(exporting->output);
 	const struct piece *last = exporting->count ? &exporting->pieces[exporting->count - 1] : NULL;
 	const struct gim_memory_walk walk = {.end = last ? last->segment.end : 1,
-	                                     .threads = packed    ? 1
-	                                                : options ? options->threads
-	                                                          : 0,
+	                                     .threads = packed ? 1 : count_threads(options),
 	                                     .look = packed ? put_in_order : put_chunk,
 	                                     .progress = options ? options->progress : NULL,
 	                                     .progress_user = options ? options->progress_user : NULL,
 	                                     .user = exporting};
-	int result = gim_memory_walk(exporting->memory, &walk, error);
+	int result = packed ? 0 : gim_output_resize(exporting->output, exporting->size, error);
+	if (!result)
+		result = gim_memory_walk(exporting->memory, &walk, error);
 	if (!result && packed)
 		result = put_zeros(exporting, exporting->size) ? GIM_E_IO : 0;
-	return result || packed ? result : gim_output_resize(exporting->output, exporting->size, error);
+	return result;
 }
 
 /*

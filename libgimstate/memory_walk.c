@@ -58,11 +58,12 @@ static int new_worker(struct worker *worker, struct walk *walk, struct gim_error
 {
 	worker->walk = walk;
 	worker->page_count = CHUNK_PAGES + (walk->wanted->more_bytes + GIM_PAGE_BYTES - 1) / GIM_PAGE_BYTES;
-	worker->bytes = calloc(worker->page_count, GIM_PAGE_BYTES);
+	worker->bytes = aligned_alloc(GIM_PAGE_BYTES, worker->page_count * GIM_PAGE_BYTES); /* as writing past the page cache wants it */
 	worker->kinds = calloc(worker->page_count, 1);
-	worker->dirty = calloc(worker->page_count, 1);
+	worker->dirty = malloc(worker->page_count);
 	if (!worker->bytes || !worker->kinds || !worker->dirty)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	memset(worker->dirty, 1, worker->page_count);
 	return gim_page_reader_new(walk->memory, true, &worker->reader, error);
 }
 

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 * 1024, AHEAD_BYTES = 8 << 20, NEW_FILE_MODE = 0666, NAME_ATTEMPTS = 16 };
+enum { BUFFER_BYTES = 256 * 1024, AHEAD_BYTES = 8 << 20, DIRECT_BYTES = 8 << 20, NEW_FILE_MODE = 0666, NAME_ATTEMPTS = 16 };
 
 struct gim_output {
 	char *path;         /* as it was given, for sentences */
@@ -30,6 +30,7 @@ struct gim_output {
 	struct gim_packer *packer; /* NULL: its name does not ask for one */
 	struct gim_error packing;  /* what it failed with */
 	uint64_t written, begun;   /* begun: what the disk was told to write already */
+	bool direct;               /* written past the page cache, from the first place on */
 	int failed;                /* errno of the first refused write, 0: none */
 };
 
@@ -250,11 +251,25 @@ bool gim_output_is_packed(const struct gim_output *output)
 	return output->packer;
 }
 
+/* From here on with the page cache. False: that was tried. */
+static bool leave_direct(const struct gim_output *output, bool *left)
+{
+	const int flags = fcntl(output->fd, F_GETFL);
+	if (!output->direct || *left || flags < 0)
+		return false;
+	*left = true;
+	return !fcntl(output->fd, F_SETFL, flags & ~O_DIRECT);
+}
+
 int gim_output_write_at(struct gim_output *output, uint64_t offset, const void *bytes, size_t size_bytes, struct gim_error *error)
 {
 	const uint8_t *from = (const uint8_t *)bytes;
+	bool left = false;
 	while (size_bytes) {
 		const ssize_t count = TEMP_FAILURE_RETRY(pwrite(output->fd, from, size_bytes, (off_t)offset));
+		/* What is not of whole blocks, or stands at no border of one, or is on a filesystem that cannot do it. */
+		if (count < 0 && errno == EINVAL && leave_direct(output, &left))
+			continue;
 		if (count <= 0) {
 			errno = count ? errno : ENOSPC;
 			return gim_fail_errno(error, "cannot write %s", output->path);
@@ -266,9 +281,17 @@ int gim_output_write_at(struct gim_output *output, uint64_t offset, const void *
 	return 0;
 }
 
+/*
+ * What is as large as a guest's memory would push all else out of the page cache, and must be on the disk at the end in any case: a copy less, and no new page for
+ * each old one, which is most of the work. With its size known, places in it can be written by several threads at once. Not every filesystem can do that.
+ */
 int gim_output_resize(struct gim_output *output, uint64_t size_bytes, struct gim_error *error)
 {
-	return TEMP_FAILURE_RETRY(ftruncate(output->fd, (off_t)size_bytes)) ? gim_fail_errno(error, "cannot write %s", output->path) : 0;
+	if (TEMP_FAILURE_RETRY(ftruncate(output->fd, (off_t)size_bytes)))
+		return gim_fail_errno(error, "cannot write %s", output->path);
+	const int flags = fcntl(output->fd, F_GETFL);
+	output->direct = flags >= 0 && size_bytes >= DIRECT_BYTES && !fcntl(output->fd, F_SETFL, flags | O_DIRECT);
+	return 0;
 }
 
 /*

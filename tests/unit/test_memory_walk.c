@@ -2,6 +2,8 @@
 /* Tests going through guest memory by several threads, and writing it. */
 #include "vbox_memory.h"
 
+#include <sys/stat.h>
+
 struct seen {
 	struct gim_memory *memory;
 	uint64_t next, chunks, bytes, most;
@@ -161,12 +163,53 @@ static void exporting(void **test)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A large file, which is written past the page cache where that can be done: bytes that are no whole blocks get there all the same, and what is between is a hole. */
+static void placing(void **test)
+{
+	enum { SIZE = 32 << 20, LAST = SIZE - 3 };
+	(void)test;
+	char path[] = "/tmp/gimstate-places-XXXXXX";
+	const int fd = mkstemp(path);
+	struct gim_output *output = NULL;
+	struct stat status;
+	size_t size;
+	uint8_t *block = aligned_alloc(PGM_PAGE, 2 * PGM_PAGE);
+	assert_non_null(block);
+	memset(block, 0x11, 2 * PGM_PAGE);
+	assert_int_equal(gim_output_new(path, true, &output, NULL), 0);
+	assert_int_equal(gim_output_write_at(output, 1, "ahead", 5, NULL), 0);
+	assert_int_equal(gim_output_resize(output, SIZE, NULL), 0);
+	assert_int_equal(gim_output_write_at(output, MIB, block, 2 * PGM_PAGE, NULL), 0);
+	assert_int_equal(gim_output_write_at(output, 2 * MIB + 7, block + 1, 100, NULL), 0);
+	assert_int_equal(gim_output_write_at(output, 4 * MIB, block, 2 * PGM_PAGE, NULL), 0);
+	assert_int_equal(gim_output_write_at(output, LAST, "end", 3, NULL), 0);
+	assert_int_equal(gim_output_commit(&output, NULL), 0);
+	assert_int_equal(stat(path, &status), 0);
+	assert_true((uint64_t)status.st_blocks * 512 < MIB);
+	uint8_t *bytes = read_whole(path, &size);
+	assert_int_equal(size, SIZE);
+	assert_memory_equal(bytes, "\0ahead\0", 7);
+	assert_memory_equal(bytes + MIB, block, 2 * PGM_PAGE);
+	assert_memory_equal(bytes + 2 * MIB + 7, block, 100);
+	assert_memory_equal(bytes + 4 * MIB, block, 2 * PGM_PAGE);
+	assert_memory_equal(bytes + LAST, "end", 3);
+	unsigned others = 0;
+	for (size_t i = 0; i < size; i++)
+		others += bytes[i] != 0;
+	assert_int_equal(others, 5 + 4 * PGM_PAGE + 100 + 3);
+	free(bytes);
+	free(block);
+	(void)close(fd);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(walking),
 	    cmocka_unit_test(damaged_page),
 	    cmocka_unit_test(exporting),
+	    cmocka_unit_test(placing),
 	};
 	return cmocka_run_group_tests_name("going through memory", tests, NULL, NULL);
 }
