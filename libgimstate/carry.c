@@ -82,14 +82,16 @@ static int take_leaf(void *user, const char *path, const struct gim_object *obje
 	struct carry *carry = (struct carry *)user;
 	const struct gim_value before = gim_object_value(object, field, index);
 	struct gim_value value = gim_state_value(carry->from, path);
-	const bool carried = value.presence != GIM_ABSENT;
+	const bool carried = value.presence != GIM_ABSENT, none = !gim_state_find(carry->from, carry->provider->record);
 	if (before.presence == GIM_ABSENT || field->change == GIM_CHANGE_FORM || is_configuration(carry, path) ||
-	    (field->clock && !carried))
+	    (field->clock && !carried) || (none && before.presence == GIM_IMPLIED))
 		return 0;
 	if (!carried)
 		value = (struct gim_value){.field = field, .presence = GIM_STORED, .kind = before.kind, .number = field->reset};
 	if (before.kind == GIM_VALUE_BYTES || before.number != value.number)
 		store(carry, &value, object, field, index);
+	if (none) /* of an interface that is not there nothing is written */
+		object->presence[field->offset + (size_t)index * field->width] = GIM_IMPLIED;
 	return 0;
 }
 

@@ -389,11 +389,13 @@ struct gim_layout {
 };
 
 /* Numbers that a container finds by name: it knows where they are, and the layout whose they are. instance: of the list's item that is decoded, e.g. the vCPU,
- * or GIM_ITEM_ALL outside of lists; index: of an array's element. get returns an enum gim_presence, or a negative code; put 0 or a negative code. */
+ * or GIM_ITEM_ALL outside of lists; index: of an array's element. get returns an enum gim_presence, or a negative code; put and omit 0 or a negative code. omit: let
+ * it be what the container leaves out. */
 #define GIM_ITEM_ALL UINT32_MAX
 struct gim_items {
 	int (*get)(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error);
 	int (*put)(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error);
+	int (*omit)(void *user, const char *name, uint32_t instance, uint32_t index, struct gim_error *error);
 	void *user;
 };
 

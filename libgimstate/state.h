@@ -138,10 +138,11 @@ struct gim_verify_hooks {
  * A container format: one file or folder under formats/, listed in formats[] (registry.c).
  */
 struct gim_format {
-	const char *name;  /* in layout names and release names, e.g. "vbox" */
-	const char *title; /* for people: "VirtualBox saved state" */
-	bool packed;       /* reading it takes what gim_prepare loads */
-	bool copied;       /* reading it takes a file without a name, and nothing of that */
+	const char *name;   /* in layout names and release names, e.g. "vbox" */
+	const char *title;  /* for people: "VirtualBox saved state" */
+	const char *suffix; /* how a bundle names its file: ".sav"; NULL: none is packed whole */
+	bool packed;        /* reading it takes what gim_prepare loads */
+	bool copied;        /* reading it takes a file without a name, and nothing of that */
 	/* How sure are we (0 to 100), from the first bytes of the input (at most GIM_BID_BYTES, fewer when it is shorter)? */
 	int (*bid)(const uint8_t *head, size_t size);
 	/* Without a magic of its own, is it one all the same? 1: yes; 0: no, or it may be anything else. NULL: what it bids for is one. */

@@ -204,6 +204,8 @@ static int walk_element(struct walk *walk, const struct gim_row *row, const stru
 	const struct gim_items *items = walk->codec->items;
 	const uint32_t instance = instance_of(scope), index = row->first + element, scale = row->scale ? row->scale : 1;
 	uint64_t number = gim_number_load(data, row->width);
+	if (walk->mode == ENCODE && *presence == GIM_IMPLIED)
+		return items->omit(items->user, row->name, instance, index, walk->error);
 	if (walk->mode == ENCODE)
 		return *presence ? items->put(items->user, row->name, instance, index, number / scale, walk->error) : 0;
 	int found = items->get(items->user, row->name, instance, index, &number, walk->error);

@@ -43,13 +43,17 @@ static int fail(struct gim_error *error, const char *path, const char *reason)
 /*
  * Names.
  */
+static bool ends_with(const char *name, const char *suffix)
+{
+	const size_t length = strlen(name), own = strlen(suffix);
+	return length > own && !strcmp(name + length - own, suffix);
+}
+
 /* Letters, digits and a few others; "." begins no component, so that there is no ".." and nothing is hidden. */
 static bool is_plain(const char *name)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-	static const char *const suffixes[] = {".bin", ".json", ".sav"};
 	const size_t length = strlen(name);
-	bool ends = false;
 	if (!length || length >= BUNDLE_NAME_MAX)
 		return false;
 	for (const char *at = name;; at++) {
@@ -62,8 +66,9 @@ static bool is_plain(const char *name)
 		if (*at != '/')
 			return false;
 	}
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-		ends |= length > strlen(suffixes[i]) && !strcmp(name + length - strlen(suffixes[i]), suffixes[i]);
+	bool ends = ends_with(name, ".bin") || ends_with(name, ".json");
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		ends |= (*each)->suffix && ends_with(name, (*each)->suffix);
 	return ends;
 }
 

@@ -206,7 +206,9 @@ static int write_piece(void *user, const void *bytes, size_t size)
 static int add_file(struct packing *packing, struct gim_error *error)
 {
 	struct gim_state *state = packing->state;
-	struct piece *piece = add(packing, BUNDLE_WHOLE, "state.sav", error);
+	char name[BUNDLE_NAME_MAX];
+	(void)snprintf(name, sizeof(name), "state%s", state->format->suffix);
+	struct piece *piece = add(packing, BUNDLE_WHOLE, name, error);
 	if (!piece)
 		return GIM_E_LIMIT;
 	piece->input = &state->input;
@@ -244,7 +246,7 @@ static int add_member(struct packing *packing, const struct gim_pack_member *mem
 
 static bool has_file(const struct packing *packing)
 {
-	return packing->state->format->write && !packing->state->fields_only && !bundle_of(packing->state);
+	return packing->state->format->suffix && !packing->state->fields_only;
 }
 
 static int list_members(struct packing *packing, struct gim_error *error)

@@ -321,17 +321,15 @@ static int visit_parts(const struct qemu_part *parts, size_t count, qemu_leaf_fn
 	return result;
 }
 
-static int decode_fields(struct decoding *decoding, const struct qemu_section *section, struct qemu_device_entry *entry,
-                         struct gim_error *error)
+static int decode_fields(struct decoding *decoding, const struct qemu_section *section, const uint8_t *bytes,
+                         struct qemu_device_entry *entry, struct gim_error *error)
 {
 	struct qemu_part *parts = calloc(QEMU_PARTS_MAX, sizeof(*parts));
-	struct leaves leaves = {.arena = &decoding->state->arena, .entry = entry, .size = section->size_bytes, .error = error};
+	struct leaves leaves = {
+	    .arena = &decoding->state->arena, .entry = entry, .bytes = bytes, .size = section->size_bytes, .error = error};
 	size_t count = 0, used = 0;
-	uint8_t *bytes = NULL;
-	int result = parts ? qemu_read_payload(decoding->stream, section, &bytes, error)
-	                   : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	int result = parts ? 0 : gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	if (!result) {
-		leaves.bytes = bytes;
 		(void)qemu_split(section->name, section->version, section->device, false, bytes, (size_t)section->size_bytes, parts, &count,
 		                 &used, NULL);
 		result = visit_parts(parts, count, count_leaf, &leaves);
@@ -345,12 +343,12 @@ static int decode_fields(struct decoding *decoding, const struct qemu_section *s
 		gim_report(decoding->report, decoding->user, &qemu_rules[QEMU_UNDECODED], section->payload + used, section->name, NULL,
 		           "%llu bytes of section %s/%u are left undecoded, as nothing says what they are",
 		           (unsigned long long)(section->size_bytes - used), section->name, section->instance);
-	free(bytes);
 	free(parts);
 	return result;
 }
 
-static int decode_device(struct decoding *decoding, const struct qemu_section *section, struct gim_error *error)
+static int decode_payload(struct decoding *decoding, const struct qemu_section *section, uint32_t order, const uint8_t *bytes,
+                          struct gim_error *error)
 {
 	struct gim_object *object;
 	struct qemu_info *info = info_of(decoding, &object, error);
@@ -363,11 +361,21 @@ static int decode_device(struct decoding *decoding, const struct qemu_section *s
 	struct gim_object item = gim_object_item(object, list_field(&qemu_device_entry_record), at);
 	result = gim_store_text(decoding->state, &item, offsetof(struct qemu_device_entry, name), section->name, error);
 	GIM_STORE(&item, qemu_device_entry, instance, section->instance);
-	GIM_STORE(&item, qemu_device_entry, order, qemu_order(decoding->stream, section));
+	GIM_STORE(&item, qemu_device_entry, order, order);
 	GIM_STORE(&item, qemu_device_entry, version, section->version);
 	GIM_STORE(&item, qemu_device_entry, size_bytes, section->size_bytes);
 	if (!result)
-		result = decode_fields(decoding, section, (struct qemu_device_entry *)(void *)item.data, error);
+		result = decode_fields(decoding, section, bytes, (struct qemu_device_entry *)(void *)item.data, error);
+	return result;
+}
+
+static int decode_device(struct decoding *decoding, const struct qemu_section *section, struct gim_error *error)
+{
+	uint8_t *bytes = NULL;
+	int result = qemu_read_payload(decoding->stream, section, &bytes, error);
+	if (!result)
+		result = decode_payload(decoding, section, qemu_order(decoding->stream, section), bytes, error);
+	free(bytes);
 	if (result)
 		gim_error_unit(error, section->name, section->instance);
 	return result;
@@ -416,6 +424,26 @@ int qemu_decode_section(struct gim_state *state, const struct qemu_section *sect
 {
 	struct decoding decoding = {.state = state, .stream = state->container, .report = report, .user = user};
 	return decode_device(&decoding, section, error);
+}
+
+int qemu_decode_packed(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, gim_report_fn *report,
+                       void *user, struct gim_error *error)
+{
+	enum { HEAD_BYTES = 14 }; /* beside the name */
+	struct decoding decoding = {.state = state, .report = report, .user = user};
+	const struct qemu_section section = {
+	    .name = unit->name,
+	    .type = QEMU_SECTION_FULL,
+	    .instance = unit->instance,
+	    .version = unit->version,
+	    .offset = unit->offset,
+	    .payload = unit->offset + HEAD_BYTES + strlen(unit->name),
+	    .size_bytes = size,
+	};
+	int result = decode_payload(&decoding, &section, unit->pass == GIM_PASS_FINAL ? 0 : unit->pass, bytes, error);
+	if (result)
+		gim_error_unit(error, unit->name, unit->instance);
+	return result;
 }
 
 int qemu_interface(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error)

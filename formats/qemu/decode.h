@@ -14,6 +14,10 @@ int qemu_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, 
 int qemu_decode_section(struct gim_state *state, const struct qemu_section *section, gim_report_fn *report, void *user,
                         struct gim_error *error);
 
+/* The same of a section that lies in a bundle: by our tables, as no description comes with it. */
+int qemu_decode_packed(struct gim_state *state, const struct gim_unit *unit, const uint8_t *bytes, size_t size, gim_report_fn *report,
+                       void *user, struct gim_error *error);
+
 /* As the format's interface. */
 int qemu_interface(struct gim_state *state, const struct gim_provider *provider, struct gim_error *error);
 
@@ -73,6 +77,9 @@ int qemu_items_get(void *items, const char *name, uint32_t instance, uint32_t in
 
 /* The same as gim_items.put: subsections are added where QEMU would write them, and taken out where it would not. */
 int qemu_items_put(void *items, const char *name, uint32_t instance, uint32_t index, uint64_t number, struct gim_error *error);
+
+/* The same as gim_items.omit: where it stands in a subsection, it becomes what the subsection would be left out for. */
+int qemu_items_omit(void *items, const char *name, uint32_t instance, uint32_t index, struct gim_error *error);
 
 /* The release that the machine type names, e.g. 7.2 of pc-i440fx-7.2; 0.0: none. (optional.c) */
 void qemu_machine_release(const struct qemu_configuration *configuration, unsigned *major, unsigned *minor);

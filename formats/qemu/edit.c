@@ -150,3 +150,20 @@ int qemu_items_put(void *user, const char *name, uint32_t instance, uint32_t ind
 		result = put_one(items, name, i, index, number, error);
 	return result;
 }
+
+static uint64_t default_at(const struct qemu_place *place)
+{
+	const struct qemu_part *parts = place->loaded->parts;
+	size_t at = place->loaded->part_count;
+	while (at-- > 1)
+		if (place->at >= parts[at].offset && place->at < parts[at].offset + parts[at].size)
+			return qemu_schema_default(parts[at].vmsd->name);
+	return 0;
+}
+
+int qemu_items_omit(void *user, const char *name, uint32_t instance, uint32_t index, struct gim_error *error)
+{
+	struct qemu_place place;
+	int result = qemu_items_locate(user, name, instance == GIM_ITEM_ALL ? 0 : instance, index, &place, error);
+	return result || place.presence != GIM_STORED ? result : qemu_items_put(user, name, instance, index, default_at(&place), error);
+}

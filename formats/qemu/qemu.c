@@ -178,9 +178,33 @@ static int qemu_unit_read(struct gim_state *state, const struct gim_unit *unit, 
 	return result;
 }
 
+static int keep(void *user, const void *bytes, size_t size)
+{
+	gim_buffer_bytes(user, bytes, size);
+	return 0;
+}
+
+static int decode_packed(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user, struct gim_error *error)
+{
+	struct gim_buffer payload = {.bytes = NULL};
+	int result =
+	    unit->payload_bytes > QEMU_PAYLOAD_LIMIT
+		? gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "section %s/%u has %llu bytes, and at most %llu are decoded", unit->name,
+	                   unit->instance, (unsigned long long)unit->payload_bytes, (unsigned long long)QEMU_PAYLOAD_LIMIT)
+		: gim_unit_read(state, unit, keep, &payload, error);
+	if (!result && payload.failed)
+		result = gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	if (!result)
+		result = qemu_decode_packed(state, unit, payload.bytes, payload.size, report, user, error);
+	gim_buffer_free(&payload);
+	return result;
+}
+
 static int qemu_decode_unit(struct gim_state *state, const struct gim_unit *unit, gim_report_fn *report, void *user,
                             struct gim_error *error)
 {
+	if (state->format != &gim_format_qemu)
+		return decode_packed(state, unit, report, user, error);
 	struct qemu_stream *stream = stream_of(state);
 	int result = qemu_find_devices(stream, error);
 	const struct qemu_section *section = result || !unit->offset ? NULL : section_behind(&stream->devices, unit->offset - 1);
@@ -216,6 +240,7 @@ static const struct gim_release releases[] = {
 const struct gim_format gim_format_qemu = {
     .name = "qemu",
     .title = "QEMU migration stream",
+    .suffix = ".mig",
     .copied = true,
     .bid = qemu_bid,
     .open = qemu_open,

@@ -291,7 +291,7 @@ static int check_package(const struct writing *writing)
 /* What the state holds, into the sections that hold it. */
 static int change_items(struct writing *writing, const struct gim_state *state)
 {
-	const struct gim_items items = {.put = qemu_items_put, .user = &writing->items};
+	const struct gim_items items = {.put = qemu_items_put, .omit = qemu_items_omit, .user = &writing->items};
 	struct gim_codec codec = state->codec;
 	int result = 0;
 	codec.items = &items;

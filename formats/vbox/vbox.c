@@ -249,6 +249,7 @@ static int vbox_write(struct gim_state *state, const struct gim_changes *changes
 const struct gim_format gim_format_vbox = {
     .name = "vbox",
     .title = "VirtualBox saved state",
+    .suffix = ".sav",
     .bid = vbox_bid,
     .open = vbox_open,
     .close = vbox_close,

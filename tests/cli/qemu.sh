@@ -22,6 +22,10 @@ cmp qemu-kvm.mig copy.mig && echo "the same bytes"
 # A masked interrupt is nothing that is in use, and still something that the stream holds.
 try set qemu-kvm.mig 'hyperv.vp[0].sint[3]=0x10000' -o masked.mig
 try get masked.mig 'hyperv.vp[0].sint[3]' gim.interfaces
+# An interface that the source has nothing of is taken out.
+"$GIMSTATE" dump --json qemu-kvm.mig >kvm.json
+try set masked.mig --from kvm.json -o unmasked.mig
+cmp qemu-kvm.mig unmasked.mig && echo "the same bytes"
 # Between hypervisors.
 try convert kvm.sav lost.mig --base qemu-kvm.mig --gim-only | grep -E "lost|\\["
 try convert kvm.sav carried.mig --base qemu-kvm.mig --gim-only --lossy
@@ -47,6 +51,13 @@ cmp qemu-kvm.mig unpacked.mig && echo "the same bytes"
 "$GIMSTATE" pack one.mig -o fields.gimb | cut -d " " -f 1
 try verify fields.gimb
 try get fields.gimb kvm.clock_ns kvm.vcpu[0].steal_time
+# Sections in a bundle, which has no description of them.
+"$GIMSTATE" pack qemu-kvm.mig -o sections.gimb --with kvmclock --with slirp/0 | cut -d " " -f 1
+try units sections.gimb
+try dump sections.gimb -u kvmclock
+try dump sections.gimb -u slirp --hex
+try unpack whole.gimb --member state.mig -o whole.mig
+cmp qemu-kvm.mig whole.mig && echo "the same bytes"
 # Cut short, it is shown up to the cut.
 head -c 9000 qemu-kvm.mig >cut.mig
 try info cut.mig

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,27 +26,56 @@ static inline void corpus_require(void)
 	}
 }
 
+static inline bool corpus_ends_with(const char *name, const char *suffix)
+{
+	const size_t length = strlen(name), own = strlen(suffix);
+	return length > own && !strcmp(name + length - own, suffix);
+}
+
+/* Visit what is in a folder of the corpus and has a name like this; returns how many, 0 when the folder is missing. */
+static inline unsigned corpus_each(const char *name, const char *suffix, void (*visit)(const char *path))
+{
+	char path[PATH_MAX];
+	unsigned count = 0;
+	(void)snprintf(path, sizeof(path), "%s/%s", corpus_folder(), name);
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+	while (folder && (entry = readdir(folder))) {
+		if (!corpus_ends_with(entry->d_name, suffix))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s/%s", corpus_folder(), name, entry->d_name);
+		visit(path);
+		count++;
+	}
+	if (folder)
+		(void)closedir(folder);
+	return count;
+}
+
 /* Visit every sound state of VirtualBox; returns how many there are, 0 when a folder is missing. */
 static inline unsigned corpus_each_state(void (*visit)(const char *path))
 {
-	static const char *const folders[] = {"real", "writer", "old-format", "no-crc"};
+	static const char *const folders[] = {"virtualbox/real", "virtualbox/writer", "virtualbox/old-format", "virtualbox/no-crc"};
 	unsigned count = 0;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char path[PATH_MAX];
-		(void)snprintf(path, sizeof(path), "%s/virtualbox/%s", corpus_folder(), folders[i]);
-		DIR *folder = opendir(path);
-		const struct dirent *entry;
-		if (!folder)
+		const unsigned more = corpus_each(folders[i], ".sav", visit);
+		if (!more)
 			return 0;
-		while ((entry = readdir(folder))) {
-			const size_t length = strlen(entry->d_name);
-			if (length < 4 || strcmp(entry->d_name + length - 4, ".sav") != 0)
-				continue;
-			(void)snprintf(path, sizeof(path), "%s/virtualbox/%s/%s", corpus_folder(), folders[i], entry->d_name);
-			visit(path);
-			count++;
-		}
-		(void)closedir(folder);
+		count += more;
+	}
+	return count;
+}
+
+/* Visit every sound migration stream, whatever it is wrapped in; returns how many there are, 0 when some kind is missing. */
+static inline unsigned corpus_each_stream(void (*visit)(const char *path))
+{
+	static const char *const suffixes[] = {".mig", ".mig.tar.xz", ".save", ".qcow2"};
+	unsigned count = 0;
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		const unsigned more = corpus_each("qemu/streams", suffixes[i], visit);
+		if (!more)
+			return 0;
+		count += more;
 	}
 	return count;
 }

@@ -160,6 +160,10 @@ static int read_units(struct gim_state *state)
 		if (result)
 			return result;
 		MUST(unit.payload_bytes == GIM_UNKNOWN || count == unit.payload_bytes);
+		if (unit.decodable) {
+			struct gim_error damage = GIM_ERROR_INIT;
+			check(gim_state_decode_unit(state, &unit, NULL, NULL, &damage), &damage);
+		}
 	}
 	return more;
 }
