@@ -43,13 +43,6 @@ void check_pool_free(struct check_pool **pool);
 size_t check_pool_states(const struct check_pool *pool);
 
 /*
- * The walk through a folder: every file that may be a state, in the order of names, symbolic links followed.
- */
-/* error (may have no code): why there is nothing to be looked at. Non-zero stops. */
-typedef int check_walk_fn(void *user, const char *path, uint64_t size, const struct gim_error *error);
-int check_walk(const char *folder, check_walk_fn *visit, void *user);
-
-/*
  * The cache: findings as they were before wishes weigh them, by the content of a state and of a target, and by what judges.
  */
 struct check_entry; /* what is remembered of one state */

@@ -3,6 +3,7 @@
 #include "check_jobs.h"
 #include "source.h"
 #include "stop.h"
+#include "walk.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,11 +52,8 @@ static int add(struct round *round, const struct check_job *job)
 /*
  * Operands: a folder, a settings file, a state.
  */
-static int add_found(void *user, const char *path, uint64_t size, const struct gim_error *error)
+static int add_found(void *user, const char *path, bool called, uint64_t size, const struct gim_error *error)
 {
-	const size_t length = strlen(path);
-	/* What is called a state is not passed over, whatever it begins with. */
-	const bool called = length > 4 && !strcmp(path + length - 4, ".sav");
 	return add(
 	    (struct round *)user,
 	    &(struct check_job){.state = (char *)(uintptr_t)path, .found = !called, .small = size < CHECK_SMALL_BYTES, .error = *error});
@@ -71,7 +69,7 @@ static void add_folder(struct round *round, const char *folder)
 	struct gim_error error = GIM_ERROR_INIT;
 	check_pool_finish(round->pool);
 	const size_t before = check_pool_states(round->pool);
-	(void)check_walk(folder, add_found, round);
+	(void)walk_folder(folder, add_found, round);
 	check_pool_finish(round->pool);
 	if (check_pool_states(round->pool) != before || round->shards || is_over(round))
 		return;
@@ -110,9 +108,8 @@ static void add_operand(struct round *round, const char *operand)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	struct tour tour = {round, operand, 0};
-	struct stat status;
 	const bool is_stream = *operand == '-' && gim_path_file(operand) == 1;
-	if (!is_stream && !stat(operand, &status) && S_ISDIR(status.st_mode)) {
+	if (walk_is_folder(operand)) {
 		if (round->run.options->recursive) {
 			add_folder(round, operand);
 			return;

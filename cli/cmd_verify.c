@@ -5,6 +5,8 @@
 #include "progress.h"
 #include "snapshots.h"
 #include "source.h"
+#include "stop.h"
+#include "walk.h"
 
 #include <inttypes.h>
 
@@ -77,6 +79,23 @@ static json_t *verdict_json(const struct verdict *verdict, int result, const str
 	return json;
 }
 
+/* files: the document's list, or NULL. */
+static int put_result(const struct options *options, const struct verdict *verdict, int result, const struct gim_error *error,
+                      json_t *files)
+{
+	if (options->ndjson) {
+		output_document(verdict_json(verdict, result, error), true);
+		output_flush();
+	} else if (options->json) {
+		(void)json_array_append_new(files, verdict_json(verdict, result, error));
+	} else if (result < 0) {
+		(void)output_error(verdict->file, error, false);
+	} else {
+		put_verdict(verdict);
+	}
+	return result < 0 ? EXIT_NO_ANSWER : result ? EXIT_NO : EXIT_YES;
+}
+
 static int verify_file(const struct options *options, const char *file, json_t *files);
 
 /* An image with several snapshots is as many states. */
@@ -91,7 +110,6 @@ static int verify_states(const struct options *options, char **states, json_t *f
 	return worst;
 }
 
-/* files: the document's list, or NULL. */
 static int verify_file(const struct options *options, const char *file, json_t *files)
 {
 	const bool json = options->json || options->ndjson;
@@ -107,17 +125,49 @@ static int verify_file(const struct options *options, const char *file, json_t *
 		json_decref(verdict.findings);
 		return verify_states(options, states, files);
 	}
-	if (options->ndjson) {
-		output_document(verdict_json(&verdict, result, &error), true);
-		output_flush();
-	} else if (json) {
-		(void)json_array_append_new(files, verdict_json(&verdict, result, &error));
-	} else if (result < 0) {
-		(void)output_error(file, &error, false);
-	} else {
-		put_verdict(&verdict);
-	}
-	return result < 0 ? EXIT_NO_ANSWER : result ? EXIT_NO : EXIT_YES;
+	return put_result(options, &verdict, result, &error, files);
+}
+
+/*
+ * Folders.
+ */
+struct tour {
+	const struct options *options;
+	json_t *files;
+	unsigned states;
+	int worst;
+};
+
+static int put_failure(const struct tour *tour, const char *file, const struct gim_error *error)
+{
+	const bool json = tour->options->json || tour->options->ndjson;
+	const struct verdict verdict = {.file = file, .findings = json ? json_array() : NULL};
+	return put_result(tour->options, &verdict, error->code, error, tour->files);
+}
+
+static int verify_found(void *user, const char *path, bool called, uint64_t size, const struct gim_error *error)
+{
+	struct tour *tour = (struct tour *)user;
+	struct gim_error own = *error;
+	(void)size;
+	const int begins = own.code ? own.code : called ? 1 : gim_state_probe(path, &own);
+	if (!begins)
+		return 0;
+	tour->states++;
+	const int status = begins < 0 ? put_failure(tour, path, &own) : verify_file(tour->options, path, tour->files);
+	tour->worst = status > tour->worst ? status : tour->worst;
+	return ferror(stdout) || stop_wanted;
+}
+
+static int verify_folder(const struct options *options, const char *folder, json_t *files)
+{
+	struct tour tour = {.options = options, .files = files, .worst = EXIT_YES};
+	struct gim_error error = GIM_ERROR_INIT;
+	if (!options->recursive)
+		(void)error_set(&error, GIM_E_ARGUMENT, "this is a folder: -r finds the states in it");
+	else if (!walk_folder(folder, verify_found, &tour) && !tour.states)
+		(void)error_set(&error, GIM_E_FORMAT, "there are no saved states in this folder");
+	return error.code ? put_failure(&tour, folder, &error) : tour.worst;
 }
 
 /* The first error of a file is the document's too, so that a failure is found at one place in every document. */
@@ -139,7 +189,7 @@ int run_verify(const struct options *options, int count, char **operands)
 	json_t *files = options->json ? json_array() : NULL;
 	int worst = EXIT_YES;
 	for (int i = 0; i < count && !ferror(stdout); i++) {
-		const int status = verify_file(options, operands[i], files);
+		const int status = (walk_is_folder(operands[i]) ? verify_folder : verify_file)(options, operands[i], files);
 		worst = status > worst ? status : worst;
 	}
 	if (files)

@@ -29,6 +29,10 @@
 	{                                                                                                                                  \
 		"notes", 'n', AT(notes), NULL, "show notes, too"                                                                           \
 	}
+#define RECURSIVE                                                                                                                          \
+	{                                                                                                                                  \
+		"recursive", 'r', AT(recursive), NULL, "in folders find what begins like a state, links included"                          \
+	}
 #define END                                                                                                                                \
 	{                                                                                                                                  \
 		NULL, 0, 0, NULL, NULL                                                                                                     \
@@ -49,7 +53,7 @@ static const struct option_row json_options[] = {JSON, END};
 static const struct option_row state_options[] = {SNAPSHOT, JSON, END};
 
 static const struct option_row verify_options[] = {
-    {"quick", 'q', AT(quick), NULL, "only what opening checks: header, directory and footer"}, SNAPSHOT, JSON,
+    {"quick", 'q', AT(quick), NULL, "only what opening checks: header, directory and footer"}, RECURSIVE, SNAPSHOT, JSON,
     {"ndjson", 0, AT(ndjson), NULL, "print one JSON document per file, each on a line"},       END,
 };
 
@@ -178,7 +182,7 @@ static const struct option_row check_options[] = {
     {"strict", 's', AT(strict), NULL, "warnings count as errors do"},
     {"error", 0, AT(error), "RULE...", "this rule's findings are errors"},
     {"ignore", 0, AT(ignore), "RULE...", "leave this rule's findings out"},
-    {"recursive", 'r', AT(recursive), NULL, "in folders find what begins like a state, links included"},
+    RECURSIVE,
     {"jobs", 'j', AT(jobs), "N", "judge N states at a time; without it as many as there are processors"},
     {"cache", 0, AT(cache), "DIR", "remember findings by content in this folder, and take them from there"},
     {"shard", 0, AT(shard), "K/N", "only the K-th of N parts of the states; every state is in one of them"},

@@ -218,11 +218,18 @@ static void allow_scratch(const struct fence *fence)
 	(void)allow(fence, folder && *folder ? folder : "/var/tmp", SCRATCH);
 }
 
+/* What lies in folders may be links, and is not known yet. */
+static enum access access_of(const struct command *command, const struct options *options)
+{
+	return options->recursive && command->access == ACCESS_NAMED ? ACCESS_AROUND : command->access;
+}
+
 static int enter_landlock(const struct command *command, const struct options *options, int count, char **operands, bool *host,
                           struct gim_error *error)
 {
 	struct fence fence;
-	struct words_of words = {.fence = &fence, .host = command->access == ACCESS_MACHINE};
+	const enum access access = access_of(command, options);
+	struct words_of words = {.fence = &fence, .host = access == ACCESS_MACHINE};
 	int result = fence_new(&fence, error);
 	if (result)
 		return result;
@@ -230,13 +237,13 @@ static int enter_landlock(const struct command *command, const struct options *o
 	allow_options(&words, command, options);
 	if (options->in_place && count)
 		allow_output(&words, operands[0]);
-	if (command->access == ACCESS_AROUND)
+	if (access == ACCESS_AROUND)
 		(void)allow(&fence, "/", READ);
-	if (words.copied || command->access > ACCESS_NAMED)
+	if (words.copied || access > ACCESS_NAMED)
 		allow_scratch(&fence);
 	if (words.host)
 		(void)allow(&fence, "/dev/kvm", READ | WRITE);
-	if (command->access == ACCESS_MACHINE) /* which of the guest's pages are there at all */
+	if (access == ACCESS_MACHINE) /* which of the guest's pages are there at all */
 		(void)allow(&fence, "/proc/self/pagemap", READ);
 	*host = words.host;
 	(void)allow(&fence, "/dev/null", READ | WRITE);

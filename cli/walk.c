@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The walk through folders: files in the order of their names, links followed, and each folder entered once, so that it ends. */
-#include "check_jobs.h"
+#include "walk.h"
+
+#include "output.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +21,7 @@ struct folder {
 };
 
 struct walk {
-	check_walk_fn *visit;
+	walk_fn *visit;
 	void *user;
 	void *folders;      /* a tree of struct folder */
 	struct stat output; /* where the report goes: that is no state, though it may be empty still */
@@ -44,7 +46,7 @@ static void tell(struct walk *walk, const char *path, const char *what, const ch
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	(void)error_set(&error, GIM_E_IO, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
-	walk->stopped = walk->visit(walk->user, path, 0, &error);
+	walk->stopped = walk->visit(walk->user, path, false, 0, &error);
 }
 
 /* The names in a folder, sorted; NULL at the end. NULL: it was told why not. */
@@ -74,7 +76,13 @@ static char **read_names(struct walk *walk, const char *path)
 	return names;
 }
 
-static void walk_folder(struct walk *walk, const char *path, const struct stat *status);
+static void enter_folder(struct walk *walk, const char *path, const struct stat *status);
+
+static bool is_called_state(const char *path)
+{
+	const size_t length = strlen(path);
+	return length > 4 && !strcmp(path + length - 4, ".sav");
+}
 
 static void walk_file(struct walk *walk, const char *path, const char *name, const struct stat *status)
 {
@@ -87,7 +95,7 @@ static void walk_file(struct walk *walk, const char *path, const char *name, con
 	if (!status->st_size)
 		tell(walk, path, "the file is empty", NULL);
 	else
-		walk->stopped = walk->visit(walk->user, path, (uint64_t)status->st_size, &none);
+		walk->stopped = walk->visit(walk->user, path, is_called_state(path), (uint64_t)status->st_size, &none);
 }
 
 /* One name of a folder; links: only if it is one, or only if it is none. */
@@ -107,7 +115,7 @@ static void walk_name(struct walk *walk, const char *folder, const char *name, b
 	if (failed || (is_link && stat(path, &status)))
 		tell(walk, path, is_link && errno == ELOOP ? "a symbolic link that leads to itself" : "cannot look at it", strerror(errno));
 	else if (S_ISDIR(status.st_mode))
-		walk_folder(walk, path, &status);
+		enter_folder(walk, path, &status);
 	else
 		walk_file(walk, path, name, &status);
 }
@@ -131,7 +139,7 @@ static struct folder *enter(struct walk *walk, const char *path, const struct st
 }
 
 /* Links come last, so that what they lead to goes by its own name. */
-static void walk_folder(struct walk *walk, const char *path, const struct stat *status)
+static void enter_folder(struct walk *walk, const char *path, const struct stat *status)
 {
 	struct folder *own = enter(walk, path, status);
 	char **names = own ? read_names(walk, path) : NULL;
@@ -145,7 +153,7 @@ static void walk_folder(struct walk *walk, const char *path, const struct stat *
 		own->within = false;
 }
 
-int check_walk(const char *folder, check_walk_fn *visit, void *user)
+int walk_folder(const char *folder, walk_fn *visit, void *user)
 {
 	struct walk walk = {.visit = visit, .user = user};
 	struct stat status;
@@ -153,7 +161,14 @@ int check_walk(const char *folder, check_walk_fn *visit, void *user)
 	if (stat(folder, &status))
 		tell(&walk, folder, "cannot look at it", strerror(errno));
 	else
-		walk_folder(&walk, folder, &status);
+		enter_folder(&walk, folder, &status);
 	tdestroy(walk.folders, free);
 	return walk.stopped;
+}
+
+bool walk_is_folder(const char *operand)
+{
+	struct stat status;
+	const bool is_stream = *operand == '-' && gim_path_file(operand) == 1;
+	return !is_stream && !stat(operand, &status) && S_ISDIR(status.st_mode);
 }
