@@ -13,6 +13,20 @@ struct conversion {
 	bool lost;
 };
 
+static void take_finding(void *user, const struct gim_finding *finding)
+{
+	struct conversion *conversion = (struct conversion *)user;
+	remarks_take(&conversion->remarks, finding);
+	conversion->lost |= !strcmp(finding->rule->id, "CONVERT-LOST");
+}
+
+static int is_there(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(bool *)user = value->presence != GIM_ABSENT;
+	return 0;
+}
+
 static int keep_layout(void *user, const char *path, const struct gim_value *value)
 {
 	(void)path;
@@ -29,6 +43,10 @@ static int convert_interface(struct gim_state *state, const struct options *opti
 		return 0;
 	if (result)
 		return *error = own, result;
+	bool named = false;
+	(void)gim_state_visit(state, "gim.provider", is_there, &named, NULL);
+	if (!named && !options->layout)
+		return 0; /* there is no unit that would have a layout */
 	(void)gim_state_visit(state, "gim.layout", keep_layout, conversion->before, NULL);
 	(void)snprintf(conversion->after, sizeof(conversion->after), "%s", options->layout ? options->layout : "");
 	if (options->to)
@@ -44,7 +62,7 @@ static int convert_state(struct gim_state *state, const struct options *options,
 {
 	int result = options->layout || options->to ? convert_interface(state, options, conversion, error) : 0;
 	if (!result && options->to)
-		result = gim_state_check_release(state, options->to, remarks_take, &conversion->remarks, error);
+		result = gim_state_check_release(state, options->to, take_finding, conversion, error);
 	return result < 0 ? result : 0;
 }
 

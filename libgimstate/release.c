@@ -102,6 +102,10 @@ int gim_state_check_release(struct gim_state *state, const char *text, gim_repor
 	int result = gim_release_find(text, &format, &release, error);
 	if (result)
 		return result;
+	/* A container without a GIM unit was not compared with the release before. */
+	if (state->format != format && !state->fields_only && state->format->releases)
+		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
+		                "%s writes another container: the interface is carried into a state of that kind by convert --base", text);
 	unsigned found = check_offers(state, format, release, report, user);
 	if (state->format == format && format->check_release)
 		result = format->check_release(state, release, report, user, error);

@@ -4,6 +4,7 @@
 #include "guest.h"
 #include "qemu/configure.h"
 #include "qemu/record.h"
+#include "qemu/schema.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,11 +30,11 @@ static const char *text_of(const struct gim_text *text, char buffer[TEXT_MAX])
 	return buffer;
 }
 
-/* The unit of that name; GIM_NO_UNIT: there is none. */
-static size_t find_unit(const struct gim_judging *judging, const char *name)
+/* The unit of that name and instance; GIM_NO_UNIT: there is none. */
+static size_t find_unit(const struct gim_judging *judging, const char *name, uint32_t instance)
 {
 	for (size_t i = 0; i < judging->unit_count; i++)
-		if (!strcmp(judging->units[i].name, name))
+		if (judging->units[i].instance == instance && !strcmp(judging->units[i].name, name))
 			return i;
 	return GIM_NO_UNIT;
 }
@@ -110,7 +111,7 @@ static bool lacks_clock(const struct gim_judging *judging, const char **why)
 static void judge_clock_section(struct gim_judging *judging)
 {
 	const struct gim_object *object;
-	const size_t unit = find_unit(judging, "kvmclock");
+	const size_t unit = find_unit(judging, "kvmclock", 0);
 	const char *why;
 	if (info_of(judging, &object) && unit != GIM_NO_UNIT && lacks_clock(judging, &why))
 		gim_judge(judging, unit, NULL, "the state has the section kvmclock, and the target has none, as it %s", why);
@@ -135,6 +136,49 @@ static void judge_synic_blocks(struct gim_judging *judging)
 	    !(features & SYNIC_BIT))
 		gim_judge(judging, GIM_NO_UNIT, "qemu.ram_block",
 		          "the state has RAM blocks of the synthetic interrupt controller (synic-...), and the target is without hv-synic");
+}
+
+/* The subsection of the section itself that a field is in: "cpu/xen_vcpu" of "cpu/xen_vcpu:env.xen_vcpu_info_gpa"; "": it is in none. */
+static const char *subsection_of(const struct qemu_device_entry *device, const struct gim_text *path, char buffer[TEXT_MAX])
+{
+	const size_t length = device->name.length;
+	const char *colon = path->length > length ? memchr(path->bytes, ':', path->length) : NULL;
+	const bool own = colon && !memcmp(path->bytes, device->name.bytes, length) && path->bytes[length] == '/';
+	(void)snprintf(buffer, TEXT_MAX, "%.*s", own ? (int)(colon - path->bytes) : 0, path->bytes);
+	return buffer;
+}
+
+static void judge_newer(struct gim_judging *judging, const struct qemu_device_entry *device, const char *section, const char *subsection)
+{
+	const struct gim_release release = {(uint16_t)judging->target->major, (uint16_t)judging->target->minor, 0};
+	struct qemu_newer newer;
+	char what[2 * TEXT_MAX];
+	if (qemu_knows(section, *subsection ? subsection : NULL, &release, &newer) != QEMU_NEWER)
+		return;
+	(void)snprintf(what, sizeof(what), "%s%ssection %s/%" PRIu32, subsection, *subsection ? " in " : "", section, device->instance);
+	gim_judge(judging, find_unit(judging, section, device->instance), NULL, "%s is %s qemu:%u.%u, and the target is qemu:%u.%u", what,
+	          newer.major ? "new in" : "newer than", newer.major ? newer.major : QEMU_TABLES_MAJOR,
+	          newer.major ? newer.minor : QEMU_TABLES_MINOR, release.major, release.minor);
+}
+
+/* Of each section itself, and of each of its subsections once: their fields stand together. */
+static void judge_newer_sections(struct gim_judging *judging)
+{
+	const struct gim_object *object;
+	const struct qemu_info *info = info_of(judging, &object);
+	const struct qemu_device_entry *devices = info ? (const struct qemu_device_entry *)info->device.items : NULL;
+	for (uint32_t i = 0; info && judging->target->major && i < info->device.count; i++) {
+		const struct qemu_field_entry *fields = (const struct qemu_field_entry *)devices[i].field.items;
+		char section[TEXT_MAX], last[TEXT_MAX] = "", subsection[TEXT_MAX];
+		judge_newer(judging, &devices[i], text_of(&devices[i].name, section), "");
+		for (uint32_t f = 0; f < devices[i].field.count; f++) {
+			if (!strcmp(last, subsection_of(&devices[i], &fields[f].path, subsection)))
+				continue;
+			memcpy(last, subsection, sizeof(last));
+			if (*subsection)
+				judge_newer(judging, &devices[i], section, subsection);
+		}
+	}
 }
 
 /*
@@ -352,5 +396,10 @@ const struct gim_check_rule qemu_checks[] = {
     {{"GIM-QEMU-013", GIM_ERROR, GIM_E_VALUE, NO_STATUS, "the target has as much RAM as the state",
       .why = "QEMU says \"Size mismatch\", and names the block", .mend = "start the target with -m and the state's size", .source = LOADER},
      .judge = judge_ram},
+    {{"GIM-QEMU-014", GIM_ERROR, GIM_E_VERSION, NO_STATUS, "the release knows the state's sections and subsections",
+      .why = "QEMU says \"Unknown savevm section\" of a section, and \"error while loading state\" where a subsection is new to it",
+      .mend = "load the state by a newer release, or have convert --to leave out what the release does not know", .source = LOADER,
+      .after = "GIM-QEMU-002"},
+     .judge = judge_newer_sections},
     {.rule = {.id = NULL}},
 };

@@ -93,6 +93,22 @@ int qemu_items_remove(struct qemu_items *items, const struct gim_layout *layout,
 /* Add the optional section that a number "section:field" is in; 1: there is none for it. */
 int qemu_items_add(struct qemu_items *items, const char *name, struct gim_error *error);
 
+/* The stream's section of that place in its list, read if need be. */
+int qemu_items_at(struct qemu_items *items, size_t index, struct qemu_loaded **loaded, struct gim_error *error);
+
+/* Let size bytes at a place of a section become other bytes. */
+int qemu_loaded_splice(struct qemu_loaded *loaded, size_t at, size_t size, const uint8_t *bytes, size_t new_size, struct gim_error *error);
+
+/* Is a part a subsection of the section itself? Those inside others are in their description. */
+bool qemu_part_own(const struct qemu_loaded *loaded, const struct qemu_part *part);
+
+/* Leave out what a release does not know, and report it as lost; and report what is not known (notes). 1: there is something of the two. (release.c) */
+int qemu_leave_out(struct qemu_items *items, const struct gim_release *release, gim_report_fn *report, void *user, struct gim_error *error);
+
+/* As the format's check_release: what qemu_leave_out would leave out, and whether the machine is too new. */
+int qemu_check_release(struct gim_state *state, const struct gim_release *release, gim_report_fn *report, void *user,
+                       struct gim_error *error);
+
 /* The instance-th section of that name, read if need be; NULL: there is none. */
 int qemu_items_load(struct qemu_items *items, const char *name, size_t name_length, uint32_t instance, struct qemu_loaded **loaded,
                     struct gim_error *error);

@@ -15,8 +15,7 @@ static void put_number(uint8_t *bytes, unsigned width, uint64_t number)
 		bytes[i] = (uint8_t)number;
 }
 
-/* Let size bytes at a place of the payload become other bytes; NULL: zeros. */
-static int splice(struct qemu_loaded *loaded, size_t at, size_t size, const uint8_t *bytes, size_t new_size, struct gim_error *error)
+int qemu_loaded_splice(struct qemu_loaded *loaded, size_t at, size_t size, const uint8_t *bytes, size_t new_size, struct gim_error *error)
 {
 	uint8_t *made = malloc(loaded->size - size + new_size + 1);
 	if (!made)
@@ -64,7 +63,7 @@ static int add_subsection(struct qemu_loaded *loaded, const struct qemu_vmsd *ta
 	gim_buffer_number(&made, subsection->version, 4);
 	put_default(&made, subsection);
 	int result = made.failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory")
-	                         : splice(loaded, place_for(loaded, table, index), 0, made.bytes, made.size, error);
+	                         : qemu_loaded_splice(loaded, place_for(loaded, table, index), 0, made.bytes, made.size, error);
 	gim_buffer_free(&made);
 	return result;
 }
@@ -90,7 +89,8 @@ static int drop_default(struct qemu_loaded *loaded, size_t at, struct gim_error 
 		if (at < part->offset || at >= part->offset + part->size || !qemu_subsection_find(table, part->vmsd->name, &index))
 			continue;
 		return says_nothing(loaded, part, &table->subsections[index])
-		           ? splice(loaded, (size_t)part->head, (size_t)(part->offset + part->size - part->head), NULL, 0, error)
+		           ? qemu_loaded_splice(loaded, (size_t)part->head, (size_t)(part->offset + part->size - part->head), NULL, 0,
+		                                error)
 		           : 0;
 	}
 	return 0;

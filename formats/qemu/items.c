@@ -72,19 +72,34 @@ int qemu_items_load(struct qemu_items *items, const char *name, size_t name_leng
 			*loaded = &items->added->loaded;
 		return 0;
 	}
-	struct qemu_loaded *found = &items->loaded[at];
+	return qemu_items_at(items, at, loaded, error);
+}
+
+int qemu_items_at(struct qemu_items *items, size_t index, struct qemu_loaded **loaded, struct gim_error *error)
+{
+	const struct qemu_section *section = &items->stream->devices.items[index];
+	struct qemu_loaded *found = &items->loaded[index];
 	if (!found->section) {
-		int result = qemu_read_payload(items->stream, &devices->items[at], &found->bytes, error);
+		int result = qemu_read_payload(items->stream, section, &found->bytes, error);
 		if (result)
 			return result;
-		found->section = &devices->items[at];
-		found->size = (size_t)found->section->size_bytes;
+		found->section = section;
+		found->size = (size_t)section->size_bytes;
 		result = qemu_loaded_split(found, error);
 		if (result)
 			return result;
 	}
 	*loaded = found;
 	return 0;
+}
+
+bool qemu_part_own(const struct qemu_loaded *loaded, const struct qemu_part *part)
+{
+	uint32_t index;
+	const struct qemu_device *device = loaded->section->device;
+	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
+	return (device && qemu_subsection_find(&device->vmsd, part->vmsd->name, &index)) ||
+	       (table && qemu_subsection_find(table, part->vmsd->name, &index));
 }
 
 /* A subsection that is left out stands for its default. */

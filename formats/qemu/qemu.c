@@ -256,6 +256,7 @@ const struct gim_format gim_format_qemu = {
     .write = qemu_write,
     .interface = qemu_interface,
     .place = qemu_place_make,
+    .check_release = qemu_check_release,
     .verify = qemu_verify,
     .memory = &qemu_memory,
     .settings_bid = qemu_libvirt_bid,

@@ -86,4 +86,11 @@ const struct gim_rule qemu_rules[QEMU_RULES] = {
                          ACCEPTED(
 			     "libvirt starts QEMU as the description says, which then refuses the stream, or loses state without a word",
 			     "see the field libvirt.xml, and mend it with virsh save-image-edit")},
+    [QEMU_RELEASE_MACHINE] = {"GIM-QEMU-RELEASE-MACHINE", GIM_WARNING, GIM_E_VERSION, NO_STATUS,
+                              "the machine type is one that the release has that a stream is converted to",
+                              .why = "a release does not know the machines of later ones, and ends the load at the configuration",
+                              .mend = "save the guest with an older machine type, which is given when it is started", SOURCE},
+    [QEMU_RELEASE_UNKNOWN] = {"GIM-QEMU-RELEASE-UNKNOWN", GIM_NOTE, GIM_E_VERSION, NO_STATUS,
+                              "it is known which releases load every section and subsection", .why = "what is not known may be refused",
+                              .mend = "try it", SOURCE},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The built-in section schemas of x86 machines, a row a field in the order of the wire. */
 #include "qemu/schema.h"
+#include "state.h"
 
 #include <string.h>
 
@@ -287,6 +288,40 @@ const struct qemu_vmsd *qemu_subsection_find(const struct qemu_vmsd *vmsd, const
 uint64_t qemu_schema_default(const char *subsection)
 {
 	return !strcmp(subsection, "cpu/poll_control_msr");
+}
+
+/* What came after the release of the tables. The guest interface is otherwise the same in all releases from there to 11.1. */
+static const struct qemu_newer newer_names[] = {
+    {"cpu/xen_vcpu", 8, 0}, {"xen_overlay", 8, 0}, {"xen_evtchn", 8, 0}, {"xen_gnttab", 8, 0}, {"xen_xenstore", 8, 0},
+};
+
+static bool is_before(const struct gim_release *release, unsigned major, unsigned minor)
+{
+	return release->major < major || (release->major == major && release->minor < minor);
+}
+
+bool qemu_older_than_tables(const struct gim_release *release)
+{
+	return is_before(release, QEMU_TABLES_MAJOR, QEMU_TABLES_MINOR);
+}
+
+enum qemu_knowledge qemu_knows(const char *section, const char *subsection, const struct gim_release *release, struct qemu_newer *newer)
+{
+	const struct qemu_vmsd *table = qemu_schema_newest(section);
+	const char *name = subsection ? subsection : section;
+	uint32_t index;
+	for (size_t i = 0; i < COUNT(newer_names); i++)
+		if (!strcmp(newer_names[i].name, name)) {
+			*newer = newer_names[i];
+			return is_before(release, newer->major, newer->minor) ? QEMU_NEWER : QEMU_KNOWN;
+		}
+	if (!table)
+		return QEMU_NOT_SURE;
+	if (!subsection || qemu_subsection_find(table, subsection, &index))
+		return QEMU_KNOWN;
+	*newer = (struct qemu_newer){.name = subsection};
+	/* A table lists all that its release knows. */
+	return is_before(release, QEMU_TABLES_MAJOR, QEMU_TABLES_MINOR + 1) ? QEMU_NEWER : QEMU_NOT_SURE;
 }
 
 /* Sections are in the order in which QEMU made the devices: kvmclock when all vCPUs were there. */

@@ -17,6 +17,25 @@ const struct qemu_vmsd *qemu_subsection_find(const struct qemu_vmsd *vmsd, const
 /* What QEMU writes a subsection for: it leaves it out when all its fields are this. */
 uint64_t qemu_schema_default(const char *subsection);
 
+/* The release whose subsections the tables list. Releases before it were not looked at. */
+#define QEMU_TABLES_MAJOR 7U
+#define QEMU_TABLES_MINOR 2U
+
+/* A section or subsection that releases of that time do not know. */
+struct qemu_newer {
+	const char *name;
+	unsigned major, minor; /* the first that does; 0.0: not known, but that it is newer than the tables */
+};
+
+enum qemu_knowledge { QEMU_KNOWN, QEMU_NEWER, QEMU_NOT_SURE };
+
+/* Is a release older than the tables? */
+struct gim_release;
+bool qemu_older_than_tables(const struct gim_release *release);
+
+/* Does a release know a section, or its subsection (else NULL)? *newer: since when, of QEMU_NEWER. */
+enum qemu_knowledge qemu_knows(const char *section, const char *subsection, const struct gim_release *release, struct qemu_newer *newer);
+
 /* A section that a stream may be without, and that comes and goes as a whole. */
 struct qemu_optional {
 	const char *section;    /* in the newest version that is known */

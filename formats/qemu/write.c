@@ -116,15 +116,6 @@ static bool as_described(const struct qemu_loaded *loaded)
 	return found == described->subsection_count;
 }
 
-/* Is it a subsection of the section itself? Those inside others are in their description. */
-static bool is_own(const struct qemu_loaded *loaded, const struct qemu_part *part)
-{
-	uint32_t index;
-	const struct qemu_vmsd *table = qemu_schema_newest(loaded->section->name);
-	return qemu_subsection_find(&loaded->section->device->vmsd, part->vmsd->name, &index) ||
-	       (table && qemu_subsection_find(table, part->vmsd->name, &index));
-}
-
 static void describe_section(struct text *text, const struct qemu_loaded *loaded)
 {
 	const struct qemu_vmsd *vmsd = &loaded->section->device->vmsd;
@@ -135,7 +126,7 @@ static void describe_section(struct text *text, const struct qemu_loaded *loaded
 	bool first = true;
 	for (size_t i = 1; i < loaded->part_count; i++) {
 		const struct qemu_part *part = &loaded->parts[i];
-		if (!is_own(loaded, part))
+		if (!qemu_part_own(loaded, part))
 			continue;
 		append(&text->made, first ? "" : ", ");
 		first = false;
@@ -313,18 +304,26 @@ int qemu_write(struct gim_state *state, const struct gim_changes *changes, const
                void *user, struct gim_error *error)
 {
 	struct writing writing = {.stream = state->container, .sink = sink, .user = user, .error = error};
+	const struct gim_format *format = state->format;
+	const struct gim_release *release = NULL;
 	(void)changes;
-	if (options->container || options->release)
+	if (options->container)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
 		                "a migration stream has one container, and the machine that it was saved of says what is in it");
 	if (writing.stream->settled)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "a stream cannot be written again; give a file");
-	int result = state->gim_whole ? qemu_find_devices(writing.stream, error) : 0;
+	int result = options->release ? gim_release_find(options->release, &format, &release, error) : 0;
+	if (!result && format != state->format)
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "%s loads no migration streams", options->release);
+	if (!result && (state->gim_whole || release))
+		result = qemu_find_devices(writing.stream, error);
 	if (!result)
 		result = qemu_items_open(&writing.items, writing.stream, error);
 	if (!result && state->gim_whole)
 		result = change_items(&writing, state);
-	if (!result)
+	if (!result && release)
+		result = qemu_leave_out(&writing.items, release, NULL, NULL, error);
+	if (result >= 0)
 		result = check_package(&writing);
 	if (!result && sink)
 		result = put_sections(&writing);

@@ -501,6 +501,23 @@ static const struct row {
      {QEMU_GUEST("", "'ram_bytes': '0x2000000'"), NULL, "qemu:7.2 -m 33"},
      {QEMU_GUEST("", "'ram_bytes': '0x2000000'"), NULL, "qemu:7.2 -m 32M"},
      false},
+    {"GIM-QEMU-014",
+     "",
+     {QEMU("'device': [{'name': 'cpu', 'instance': 1, 'field': [{'path': 'env.tsc'}, {'path': 'cpu/xen_vcpu:env.xen_vcpu_info_gpa'}]}]"),
+      "cpu/1:12", "qemu:7.2"},
+     {QEMU("'device': [{'name': 'cpu', 'instance': 1, 'field': [{'path': 'env.tsc'}, {'path': 'cpu/xen_vcpu:env.xen_vcpu_info_gpa'}]}]"),
+      "cpu/0:12", "qemu:8.0"},
+     false},
+    {"GIM-QEMU-014",
+     "",
+     {QEMU("'device': [{'name': 'xen_overlay'}]"), NULL, "qemu:7.2"},
+     {QEMU("'device': [{'name': 'xenoverlay'}]"), NULL, "qemu:7.2"},
+     false},
+    {"GIM-QEMU-014",
+     "",
+     {QEMU("'device': [{'name': 'cpu', 'field': [{'path': 'cpu/of_tomorrow:env.new'}]}]"), "cpu/0:12", "qemu:7.2"},
+     {QEMU("'device': [{'name': 'cpu', 'field': [{'path': 'cpu/of_tomorrow:env.new'}]}]"), "cpu/0:12", "qemu:11.1"},
+     false},
 };
 
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -332,12 +332,105 @@ static void clock_of_another(void **unused)
 	gim_buffer_free(&made.out);
 }
 
+/*
+ * Streams for older releases.
+ */
+/* A vCPU with subsections of these names and 8 bytes, then a section of Xen's and the clock. */
+static void made_for_newer(struct made_stream *made, const char *machine, bool describe)
+{
+	static const char *const names[] = {"cpu/steal_time_msr", "cpu/xen_vcpu", "cpu/of_tomorrow", "cpu/tsc_khz"};
+	static const char *const fields[] = {"env.steal_time_msr", "env.xen", "env.new", "env.tsc_khz"};
+	struct gim_buffer payload = {.big = true};
+	char description[2048];
+	made_begin(made, machine);
+	made_ram(made);
+	for (size_t i = 0; i < MADE_CPU_BYTES; i++)
+		gim_buffer_number(&payload, 0, 1);
+	(void)snprintf(description, sizeof(description),
+	               "\"fields\": [{\"name\": \"head\", \"type\": \"buffer\", \"size\": %d}], \"subsections\": [", MADE_CPU_BYTES);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		made_subsection(&payload, description, sizeof(description), names[i], fields[i], 0x1000 + i);
+	(void)snprintf(description + strlen(description), sizeof(description) - strlen(description), "]");
+	made_section(made, "cpu", 0, 12, &payload, description);
+	gim_buffer_free(&payload);
+	made_device(made, "xen_overlay", 0, 1, "overlay", 7);
+	made_kvmclock(made, 5);
+	made_end(made, describe);
+}
+
+struct told {
+	unsigned lost, unknown, machine;
+};
+
+static void tell(void *user, const struct gim_finding *finding)
+{
+	struct told *told = user;
+	told->lost += !strcmp(finding->rule->id, "CONVERT-LOST");
+	told->unknown += !strcmp(finding->rule->id, "GIM-QEMU-RELEASE-UNKNOWN");
+	told->machine += !strcmp(finding->rule->id, "GIM-QEMU-RELEASE-MACHINE");
+}
+
+/* What a release does not know is named and left out, the description is that of the rest, and what is known of no release stays. */
+static void left_out_for_a_release(void **unused)
+{
+	static const struct {
+		const char *release, *machine;
+		struct told told;
+		bool xen, tomorrow;
+	} cases[] = {{"qemu:11.1", "pc-i440fx-7.2", {0, 1, 0}, true, true},
+	             {"qemu:8.0", "pc-i440fx-8.1", {0, 1, 1}, true, true},
+	             {"qemu:7.2", "pc-i440fx-7.2", {3, 0, 0}, false, false},
+	             {"qemu:6.2", "pc-i440fx-7.2", {3, 1, 1}, false, false}};
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct gim_write_options options = {.release = cases[i].release};
+		struct made_stream made;
+		struct gim_buffer out = {.bytes = NULL};
+		struct told told = {0, 0, 0};
+		made_for_newer(&made, cases[i].machine, true);
+		struct gim_state *state = open_bytes(&made.out);
+		assert_int_equal(gim_state_check_release(state, cases[i].release, tell, &told, NULL), 1);
+		assert_memory_equal(&told, &cases[i].told, sizeof(told));
+		assert_int_equal(gim_state_write(state, &options, collect, &out, NULL), 0);
+		gim_state_free(&state);
+		assert_int_equal(holds(&out, "xen_overlay"), cases[i].xen);
+		assert_int_equal(holds(&out, "cpu/xen_vcpu"), cases[i].xen);
+		assert_int_equal(holds(&out, "cpu/of_tomorrow"), cases[i].tomorrow);
+		if (cases[i].xen)
+			assert_int_equal(out.size, made.out.size);
+		state = open_bytes(&out);
+		assert_true(((const struct qemu_stream *)state->container)->fits);
+		assert_int_equal(gim_state_value(state, "kvm.vcpu[0].steal_time").number, 0x1000);
+		assert_int_equal(gim_state_value(state, "kvm.clock_ns").number, 5);
+		told = (struct told){0, 0, 0};
+		assert_int_equal(gim_state_check_release(state, "qemu:11.1", tell, &told, NULL), cases[i].tomorrow);
+		gim_state_free(&state);
+		gim_buffer_free(&out);
+		gim_buffer_free(&made.out);
+	}
+}
+
+/* Another product's release loads no stream, and a stream is no other product's. */
+static void releases_of_others(void **unused)
+{
+	const struct gim_write_options options = {.release = "vbox:7.2"};
+	struct made_stream made;
+	(void)unused;
+	made_small(&made);
+	struct gim_state *state = open_bytes(&made.out);
+	assert_int_equal(gim_state_check_release(state, "vbox:7.2", NULL, NULL, NULL), GIM_E_ARGUMENT);
+	assert_int_equal(gim_state_write(state, &options, NULL, NULL, NULL), GIM_E_UNSUPPORTED);
+	gim_state_free(&state);
+	gim_buffer_free(&made.out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(section_goes_and_comes), cmocka_unit_test(sections_of_any_place),    cmocka_unit_test(no_place),
-	    cmocka_unit_test(numbers_are_not_shared), cmocka_unit_test(packages_keep_their_size), cmocka_unit_test(clock_of_another),
-	    cmocka_unit_test(taken_from_another),     cmocka_unit_test(odd_subsections),
+	    cmocka_unit_test(left_out_for_a_release),   cmocka_unit_test(releases_of_others), cmocka_unit_test(section_goes_and_comes),
+	    cmocka_unit_test(sections_of_any_place),    cmocka_unit_test(no_place),           cmocka_unit_test(numbers_are_not_shared),
+	    cmocka_unit_test(packages_keep_their_size), cmocka_unit_test(clock_of_another),   cmocka_unit_test(taken_from_another),
+	    cmocka_unit_test(odd_subsections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
