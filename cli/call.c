@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Calling a command: its words are read by the table, whoever wrote them: the command line, a script, or a person in the shell. */
 #include "command.h"
+#include "near.h"
 #include "output.h"
 #include "path.h"
 #include "sandbox.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *call_prefix = "gimstate ";
 
@@ -32,6 +34,17 @@ int usage_error(const struct command *command, bool json, const char *format, ..
 	else
 		fputs("usage: gimstate COMMAND [OPTIONS] [FILE...] (more: gimstate help)\n", stderr);
 	return EXIT_NO_ANSWER;
+}
+
+int command_missing(bool json, const char *word)
+{
+	struct near near = NEAR(word);
+	if (*word == '-')
+		return usage_error(NULL, json, "a command is expected where %s is; options come after it", word);
+	if (strpbrk(word, "./") && !access(word, F_OK))
+		return usage_error(NULL, json, "%s is a file, and a command is expected before it: gimstate info %s", word, word);
+	near_offer_commands(&near, false);
+	return usage_error(NULL, json, "there is no command %s%s", word, near.text);
 }
 
 /* Of a line in the shell; the command line has no such limit. */
@@ -56,13 +69,32 @@ static const struct option_row *find_option(const struct command *command, const
 	return NULL;
 }
 
+static int option_missing(const struct command *command, bool json, const char *word)
+{
+	char name[64];
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	struct near near = NEAR(name + strspn(name, "-"));
+	for (const struct option_row *row = command->options; name[1] == '-' && row->name; row++)
+		near_offer(&near, "--", row->name);
+	return usage_error(command, json, "%s has no option %s%s", command->name, name, near.text);
+}
+
+/* Does the last word of these name a file that is written? "-" is standard input, which none is. */
+#define NOT_TO_STDIN "- is standard input; what is written goes to a file, and ./- is one of that name"
+static bool is_output(const char *arguments)
+{
+	const char *last = strrchr(arguments, ' ');
+	last = last ? last + 1 : arguments;
+	return !strcmp(last, "OUT") || !strcmp(last, "[OUT]");
+}
+
 /* Take the option words[0], and its argument from that word or the next, a second one from the one after. Returns how many words that was, 0 for a mistake. */
 static int take_option(const struct command *command, struct options *options, char **words, int left)
 {
 	char *word = words[0];
 	const struct option_row *row = find_option(command, word);
 	if (!row)
-		return usage_error(command, options->json, "%s has no option %s", command->name, word), 0;
+		return option_missing(command, options->json, word), 0;
 	char *inside = word[1] != '-' ? word + 2 : strchr(word, '=');
 	inside = inside && *inside ? inside + (word[1] == '-') : NULL;
 	void *slot = (char *)options + row->offset;
@@ -74,6 +106,8 @@ static int take_option(const struct command *command, struct options *options, c
 		return usage_error(command, options->json, "option --%s needs its argument%s, %s", row->name, two ? "s" : "",
 		                   row->argument),
 		       0;
+	if (row->argument && is_output(row->argument) && !strcmp(inside && !two ? inside : words[inside ? two : 1 + two], "-"))
+		return usage_error(command, options->json, NOT_TO_STDIN), 0;
 	if (many && many->count == WORDS_MAX)
 		return usage_error(command, options->json, "option --%s is given more than %d times", row->name, WORDS_MAX), 0;
 	if (!row->argument)
@@ -174,6 +208,8 @@ static int run_command(const struct command *command, struct options *options, i
 	}
 	if (operands < command->min)
 		return usage_error(command, options->json, "%s needs %s", command->name, command->arguments);
+	if (operands && operands == command->max && is_output(command->arguments) && !strcmp(words[operands - 1], "-"))
+		return usage_error(command, options->json, NOT_TO_STDIN);
 	if (command->max >= 0 && operands > command->max)
 		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
 	struct gim_error error = GIM_ERROR_INIT;

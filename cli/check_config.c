@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration of check: targets, severities, and a baseline of findings that are accepted. */
 #include "check_report.h"
+#include "near.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@ static int refuse(struct gim_error *error, const char *key, const char *what)
 
 static int check_rule(const char *id, const char *key, struct gim_error *error)
 {
-	return gim_rule_find(id) ? 0 : error_set(error, GIM_E_VALUE, "%s: there is no rule %s; gimstate rules lists them", key, id);
+	char prefix[64];
+	(void)snprintf(prefix, sizeof(prefix), "%s: ", key);
+	return gim_rule_find(id) ? 0 : near_no_rule(prefix, id, error);
 }
 
 /* An array of texts, at most `room` of them. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate check: will these states load into these targets, and run there? */
 #include "check_jobs.h"
+#include "near.h"
 #include "source.h"
 #include "stop.h"
 #include "walk.h"
@@ -167,8 +168,7 @@ static int read_wishes(const struct options *options, struct check_wishes *wishe
 	for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++)
 		for (unsigned i = 0; i < lists[l].words->count; i++) {
 			if (!gim_rule_find(lists[l].words->items[i]))
-				return error_set(error, GIM_E_ARGUMENT, "there is no rule %s; gimstate rules lists them",
-				                 lists[l].words->items[i]);
+				return near_no_rule("", lists[l].words->items[i], error);
 			lists[l].texts[(*lists[l].count)++] = lists[l].words->items[i];
 		}
 	if (options->target.count)

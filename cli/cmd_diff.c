@@ -188,7 +188,7 @@ static int read_state(const char *file, int count, char **paths, struct gim_stat
 	for (int i = 0; !result && i < count; i++) {
 		const unsigned own = gim_state_parts(*state, paths[i]);
 		if (!own)
-			return error_set(error, GIM_E_PATH, "there is no field %s; gimstate fields lists them", paths[i]);
+			return gim_field_missing(paths[i], error);
 		parts |= own;
 	}
 	if (!result)

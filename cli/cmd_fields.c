@@ -162,6 +162,17 @@ static int compare(struct listing *listing, bool json, struct gim_error *error)
 	return listing->count ? EXIT_NO : EXIT_YES;
 }
 
+/* Not in the layout, or nowhere. */
+static int missing(const char *path, const char *layout, struct gim_error *error)
+{
+	struct listing all = {.path = path};
+	(void)gim_fields_visit(NULL, count_field, &all, NULL);
+	if (!all.count)
+		return gim_field_missing(path, error);
+	return error_set(error, GIM_E_PATH, "there is no field %s in %s; gimstate fields %s says which layouts hold it", path, layout,
+	                 path);
+}
+
 int run_fields(const struct options *options, int count, char **operands)
 {
 	struct listing listing = {.path = count ? operands[0] : NULL, .against = {.names = {options->layout, options->against}}};
@@ -171,8 +182,7 @@ int run_fields(const struct options *options, int count, char **operands)
 	if (options->against)
 		return compare(&listing, options->json, &error);
 	if (!gim_fields_visit(options->layout, count_field, &listing, &error) && !listing.count)
-		(void)error_set(&error, GIM_E_PATH, "there is no field %s%s%s", listing.path ? listing.path : "",
-		                options->layout ? " in " : "", options->layout ? options->layout : "");
+		(void)missing(listing.path ? listing.path : "", options->layout, &error);
 	if (error.code)
 		return output_error(NULL, &error, options->json);
 	listing.details = listing.path && listing.count == 1;

@@ -82,7 +82,7 @@ static int decode(struct gim_state *state, int count, char **paths, struct remar
 	for (int i = 0; i < count; i++) {
 		const unsigned own = gim_state_parts(state, paths[i]);
 		if (!own)
-			return error_set(error, GIM_E_PATH, "there is no field %s; gimstate fields lists them", paths[i]);
+			return gim_field_missing(paths[i], error);
 		parts |= own;
 	}
 	return gim_state_decode(state, parts, remarks_take, remarks, error);

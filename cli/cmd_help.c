@@ -92,7 +92,7 @@ int run_help(const struct options *options, int count, char **operands)
 	if (!command && probe_operations(help_operation, operands[0]))
 		return EXIT_YES;
 	if (!command)
-		return usage_error(NULL, false, "there is no command %s", operands[0]);
+		return command_missing(false, operands[0]);
 	help_command(command);
 	return EXIT_YES;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* gimstate rules: what verify, check and the others judge by; of a single rule all that there is to say. */
 #include "command.h"
+#include "near.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ int run_rules(const struct options *options, int count, char **operands)
 	const struct gim_rule *rule = count ? gim_rule_find(operands[0]) : NULL;
 	struct gim_error error = GIM_ERROR_INIT;
 	if (count && !rule) {
-		(void)error_set(&error, GIM_E_ARGUMENT, "there is no rule %s; gimstate rules lists them", operands[0]);
+		(void)near_no_rule("", operands[0], &error);
 		return output_error(NULL, &error, options->json);
 	}
 	if (options->json) {

@@ -80,6 +80,9 @@ extern const char *call_prefix;
 /* Say that the command line is wrong; command may be NULL. Returns EXIT_NO_ANSWER. */
 int usage_error(const struct command *command, bool json, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Say that there is no command of that name. Returns EXIT_NO_ANSWER. */
+int command_missing(bool json, const char *word);
+
 int run_dump(const struct options *options, int count, char **operands);
 int run_info(const struct options *options, int count, char **operands);
 int run_units(const struct options *options, int count, char **operands);

@@ -32,10 +32,10 @@ static int run(int count, char **words)
 		return EXIT_YES;
 	}
 	if (!strcmp(words[first], "--help") || !strcmp(words[first], "-h"))
-		return run_help(NULL, 0, NULL);
+		return run_help(NULL, first + 1 < count && words[first + 1][0] != '-', words + first + 1);
 	const struct command *command = command_find(words[first]);
 	if (!command)
-		return usage_error(NULL, json || wants_json(count, words), "there is no command %s", words[first]);
+		return command_missing(json || wants_json(count, words), words[first]);
 	return call(command, json, count - first - 1, words + first + 1);
 }
 

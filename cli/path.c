@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* *pattern stands at "[]" or "[n]"; *path may stand at an index. */
-static bool match_index(const char **pattern, const char **path)
+/* *pattern stands at "[]" or "[n]"; *path may stand at an index. Of a place in a state it may be left out at the end alone. */
+static bool match_index(const char **pattern, const char **path, bool of_state)
 {
 	const unsigned long size = (*pattern)[1] == ']' ? 0 : strtoul(*pattern + 1, NULL, 10);
 	*pattern += strcspn(*pattern, "]") + 1;
 	if (**path != '[')
-		return true;
+		return !of_state || !**path;
 	if ((*path)[1] == ']') {
 		*path += 2;
-		return true;
+		return !of_state;
 	}
 	char *end;
 	const unsigned long index = strtoul(*path + 1, &end, 10);
@@ -28,11 +28,11 @@ static bool match_index(const char **pattern, const char **path)
 	return !size || index < size || (index == size && !**path);
 }
 
-bool path_matches(const char *pattern, const char *path)
+static bool matches(const char *pattern, const char *path, bool of_state)
 {
 	while (*path) {
 		if (*pattern == '[') {
-			if (!match_index(&pattern, &path))
+			if (!match_index(&pattern, &path, of_state))
 				return false;
 		} else if (*pattern != *path) {
 			return false;
@@ -44,6 +44,11 @@ bool path_matches(const char *pattern, const char *path)
 	return !*pattern || *pattern == '.' || *pattern == '[';
 }
 
+bool path_matches(const char *pattern, const char *path)
+{
+	return matches(pattern, path, false);
+}
+
 struct search {
 	const char *path;
 	bool found;
@@ -52,7 +57,7 @@ struct search {
 static int compare(void *user, const struct gim_field_info *info)
 {
 	struct search *search = (struct search *)user;
-	search->found = path_matches(info->path, search->path);
+	search->found = matches(info->path, search->path, true);
 	return search->found;
 }
 

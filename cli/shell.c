@@ -3,6 +3,7 @@
 #include "shell.h"
 
 #include "line.h"
+#include "near.h"
 #include "output.h"
 #include "source.h"
 #include "stop.h"
@@ -258,8 +259,11 @@ static int run_words(const char *text, struct line_words *words, bool *informs)
 	if (is_operation(words))
 		return machine_running() ? machine_line(text)
 		                         : refuse(NULL, "%s needs a machine: start makes one of the state", words->items[0]);
-	if (!command)
-		return refuse(NULL, "there is no command %s; help lists them", words->items[0]);
+	if (!command) {
+		struct near near = NEAR(words->items[0]);
+		near_offer_commands(&near, true);
+		return refuse(NULL, "there is no command %s%s; help lists them", words->items[0], near.text);
+	}
 	if (command->run == run_shell)
 		return refuse(NULL, "this is the shell; open FILE opens another state");
 	*informs = command->informs;

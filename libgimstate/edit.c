@@ -188,9 +188,10 @@ int gim_state_set(struct gim_state *state, const char *path, const char *text, s
 	const size_t length = strcspn(path, ".[");
 	const struct gim_object *object = NULL;
 	struct place place = {.count = 0};
+	if (!gim_state_parts(state, path))
+		return gim_field_missing(path, error);
 	if (gim_state_parts(state, path) != GIM_PART_GIM)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN,
-		                "there is no field %s that can be changed: gim, and the provider's record, can", path);
+		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "%s cannot be changed: gim, and the provider's record, can", path);
 	if (state->format->write && !state->gim_whole)
 		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
 		                "the unit GIM is damaged, so that nothing in it can be changed: verify says where");

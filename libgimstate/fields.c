@@ -138,6 +138,14 @@ static int add_layouts(struct tables *tables, struct gim_error *error)
 	return result;
 }
 
+void gim_records_visit(gim_record_fn *visit, void *user)
+{
+	struct tables tables = {0};
+	add_records(&tables);
+	for (size_t i = 0; i < tables.record_count; i++)
+		visit(user, tables.records[i]);
+}
+
 struct walk {
 	const struct tables *tables;
 	const char *wanted;
@@ -302,7 +310,7 @@ int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struc
 {
 	const struct gim_field *field = field_by_path(path);
 	if (!field)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
+		return gim_field_missing(path, error);
 	int result = 0;
 	for (const struct gim_bit *bit = field->bits; !result && bit && bit->name; bit++)
 		result = visit(user, bit->name, bit->low, bit->width, bit->help);

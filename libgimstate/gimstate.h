@@ -323,6 +323,14 @@ int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, s
 typedef int gim_name_info_fn(void *user, const char *name, uint64_t low_or_value, unsigned width_bits, const char *help);
 int gim_names_visit(const char *path, gim_name_info_fn *visit, void *user, struct gim_error *error);
 
+/* Say that there is no field of that path, and which one is perhaps meant. Returns GIM_E_PATH. */
+int gim_field_missing(const char *path, struct gim_error *error);
+
+/* How many letters must be changed, added, left out or swapped to make a known word of a mistaken one; case and '-' for '_' do not count. GIM_WORD_FAR: so
+ * many that another one is meant. */
+#define GIM_WORD_FAR UINT32_MAX
+unsigned gim_word_distance(const char *word, const char *known);
+
 /*
  * Changing and writing.
  */

@@ -264,7 +264,7 @@ static int visit_object(struct visitor *visitor, const struct gim_object *object
 
 static int no_such(struct visitor *visitor, const char *what)
 {
-	return gim_fail(visitor->error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", what);
+	return gim_field_missing(what, visitor->error);
 }
 
 static int visit_element(struct visitor *visitor, const struct gim_object *object, const struct gim_field *field, uint32_t index,

@@ -358,7 +358,7 @@ int gim_state_visit(const struct gim_state *state, const char *path, gim_visit_f
 	unsigned parts;
 	const struct gim_record *record = gim_record_find(path, length, &parts);
 	if (!record)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
+		return gim_field_missing(path, error);
 	const struct gim_object *object = gim_state_find(state, record);
 	if (object)
 		return gim_object_visit(object, path + length, visit, user, error);

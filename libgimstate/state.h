@@ -76,6 +76,10 @@ struct gim_object *gim_state_attach(struct gim_state *state, const struct gim_ob
 /* The top record of that name among all that there are, and in *parts what decodes it; NULL when there is none. */
 const struct gim_record *gim_record_find(const char *name, size_t length, unsigned *parts);
 
+/* All of them, in their order. */
+typedef void gim_record_fn(void *user, const struct gim_record *record);
+void gim_records_visit(gim_record_fn *visit, void *user);
+
 /* Store a derived or header value in an object and mark it stored. */
 #define GIM_STORE(object, type, member, number)                                                                                            \
 	(((struct type *)(void *)(object)->data)->member = (number), (object)->presence[offsetof(struct type, member)] = GIM_STORED)

@@ -86,7 +86,7 @@ int gim_target_set(struct gim_target *target, const char *path, uint64_t number,
 	if (!strncmp(path, "profile.", length + 1))
 		return gim_object_leaves(&target->profile, path + length, store_leaf, &setting, error);
 	if (!record)
-		return gim_fail(error, GIM_E_PATH, GIM_UNKNOWN, "there is no field %s; gimstate fields lists them", path);
+		return gim_field_missing(path, error);
 	const struct gim_object *object = gim_state_object(&target->state, record, error);
 	return object ? gim_object_leaves(object, path + length, store_leaf, &setting, error) : GIM_E_MEMORY;
 }
