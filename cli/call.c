@@ -155,16 +155,24 @@ static int name_snapshots(const struct command *command, const char *snapshot, i
 	return added;
 }
 
-/* Run it with the operands that there are now. */
+/* Run it with the operands that there are now, in the sandbox that they ask for. */
+static int run_sandboxed(const struct command *command, struct options *options, int count, char **words)
+{
+	struct gim_error error = GIM_ERROR_INIT;
+	if (sandbox_enter(command, options, count, words, &error))
+		return output_error(NULL, &error, options->json);
+	return command->run(options, count, words);
+}
+
 static int run_operands(const struct command *command, struct options *options, int count, char **words)
 {
 	if (!options->snapshot)
-		return command->run(options, count, words);
+		return run_sandboxed(command, options, count, words);
 	char **named = calloc((size_t)count + 1, sizeof(*named));
 	const int added = named ? name_snapshots(command, options->snapshot, count, words, named) : -1;
 	int status;
 	if (added > 0)
-		status = command->run(options, count, words);
+		status = run_sandboxed(command, options, count, words);
 	else
 		status = usage_error(command, options->json,
 		                     added ? "out of memory" : "--snapshot goes with a FILE; the shell's state is one already");
@@ -212,11 +220,8 @@ static int run_command(const struct command *command, struct options *options, i
 		return usage_error(command, options->json, NOT_TO_STDIN);
 	if (command->max >= 0 && operands > command->max)
 		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
-	struct gim_error error = GIM_ERROR_INIT;
 	if (options->sandbox && !sandbox_mode(options->sandbox))
 		return usage_error(command, options->json, "there is no sandbox %s; auto, require and off are", options->sandbox);
-	if (sandbox_enter(command, options, operands, words, &error))
-		return output_error(NULL, &error, options->json);
 	return run_operands(command, options, operands, words);
 }
 

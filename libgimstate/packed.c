@@ -234,7 +234,8 @@ static int fail_unpacking(struct gim_unpacker *unpacker, struct gim_error *error
 	if (unpacker->calls.archive_errno(unpacker->archive) == ENOMEM)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while unpacking");
 	if (unpacker->packed == GIM_PACKED_ARCHIVE && !unpacker->calls.archive_format(unpacker->archive))
-		return gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "this is no tar or zip archive, or one whose beginning is damaged");
+		return gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
+		                "this is no tar or zip archive and no disk image, or one whose beginning is damaged");
 	return gim_fail_rule(error, &gim_packed_rules[GIM_PACKED_DAMAGED], unpacker->member_bytes, "it cannot be unpacked further: %s",
 	                     reason ? reason : "no reason is given");
 }

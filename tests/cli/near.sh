@@ -33,3 +33,6 @@ try extract "$SAMPLES/kvm.sav" --elf -
 ls -- -
 "$GIMSTATE" convert - --dry-run <"$SAMPLES/kvm.sav"
 echo "[$?]"
+# A snapshot that there cannot be.
+try info "$SAMPLES/kvm.sav" --snapshot nope
+try info "$SAMPLES/kvm.sav//nope"
