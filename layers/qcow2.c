@@ -93,7 +93,8 @@ static int read_whole(struct state *state, uint64_t offset, void *bytes, size_t 
 	size_t got;
 	int result = gim_input_read(&state->layer.below, offset, bytes, size, &got, error);
 	if (!result && got < size)
-		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset + got, "the qcow2 image ends in %s", what);
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset + got,
+		                       "the qcow2 image ends within %s: %zu bytes of %zu are there", what, got, size);
 	return result;
 }
 
@@ -123,14 +124,16 @@ static int check_offset(const struct state *state, uint64_t entry, uint64_t offs
 {
 	if (offset & (cluster_bytes(state) - 1))
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
-		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where no cluster begins", what, offset);
+		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", and clusters begin at multiples of 0x%zx",
+		                     what, offset, cluster_bytes(state));
 	if (offset >= state->image.file_bytes)
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
 		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", behind the file's end at 0x%" PRIx64, what,
 		                     offset, state->image.file_bytes);
 	if (is_table(state, offset, cluster_bytes(state)))
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], entry,
-		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where a table of the image is", what, offset);
+		                     "the qcow2 image's %s is said to stand at 0x%" PRIx64 ", where its header or a table is", what,
+		                     offset);
 	return 0;
 }
 
@@ -142,7 +145,7 @@ static int load_table(struct state *state, uint64_t index, struct gim_error *err
 		return 0;
 	state->table_index = GIM_UNKNOWN;
 	state->table_at = 0;
-	int result = read_whole(state, entry, bytes, sizeof(bytes), "an L1 table", error);
+	int result = read_whole(state, entry, bytes, sizeof(bytes), "the snapshot's L1 table", error);
 	const uint64_t at = result ? 0 : big64(bytes) & L1_OFFSET;
 	if (at && !(result = check_offset(state, entry, at, "L2 table", error)))
 		result = read_whole(state, at, state->table, cluster_bytes(state), "an L2 table", error);
@@ -236,8 +239,8 @@ static int load_compressed(struct state *state, uint64_t entry, uint64_t where, 
 	if (!result)
 		result = (state->image.zstd ? unpack_zstd : unpack_deflate)(state, got, &unpacked, error);
 	if (!result && unpacked != cluster_bytes(state))
-		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], at,
-		                       "the compressed cluster here cannot be unpacked by %s", state->image.zstd ? "zstd" : "deflate");
+		result = gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], at, "what %s unpacks here is no cluster of %zu bytes",
+		                       state->image.zstd ? "zstd" : "deflate", cluster_bytes(state));
 	if (!result)
 		state->cluster_entry = entry;
 	return result;
@@ -262,8 +265,10 @@ static int find_place(const struct state *state, const uint8_t *bytes, uint64_t 
 		const uint64_t left = part_bytes - inside % part_bytes;
 		*size = *size < left ? *size : (size_t)left;
 		if (zero && allocated)
-			return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], where + 8,
-			                     "the qcow2 image has part %u of a cluster as data and as zeros", (unsigned)part);
+			return gim_fail_rule(
+			    error, &gim_layer_rules[GIM_LAYER_DAMAGED], where + 8,
+			    "the qcow2 image says of part %u of a cluster that it is data and that it is zeros: one of them is possible",
+			    (unsigned)part);
 		*place = zero ? ZEROS : allocated ? *place : NOWHERE;
 	} else if (entry & L2_ZERO && state->image.version >= 3) {
 		*place = ZEROS;
@@ -303,9 +308,11 @@ static int read_piece(struct state *state, uint64_t guest, void *bytes, size_t *
 		return result;
 	}
 	if (!result && place == NOWHERE && state->image.backed)
-		return gim_fail(error, GIM_E_UNSUPPORTED, state->table_at ? where : GIM_UNKNOWN,
-		                "a part of the snapshot's VM state is not in this image, but in its backing file %s, which is not read",
-		                state->image.backing);
+		return gim_fail(
+		    error, GIM_E_UNSUPPORTED, state->table_at ? where : GIM_UNKNOWN,
+		    "a part of the snapshot's VM state is not in this image, but in its backing file %s, which is not read: load "
+		    "the snapshot in QEMU (-loadvm), and save it by migrate",
+		    state->image.backing);
 	if (!result)
 		memset(bytes, 0, *size);
 	return result;
@@ -370,11 +377,13 @@ static int consider(void *user, const struct qcow2_snapshot *snapshot)
 static int judge_choice(const struct choice *choice, uint32_t snapshots, struct gim_error *error)
 {
 	if (!choice->part && !snapshots)
-		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_EMPTY], 60,
-		                     "this is a qcow2 disk image without snapshots, so that it holds no VM's state");
+		return gim_fail_rule(
+		    error, &gim_layer_rules[GIM_LAYER_EMPTY], 60,
+		    "this is a qcow2 disk image without snapshots, so that it holds no VM's state: QEMU's savevm puts one into it");
 	if (!choice->part && !choice->with_state)
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_EMPTY], 60,
-		                     "this is a qcow2 disk image whose snapshots, %u, are of the disk alone: they hold no VM's state",
+		                     "this is a qcow2 disk image whose snapshots, %u, are of the disk alone: they hold no VM's state, as "
+		                     "those of QEMU's savevm do",
 		                     snapshots);
 	if (!choice->part && choice->named > 1)
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "the image has %u snapshots of a VM: %s; choose one, as in FILE//NAME",
@@ -406,17 +415,18 @@ static int place_state(struct state *state, struct gim_error *error)
 	    (uint64_t)chosen->l1_entries * 8 > state->image.file_bytes - chosen->l1_offset)
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], chosen->offset,
 		                     "the snapshot's L1 table of %u entries is said to stand at 0x%" PRIx64
-		                     ", which is not in the file, or where no cluster begins",
-		                     chosen->l1_entries, chosen->l1_offset);
+		                     "; expected is a multiple of 0x%zx at which the file's %" PRIu64 " bytes have room for it",
+		                     chosen->l1_entries, chosen->l1_offset, cluster_bytes(state), state->image.file_bytes);
 	if (tables >= chosen->l1_entries || ((size - 1) >> reach) >= chosen->l1_entries - tables)
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], chosen->offset,
 		                     "the snapshot is said to have %" PRIu64 " bytes of VM state behind %" PRIu64
-		                     " of disk, and its L1 table has only %u entries",
-		                     size, chosen->disk_bytes, chosen->l1_entries);
+		                     " of disk, and its L1 table has %u entries, where %" PRIu64 " are needed",
+		                     size, chosen->disk_bytes, chosen->l1_entries, tables + ((size - 1) >> reach) + 1);
 	if (size > limits.size_bytes || (size > limits.free_bytes && size / limits.ratio > state->image.file_bytes))
 		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_LIMIT], chosen->offset,
-		                     "the snapshot is said to have %" PRIu64 " bytes of VM state, in a file of %" PRIu64, size,
-		                     state->image.file_bytes);
+		                     "the snapshot is said to have %" PRIu64 " bytes of VM state in a file of %" PRIu64 ": at most %" PRIu64
+		                     " are read, and behind the first %" PRIu64 " at most %" PRIu64 " times the file",
+		                     size, state->image.file_bytes, limits.size_bytes, limits.free_bytes, limits.ratio);
 	state->start = tables << reach;
 	return 0;
 }

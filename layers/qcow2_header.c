@@ -26,14 +26,18 @@ static int refuse_features(uint64_t features, uint32_t encryption, struct gim_er
 {
 	if (encryption)
 		return gim_fail(error, GIM_E_UNSUPPORTED, 32,
-		                "the qcow2 image is encrypted (%s): have qemu-img write it without that first",
+		                "the qcow2 image is encrypted (%s): load the snapshot in QEMU (-loadvm), and save it by migrate",
 		                encryption == 1   ? "AES"
 		                : encryption == 2 ? "LUKS"
 		                                  : "in a way that is not known");
 	if (features & DATA_FILE)
-		return gim_fail(error, GIM_E_UNSUPPORTED, 72, "the qcow2 image keeps its data in an external data file, which is not read");
+		return gim_fail(error, GIM_E_UNSUPPORTED, 72,
+		                "the qcow2 image keeps its data in an external data file, which is not read: load the snapshot in QEMU "
+		                "(-loadvm), and save it by migrate");
 	if (features & ~(uint64_t)ALL_FEATURES)
-		return gim_fail(error, GIM_E_UNSUPPORTED, 72, "the qcow2 image needs features 0x%llx, which are not known",
+		return gim_fail(error, GIM_E_UNSUPPORTED, 72,
+		                "the qcow2 image needs features 0x%llx, which are not known: load the snapshot in QEMU (-loadvm), and save "
+		                "it by migrate",
 		                (unsigned long long)(features & ~(uint64_t)ALL_FEATURES));
 	return 0;
 }
@@ -88,7 +92,9 @@ int qcow2_read_header(struct gim_input *input, struct qcow2 *image, struct gim_e
 	read.snapshot_count = gim_cursor_u32(&cursor);
 	read.snapshots_offset = gim_cursor_u64(&cursor);
 	if (cursor.failed || (read.version >= 3 && got < HEADER_V3))
-		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], got, "the qcow2 image ends in its header");
+		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], got,
+		                     "the qcow2 image ends within its header, of which %zu bytes are there and at least %d are expected",
+		                     got, read.version >= 3 ? HEADER_V3 : HEADER_V2);
 	if (read.version != 2 && read.version != 3)
 		return gim_fail(error, GIM_E_VERSION, 4, "the qcow2 image has version %u, and 2 and 3 are known", read.version);
 	if (read.cluster_bits < CLUSTER_BITS_MIN || read.cluster_bits > CLUSTER_BITS_MAX)
@@ -106,17 +112,18 @@ int qcow2_read_header(struct gim_input *input, struct qcow2 *image, struct gim_e
 		                     "the qcow2 image has %u snapshots; QEMU makes at most %d", read.snapshot_count, SNAPSHOTS_MAX);
 	if (read.snapshot_count &&
 	    (read.snapshots_offset & ((UINT64_C(1) << read.cluster_bits) - 1) || read.snapshots_offset >= input->size))
-		return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_DAMAGED], 64,
-		                     "the qcow2 image's table of snapshots is said to stand at 0x%llx, where no cluster of the file begins",
-		                     (unsigned long long)read.snapshots_offset);
+		return gim_fail_rule(
+		    error, &gim_layer_rules[GIM_LAYER_DAMAGED], 64,
+		    "the qcow2 image's table of snapshots is said to stand at 0x%llx; expected is a multiple of 0x%llx within the file",
+		    (unsigned long long)read.snapshots_offset, 1ULL << read.cluster_bits);
 	*image = read;
 	return 0;
 }
 
 static int fail_table(uint64_t offset, uint32_t index, struct gim_error *error)
 {
-	return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset, "the qcow2 image ends in its table of snapshots, in number %u",
-	                     index + 1);
+	return gim_fail_rule(error, &gim_layer_rules[GIM_LAYER_CUT], offset,
+	                     "the qcow2 image ends within its table of snapshots, in number %u", index + 1);
 }
 
 /* What follows the numbers of fixed sizes: more numbers, in later versions more of them, and two texts. */

@@ -308,7 +308,9 @@ int qemu_command_line_take(struct qemu_command_line *line, const char *word, str
 	if (passed)
 		return 0;
 	if (*word != '-')
-		return line->disks ? 0 : gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "\"%s\" is no option of QEMU's", word);
+		return line->disks ? 0
+		                   : gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN,
+		                              "\"%s\" is no option of QEMU's, which begins with -: -M, -cpu, -smp ...", word);
 	option = find_option(word);
 	line->passed = !option;
 	if (option && option->alone)

@@ -187,7 +187,8 @@ static int read_all(struct gim_input *input, struct gim_buffer *text, struct gim
 		if (!result)
 			gim_buffer_bytes(text, piece, got);
 		if (!result && text->size > XML_MAX)
-			result = gim_fail(error, GIM_E_LIMIT, text->size, "a description of a VM has at most %d bytes", XML_MAX);
+			result = gim_fail(error, GIM_E_LIMIT, text->size,
+			                  "the description of the VM has more than the %d bytes that are read at most", XML_MAX);
 	}
 	return !result && text->failed ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : result;
 }

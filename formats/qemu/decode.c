@@ -268,9 +268,9 @@ static int count_leaf(void *user, const char *path, const struct qemu_field *fie
 	(void)path;
 	(void)field;
 	(void)offset;
-	return ++leaves->count > GIM_LIST_MAX
-	           ? gim_fail(leaves->error, GIM_E_LIMIT, GIM_UNKNOWN, "a device with more than %d fields", GIM_LIST_MAX)
-	           : 0;
+	return ++leaves->count > GIM_LIST_MAX ? gim_fail(leaves->error, GIM_E_LIMIT, GIM_UNKNOWN,
+	                                                 "a device has more than the %d fields that are decoded at most", GIM_LIST_MAX)
+	                                      : 0;
 }
 
 static bool copy_text(struct gim_arena *arena, struct gim_text *text, const void *bytes, size_t size)

@@ -54,9 +54,11 @@ static int add_subsection(struct qemu_loaded *loaded, const struct qemu_vmsd *ta
 	const struct qemu_vmsd *subsection = &table->subsections[index];
 	struct gim_buffer made = {.big = true};
 	if (loaded->used != loaded->size)
-		return gim_fail(error, GIM_E_UNSUPPORTED, loaded->section->offset,
-		                "section %s/%u holds something that is not known, so that nothing can be added to it",
-		                loaded->section->name, loaded->section->instance);
+		return gim_fail(
+		    error, GIM_E_UNSUPPORTED, loaded->section->offset,
+		    "section %s/%u ends in %zu bytes that are not known, so that no subsection is added behind them: what it has "
+		    "can be changed",
+		    loaded->section->name, loaded->section->instance, loaded->size - loaded->used);
 	gim_buffer_number(&made, QEMU_SUBSECTION_MARK, 1);
 	gim_buffer_number(&made, strlen(subsection->name), 1);
 	gim_buffer_bytes(&made, subsection->name, strlen(subsection->name));
@@ -99,8 +101,8 @@ static int drop_default(struct qemu_loaded *loaded, size_t at, struct gim_error 
 static int patch(const struct qemu_place *place, const char *name, uint64_t number, struct gim_error *error)
 {
 	if (place->width < 8 && number >> (8 * place->width))
-		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "0x%llx does not fit into the %u bytes of %s", (unsigned long long)number,
-		                place->width, name);
+		return gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "0x%llx does not fit into the %u bytes of %s: at most 0x%llx is possible",
+		                (unsigned long long)number, place->width, name, (1ULL << (8 * place->width)) - 1);
 	put_number(place->loaded->bytes + place->at, place->width, number);
 	place->loaded->changed = true;
 	return drop_default(place->loaded, place->at, error);
@@ -126,8 +128,8 @@ static int put_one(struct qemu_items *items, const char *name, uint32_t instance
 			result = qemu_items_locate(items, name, instance, index, &place, error);
 		if (!result && place.presence != GIM_STORED)
 			return gim_fail(error, GIM_E_UNSUPPORTED, section->offset,
-			                "section %s/%u is described as something that %s cannot be added to", section->name,
-			                section->instance, name);
+			                "the stream describes section %s/%u otherwise than it is known, so that %s cannot be added to it",
+			                section->name, section->instance, name);
 	}
 	return result ? result : patch(&place, name, number, error);
 }

@@ -14,7 +14,8 @@ enum { SECTIONS_MAX = 1 << 18, SECTION_HEAD = 14 };
 int qemu_sections_add(struct qemu_sections *sections, const struct qemu_section *section, struct gim_error *error)
 {
 	if (sections->count == SECTIONS_MAX)
-		return gim_fail(error, GIM_E_LIMIT, section->offset, "more than %d sections and pieces of them", SECTIONS_MAX);
+		return gim_fail(error, GIM_E_LIMIT, section->offset,
+		                "the stream has more than the %d sections and pieces of them that are read at most", SECTIONS_MAX);
 	if (sections->count == sections->capacity) {
 		const size_t capacity = sections->capacity ? sections->capacity * 2 : 64;
 		struct qemu_section *grown = realloc(sections->items, capacity * sizeof(*grown));

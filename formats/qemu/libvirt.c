@@ -298,10 +298,13 @@ static int take_arguments(const struct gim_buffer *arguments, struct qemu_config
 static int parse(struct reader *reader, const char *xml, size_t size, struct gim_error *error)
 {
 	if (size > XML_MAX)
-		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the description of the VM is larger than 16 MiB");
+		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the description of the VM has %zu bytes, of which at most %d are read",
+		                size, XML_MAX);
 	if (XML_Parse(reader->xml.parser, xml, (int)size, 1) == XML_STATUS_ERROR)
 		return gim_xml_failure(&reader->xml, "the description of the VM");
-	return reader->done ? 0 : gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN, "this is XML, but no libvirt domain");
+	return reader->done ? 0
+	                    : gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
+	                               "this is XML, and no description of a VM by libvirt: it begins with <domain> (virsh dumpxml)");
 }
 
 int qemu_libvirt_read(const char *xml, size_t size_bytes, struct qemu_config *config, struct gim_error *error)

@@ -132,7 +132,8 @@ static enum store store_of(uint64_t place)
 static int add_delta(struct deltas *deltas, const struct delta *delta, struct gim_error *error)
 {
 	if (deltas->count == DELTAS_MAX)
-		return gim_fail(error, GIM_E_LIMIT, delta->at, "more than %d pages that are said by their changes", DELTAS_MAX);
+		return gim_fail(error, GIM_E_LIMIT, delta->at,
+		                "the stream has more than the %d pages sent as changes (xbzrle) that are read at most", DELTAS_MAX);
 	if (deltas->count == deltas->capacity) {
 		const size_t capacity = deltas->capacity ? 2 * deltas->capacity : 256;
 		struct delta *items = realloc(deltas->items, capacity * sizeof(*items));
@@ -169,7 +170,10 @@ static int take_page(void *user, const struct qemu_page *page)
 {
 	struct indexing *indexing = (struct indexing *)user;
 	const uint64_t size = page->kind == QEMU_PAGE_MAPPED ? page->size_bytes : GIM_PAGE_BYTES;
-	int result = size < GIM_PAGE_BYTES ? gim_fail(indexing->error, GIM_E_UNSUPPORTED, page->at, "pages of %" PRIu64 " bytes", size) : 0;
+	int result = size < GIM_PAGE_BYTES
+	                 ? gim_fail(indexing->error, GIM_E_UNSUPPORTED, page->at,
+	                            "the stream has pages of %" PRIu64 " bytes, and %u at least are expected", size, GIM_PAGE_BYTES)
+	                 : 0;
 	for (uint64_t offset = 0; !result && offset < size && page->offset + offset < page->block->used_bytes; offset += GIM_PAGE_BYTES)
 		result = set_page(indexing, page, offset);
 	return result;
@@ -215,8 +219,9 @@ static int qemu_memory_index(struct gim_state *state, struct gim_memory *memory,
 	if (!result && (!stream->ram.block_count || stream->settled))
 		result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the stream holds no memory");
 	if (!result && stream->ram.block_count > GIM_MEMORY_RANGES_MAX - 2)
-		result = gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%" PRIu32 " blocks of memory, where at most %u are possible",
-		                  stream->ram.block_count, GIM_MEMORY_RANGES_MAX - 2);
+		result =
+		    gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the stream has %" PRIu32 " blocks of memory, of which at most %u are read",
+		             stream->ram.block_count, GIM_MEMORY_RANGES_MAX - 2);
 	if (result)
 		return result;
 	struct qemu_ram ram = stream->ram;
@@ -227,7 +232,9 @@ static int qemu_memory_index(struct gim_state *state, struct gim_memory *memory,
 	if (!result)
 		result = ram.mapped ? walk_bitmaps(&indexing, stream) : walk_pages(&indexing, stream, &ram);
 	if (!result && !indexing.has_pages)
-		result = gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the stream lists its blocks of memory, and holds no page of them");
+		result =
+		    gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "the stream lists its blocks of memory, and holds no page of them%s",
+		             ram.ignore_shared ? ": it was saved with x-ignore-shared, by which they stay in the memory's own file" : "");
 	free(indexing.pieces);
 	return result;
 }
@@ -314,7 +321,8 @@ static int read_deltas(struct gim_page_reader *reader, uint64_t place, uint8_t *
 	for (bool more = true; more && !result;) {
 		const struct delta *delta = &deltas->items[place >> STORE_BITS];
 		if (count == CHAIN_MAX)
-			return gim_fail(error, GIM_E_LIMIT, delta->at, "a page that was changed more than %d times", CHAIN_MAX);
+			return gim_fail(error, GIM_E_LIMIT, delta->at,
+			                "a page was sent as changes more than the %d times that are followed", CHAIN_MAX);
 		chain[count++] = delta;
 		place = delta->before;
 		more = !delta->first && store_of(place) == STORE_DELTAS;

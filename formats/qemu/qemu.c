@@ -148,7 +148,7 @@ static int qemu_unit_find(struct gim_state *state, const char *name, uint32_t in
 		return result;
 	if (stream->failure.code)
 		return gim_fail_as(error, &stream->failure);
-	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "there is no section %s/%u", name, instance);
+	return gim_fail(error, GIM_E_NO_UNIT, GIM_UNKNOWN, "there is no section %s/%u: gimstate units lists them", name, instance);
 }
 
 static int qemu_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error)
@@ -209,8 +209,9 @@ static int qemu_decode_unit(struct gim_state *state, const struct gim_unit *unit
 	int result = qemu_find_devices(stream, error);
 	const struct qemu_section *section = result || !unit->offset ? NULL : section_behind(&stream->devices, unit->offset - 1);
 	if (!result && (!section || section->offset != unit->offset || !qemu_decodable(section)))
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "nothing says what section %s/%u holds in version %u", unit->name,
-		                unit->instance, unit->version);
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                "neither a description nor a table says what section %s/%u holds in version %u: dump --hex shows its bytes",
+		                unit->name, unit->instance, unit->version);
 	return result ? result : qemu_decode_section(state, section, report, user, error);
 }
 

@@ -48,8 +48,10 @@ static int take_mapped_head(struct walk *walk, struct qemu_ram_block *block)
 	const uint64_t version = qemu_number(head, 4), page_bytes = qemu_number(head + 4, 8);
 	const uint64_t bitmap = qemu_number(head + 12, 8), pages = qemu_number(head + 20, 8);
 	if (version != VERSION || page_bytes < 512 || page_bytes & (page_bytes - 1))
-		return qemu_fail(walk->error, QEMU_RAM_MAPPED, at, "mapped RAM of version %llu with pages of 0x%llx bytes is not known",
-		                 (unsigned long long)version, (unsigned long long)page_bytes);
+		return qemu_fail(
+		    walk->error, QEMU_RAM_MAPPED, at,
+		    "mapped RAM of version %llu with pages of 0x%llx bytes; expected is version %d, and a power of 2 from 512 on",
+		    (unsigned long long)version, (unsigned long long)page_bytes, (int)VERSION);
 	/* Its places count from the file's beginning, and the walk goes on behind the pages: it must go forward. */
 	if (bitmap < base || bitmap - base < walk->reader->position || pages < bitmap || pages > INT64_MAX ||
 	    block->used_bytes > INT64_MAX - pages || block->used_bytes / page_bytes / 8 > pages - bitmap)
@@ -115,7 +117,8 @@ static int take_blocks(struct walk *walk, uint64_t total)
 	for (uint64_t left = total; !result && left; count++) {
 		const uint64_t at = walk->reader->position;
 		if (count == QEMU_RAM_BLOCKS_MAX) {
-			result = gim_fail(walk->error, GIM_E_LIMIT, at, "more than %d RAM blocks", QEMU_RAM_BLOCKS_MAX);
+			result = gim_fail(walk->error, GIM_E_LIMIT, at,
+			                  "the stream lists more than the %d RAM blocks that are read at most", QEMU_RAM_BLOCKS_MAX);
 			break;
 		}
 		blocks[count] = (struct qemu_ram_block){.name = NULL};
@@ -186,7 +189,9 @@ static int take_block_name(struct walk *walk, uint64_t flags, uint64_t at)
 	if (flags & RAM_CONTINUE)
 		return walk->ram->current
 		           ? 0
-		           : qemu_fail(walk->error, QEMU_RAM_BLOCK, at, "the first page says that its block is that of the one before it");
+		           : qemu_fail(
+				 walk->error, QEMU_RAM_BLOCK, at,
+				 "a page is said to be in the block of the one before it, and is the first: a block's name is expected");
 	int result = qemu_take(walk->reader, 1, &length, PIECE, walk->error);
 	if (!result)
 		result = qemu_take_bytes(walk->reader, (size_t)length, &name, PIECE, walk->error);
@@ -208,8 +213,9 @@ static int take_packed_size(struct walk *walk, enum qemu_page_kind kind, uint32_
 	/* A page that zlib makes longer grows by little. */
 	const uint64_t most = (uint64_t)walk->ram->page_bytes + (kind == QEMU_PAGE_ZLIB ? 64 : 0);
 	if (!result && (mark != 1 || bytes > most))
-		result = qemu_fail(walk->error, QEMU_RAM_DATA, at, "a page that is packed to %llu bytes with mark %llu is impossible",
-		                   (unsigned long long)bytes, (unsigned long long)mark);
+		result = qemu_fail(walk->error, QEMU_RAM_DATA, at,
+		                   "a page is packed to %llu bytes and has the mark %llu; expected are at most %llu, and 1",
+		                   (unsigned long long)bytes, (unsigned long long)mark, (unsigned long long)most);
 	if (!result)
 		*size = (uint32_t)bytes;
 	return result;
@@ -259,7 +265,8 @@ static int take_record(struct walk *walk)
 	case RAM_EOS:
 		return 1;
 	case RAM_HOOK:
-		return qemu_fail(walk->error, QEMU_RAM_FLAGS, at, "a record for RDMA, whose pages are not in the stream");
+		return qemu_fail(walk->error, QEMU_RAM_FLAGS, at,
+		                 "a record for RDMA, whose pages are not in the stream: save the VM to a file, without RDMA");
 	default:
 		return qemu_fail(walk->error, QEMU_RAM_FLAGS, at, "Unknown combination of migration flags: 0x%llx",
 		                 (unsigned long long)(word & (walk->ram->page_bytes - 1)));

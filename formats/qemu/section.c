@@ -43,7 +43,8 @@ static int add_part(const struct split *split, const struct qemu_vmsd *vmsd, con
 	const uint64_t bytes = qemu_fields_bytes(vmsd);
 	const size_t fields = at + (mark ? mark->size : 0);
 	if (*split->count == QEMU_PARTS_MAX)
-		return qemu_fail(split->error, QEMU_SUBSECTION, at, "more than %d subsections in a section", QEMU_PARTS_MAX);
+		return qemu_fail(split->error, QEMU_SUBSECTION, at, "the section has more than the %d subsections that are read at most",
+		                 QEMU_PARTS_MAX - 1);
 	if (bytes > split->size - fields)
 		return qemu_fail(split->error, QEMU_END_OF_FILE, at, "%zu bytes are left of the stream, %s has 0x%llx",
 		                 split->size - fields, vmsd->name ? vmsd->name : "the section", (unsigned long long)bytes);
@@ -63,7 +64,8 @@ static int split_subsection(const struct split *split, const struct qemu_vmsd *d
 	if (!vmsd)
 		return qemu_fail(split->error, QEMU_SUBSECTION, *at, "VM subsection '%s' in '%s' does not exist", mark->name, split->name);
 	if (!vmsd->field_count)
-		return gim_fail(split->error, GIM_E_UNSUPPORTED, *at, "nothing says how long subsection %s is", mark->name);
+		return gim_fail(split->error, GIM_E_UNSUPPORTED, *at, "neither the description nor a table says how long subsection %s is",
+		                mark->name);
 	int result = add_part(split, vmsd, mark, own, *at);
 	if (!result) {
 		*at = (size_t)(split->parts[*split->count - 1].offset + split->parts[*split->count - 1].size);
@@ -99,7 +101,8 @@ int qemu_split(const char *name, uint32_t version, const struct qemu_device *dev
 	*count = 0;
 	*used = 0;
 	if (!own)
-		return gim_fail(error, GIM_E_UNSUPPORTED, 0, "nothing says how long section %s is in version %u", name, version);
+		return gim_fail(error, GIM_E_UNSUPPORTED, 0, "neither a description nor a table says how long section %s is in version %u",
+		                name, version);
 	/* Its description says nothing of its own version. */
 	int result = add_part(&split, own, NULL, own == split.described, 0);
 	if (!result) {

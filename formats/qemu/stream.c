@@ -39,7 +39,8 @@ static int take_capabilities(struct qemu_stream *stream, struct gim_error *error
 	size_t used = 0;
 	int result = qemu_take(&stream->reader, 4, &count, "the capabilities", error);
 	if (!result && count > 64)
-		result = qemu_fail(error, QEMU_CONFIGURATION, at, "%llu capabilities, where a few are possible", (unsigned long long)count);
+		result =
+		    qemu_fail(error, QEMU_CONFIGURATION, at, "%llu capabilities, where at most 64 are expected", (unsigned long long)count);
 	for (uint64_t i = 0; !result && i < count; i++) {
 		char name[256];
 		result = qemu_take_name(&stream->reader, name, "a capability's name", error);
@@ -70,7 +71,8 @@ static int take_page_bits(struct qemu_stream *stream, struct gim_error *error)
 	const uint64_t at = stream->reader.position;
 	int result = qemu_take(&stream->reader, 4, &bits, "the page size", error);
 	if (!result && (bits < 9 || bits > 24))
-		result = qemu_fail(error, QEMU_CONFIGURATION, at, "pages of 2^%llu bytes are impossible", (unsigned long long)bits);
+		result = qemu_fail(error, QEMU_CONFIGURATION, at, "pages of 2^%llu bytes, where 2^9 to 2^24 are expected",
+		                   (unsigned long long)bits);
 	if (!result)
 		stream->configuration.page_bits = (uint32_t)bits;
 	return result;
@@ -122,8 +124,8 @@ static int take_configuration(struct qemu_stream *stream, struct gim_error *erro
 	configuration->present = true;
 	result = qemu_take(&stream->reader, 4, &length, "the configuration", error);
 	if (!result && length >= sizeof(configuration->machine))
-		result =
-		    qemu_fail(error, QEMU_CONFIGURATION, at, "a machine's name of %llu bytes is impossible", (unsigned long long)length);
+		result = qemu_fail(error, QEMU_CONFIGURATION, at, "a machine's name of %llu bytes, where at most %zu are expected",
+		                   (unsigned long long)length, sizeof(configuration->machine) - 1);
 	if (!result)
 		result = qemu_take_bytes(&stream->reader, (size_t)length, &bytes, "the configuration", error);
 	if (result)

@@ -38,7 +38,8 @@ static int copy(struct writing *writing, uint64_t end)
 		result = gim_input_read(writing->stream->input, writing->copied, piece, left < PIECE_BYTES ? (size_t)left : PIECE_BYTES,
 		                        &got, writing->error);
 		if (!result && !got)
-			result = gim_fail(writing->error, GIM_E_IO, writing->copied, "the input ends here now, and did not before");
+			result = gim_fail(writing->error, GIM_E_IO, writing->copied,
+			                  "the input ends here now, and did not before: it was changed meanwhile, so do it again");
 		if (!result)
 			result = put(writing, piece, got);
 		writing->copied += got;
@@ -309,12 +310,14 @@ int qemu_write(struct gim_state *state, const struct gim_changes *changes, const
 	(void)changes;
 	if (options->container)
 		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
-		                "a migration stream has one container, and the machine that it was saved of says what is in it");
+		                "a migration stream has one container: --container is for states of VirtualBox");
 	if (writing.stream->settled)
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "a stream cannot be written again; give a file");
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN,
+		                "a stream from a pipe is read once, and cannot be written again; give a file");
 	int result = options->release ? gim_release_find(options->release, &format, &release, error) : 0;
 	if (!result && format != state->format)
-		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "%s loads no migration streams", options->release);
+		return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "%s loads no migration streams: a release as qemu:7.2 is expected",
+		                options->release);
 	if (!result && (state->gim_whole || release))
 		result = qemu_find_devices(writing.stream, error);
 	if (!result)

@@ -140,7 +140,7 @@ static void test_hostile(void **user)
 	(void)user;
 	refuse("", GIM_E_FORMAT, "no element found");
 	refuse("<domain type='kvm'>", GIM_E_FORMAT, "broken XML in line 1");
-	refuse("<network/>", GIM_E_FORMAT, "no libvirt domain");
+	refuse("<network/>", GIM_E_FORMAT, "no description of a VM by libvirt");
 	refuse("<domain type='xen'/>", GIM_E_FORMAT, "none of QEMU's");
 	refuse("<domain/>", GIM_E_FORMAT, "none of QEMU's");
 	refuse("<!DOCTYPE domain [<!ENTITY a 'aaaa'>]><domain type='kvm'/>", GIM_E_FORMAT, "document type");

@@ -360,9 +360,9 @@ static void test_damage(void **user)
 	    {HEADER, HEADER, 60, 4, 65537, GIM_E_LIMIT, 60, "65537 snapshots"},
 	    {HEADER, HEADER, 64, 8, 4097, GIM_E_CORRUPT, 64, "0x1001"},
 	    {HEADER, HEADER, 64, 8, UINT64_C(1) << 60, GIM_E_CORRUPT, 64, "0x1000000000000000"},
-	    {ENTRY, ENTRY, 0, 8, 1, GIM_E_CORRUPT, 0, "0x1,"},
-	    {ENTRY, ENTRY, 0, 8, UINT64_C(1) << 62, GIM_E_CORRUPT, 0, "not in the file"},
-	    {ENTRY, ENTRY, 8, 4, 0, GIM_E_CORRUPT, 0, "only 0 entries"},
+	    {ENTRY, ENTRY, 0, 8, 1, GIM_E_CORRUPT, 0, "0x1;"},
+	    {ENTRY, ENTRY, 0, 8, UINT64_C(1) << 62, GIM_E_CORRUPT, 0, "have room for it"},
+	    {ENTRY, ENTRY, 8, 4, 0, GIM_E_CORRUPT, 0, "has 0 entries, where 1 are needed"},
 	    {ENTRY, ENTRY, 8, 4, UINT32_MAX, GIM_E_LIMIT, 8, "4294967295 entries"},
 	    {ENTRY, ENTRY, 8, 4, 4 << 20, GIM_E_CORRUPT, 0, "4194304 entries"},
 	    {ENTRY, ENTRY, 36, 4, 1025, GIM_E_LIMIT, 36, "1025 more bytes"},
@@ -373,7 +373,7 @@ static void test_damage(void **user)
 	    {L2, L2, 0, 8, 0x200, GIM_E_CORRUPT, 0, "data is said to stand at 0x200,"},
 	    {L2, L2, 0, 8, UINT64_C(1) << 50, GIM_E_CORRUPT, 0, "behind the file's end"},
 	    {L2, L2, 0, 8, UINT64_C(1) << 62 | UINT64_C(1) << 50, GIM_E_CORRUPT, 0, "behind the qcow2 image's end"},
-	    {L2, HEADER, 0, 8, UINT64_C(1) << 62 | 512, GIM_E_CORRUPT, 512, "cannot be unpacked by deflate"},
+	    {L2, HEADER, 0, 8, UINT64_C(1) << 62 | 512, GIM_E_CORRUPT, 512, "what deflate unpacks here is no cluster of 4096 bytes"},
 	};
 	(void)user;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -391,12 +391,12 @@ static void test_cycles(void **user)
 	(void)user;
 	struct made made = make((struct shape){.disk_bytes = 0});
 	gim_buffer_patch(&made.file, made.l1, made.l1, 8);
-	refuse(&made, NULL, GIM_E_CORRUPT, made.l1, "where a table of the image is");
+	refuse(&made, NULL, GIM_E_CORRUPT, made.l1, "where its header or a table is");
 	gim_buffer_patch(&made.file, made.l1, made.l2, 8);
 	gim_buffer_patch(&made.file, made.l2, made.l2, 8);
-	refuse(&made, NULL, GIM_E_CORRUPT, made.l2, "where a table of the image is");
+	refuse(&made, NULL, GIM_E_CORRUPT, made.l2, "where its header or a table is");
 	gim_buffer_patch(&made.file, made.l2, made.l1, 8);
-	refuse(&made, NULL, GIM_E_CORRUPT, made.l2, "where a table of the image is");
+	refuse(&made, NULL, GIM_E_CORRUPT, made.l2, "where its header or a table is");
 	drop(&made);
 }
 
