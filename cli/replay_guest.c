@@ -154,6 +154,15 @@ static int take_options(const struct options *options, struct guest_options *how
 /*
  * The end.
  */
+/* What is too short for anybody to have waited for it is no number. */
+static void put_time(const struct guest_result *result)
+{
+	if (result->ran_ns < 1000000)
+		fputs("at once", stderr);
+	else
+		fprintf(stderr, "after %.3g s", (double)result->ran_ns / 1e9);
+}
+
 /* What a test's runner makes of the value at the exit port. */
 static unsigned status_of(uint32_t value)
 {
@@ -185,9 +194,16 @@ static void put_end(const struct guest_options *how, const struct guest_result *
 		put_file(" to ", how->save, ", and ended\n");
 		break;
 	default:
-		fprintf(stderr, "gimstate: after %.3g s: ", (double)result->ran_ns / 1e9);
+		fputs("gimstate: ", stderr);
+		put_time(result);
+		fputs(": ", stderr);
 		put_safe(stderr, json_string_value(json_object_get(report, "why")));
 		fputc('\n', stderr);
+		if (result->end == GUEST_IDLE && !json_is_true(json_object_get(report, "entered")))
+			fputs("gimstate: none of its code has run, so that this says nothing of how it would live here: it was saved while "
+			      "it waited "
+			      "for a device\n",
+			      stderr);
 	}
 }
 

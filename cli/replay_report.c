@@ -63,10 +63,11 @@ static json_t *accesses_json(const struct guest_log *log, bool msrs, const struc
 		if ((access->kind == GUEST_ACCESS_MSR) != msrs)
 			continue;
 		(void)json_array_append_new(
-		    array, json_pack("{s:s, s:o, s:s, s:i, s:o, s:i, s:o, s:o, s:I}", "kind", guest_access_name(access->kind), "address",
-		                     hex(access->address), "first", access->write ? "write" : "read", "size", (int)access->size_bytes,
-		                     "value", access->write ? hex(access->value) : json_null(), "vcpu", (int)access->vcpu, "rip",
-		                     hex(access->rip), "symbol", symbol_json(symbols, access->rip), "count", (json_int_t)access->count));
+		    array, json_pack("{s:s, s:o, s:s?, s:s, s:i, s:o, s:i, s:o, s:o, s:I}", "kind", guest_access_name(access->kind),
+		                     "address", hex(access->address), "device", guest_access_device(access->kind, access->address), "first",
+		                     access->write ? "write" : "read", "size", (int)access->size_bytes, "value",
+		                     access->write ? hex(access->value) : json_null(), "vcpu", (int)access->vcpu, "rip", hex(access->rip),
+		                     "symbol", symbol_json(symbols, access->rip), "count", (json_int_t)access->count));
 	}
 	return array;
 }
@@ -134,29 +135,31 @@ static int take_msr(void *user, const struct gim_msr_info *info)
 	return 0;
 }
 
-/* restored: what is not as it was saved, though nothing has run yet; clocks that went back count in both steps. */
+/* registers: those of the interface, of all vCPUs; restored: what is not as it was saved, though nothing has run yet; clocks that went back count in both steps. */
 static json_t *interface_json(const struct guest_report *report, const struct gim_state *state)
 {
 	json_t *counters = json_object(), *msrs = json_object();
 	for (uint32_t i = 0; i < report->vcpu_count; i++)
 		(void)gim_machine_msrs(report->machine, i, take_msr, msrs);
 	struct differences restored = compare(state, report->before, msrs), ran = compare(report->before, report->after, NULL);
+	const json_int_t registers = (json_int_t)json_object_size(msrs);
 	json_decref(msrs);
 	(void)json_array_extend(ran.back, restored.back);
 	json_decref(restored.back);
 	(void)gim_machine_counters(report->machine, take_counter, counters);
-	return json_pack("{s:o, s:o, s:o, s:o}", "restored_otherwise", restored.changed, "changed", ran.changed, "clocks_back", ran.back,
-	                 "counters", counters);
+	return json_pack("{s:I, s:o, s:o, s:o, s:o}", "registers", registers, "restored_otherwise", restored.changed, "changed",
+	                 ran.changed, "clocks_back", ran.back, "counters", counters);
 }
 
 json_t *report_json(const struct guest_report *report, const struct gim_state *state, const struct symbols *symbols)
 {
 	struct pages pages = {json_array(), 0};
 	guest_log_changes(report->log, take_pages, &pages);
-	return json_pack("{s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "vcpus", vcpus_json(report, symbols), "devices",
-	                 accesses_json(report->log, false, symbols), "msrs", accesses_json(report->log, true, symbols), "more",
-	                 (json_int_t)report->log->access_more, "interface", interface_json(report, state), "pages_changed",
-	                 (json_int_t)pages.count, "pages", pages.runs, "why", *report->why ? json_text(report->why) : json_null());
+	return json_pack("{s:b, s:o, s:o, s:o, s:I, s:o, s:I, s:o, s:o}", "entered", report->log->entered, "vcpus",
+	                 vcpus_json(report, symbols), "devices", accesses_json(report->log, false, symbols), "msrs",
+	                 accesses_json(report->log, true, symbols), "more", (json_int_t)report->log->access_more, "interface",
+	                 interface_json(report, state), "pages_changed", (json_int_t)pages.count, "pages", pages.runs, "why",
+	                 *report->why ? json_text(report->why) : json_null());
 }
 
 /*
@@ -177,7 +180,7 @@ static void put_vcpu(size_t id, const json_t *vcpu)
 {
 	const char *symbol = string(vcpu, "symbol"), *key;
 	json_t *count;
-	const char *before = ";";
+	const char *before = "; exits:";
 	printf("vCPU %zu: %s at %s", id, string(vcpu, "activity"), string(vcpu, "rip"));
 	if (strcmp(string(vcpu, "rip"), string(vcpu, "linear")) != 0)
 		printf(" (linear %s)", string(vcpu, "linear"));
@@ -199,7 +202,10 @@ static void put_vcpu(size_t id, const json_t *vcpu)
 static void put_access(const json_t *access)
 {
 	const bool msr = !strcmp(string(access, "kind"), guest_access_name(GUEST_ACCESS_MSR));
-	printf("  %s %s: %s", msr ? "MSR" : string(access, "kind"), string(access, "address"), string(access, "first"));
+	printf("  %s %s", msr ? "MSR" : string(access, "kind"), string(access, "address"));
+	if (*string(access, "device"))
+		printf(" (%s)", string(access, "device"));
+	printf(": %s", string(access, "first"));
 	if (*string(access, "value"))
 		printf(" of %s", string(access, "value"));
 	if (!msr)
@@ -243,6 +249,10 @@ static void put_interface(const json_t *interface)
 	const char *name;
 	json_t *count;
 	const json_t *restored = json_object_get(interface, "restored_otherwise"), *back = json_object_get(interface, "clocks_back");
+	if (!integer(interface, "registers")) {
+		puts("guest interface: none that has registers");
+		return;
+	}
 	printf("guest interface: %s, %s\n", json_array_size(restored) ? "not as it was saved" : "as it was saved",
 	       json_array_size(back) ? "and a clock went back" : "and no clock went back");
 	put_differences(restored, "  restored otherwise than it was saved:");

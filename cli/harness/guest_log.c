@@ -24,6 +24,55 @@ const char *guest_access_name(enum guest_access_kind kind)
 	return kind == GUEST_ACCESS_PORT ? "port" : kind == GUEST_ACCESS_MMIO ? "mmio" : "msr";
 }
 
+/* Where a PC has its devices, since the first ones or by what its chipsets share; those that firmware places anywhere are not known by an address. */
+const char *guest_access_device(enum guest_access_kind kind, uint64_t address)
+{
+	static const struct {
+		enum guest_access_kind kind;
+		uint64_t first, last;
+		const char *name;
+	} rows[] = {
+	    {GUEST_ACCESS_PORT, 0x00, 0x0f, "DMA"},
+	    {GUEST_ACCESS_PORT, 0x20, 0x21, "PIC"},
+	    {GUEST_ACCESS_PORT, 0x40, 0x43, "PIT"},
+	    {GUEST_ACCESS_PORT, 0x60, 0x60, "keyboard"},
+	    {GUEST_ACCESS_PORT, 0x61, 0x61, "PIT and speaker"},
+	    {GUEST_ACCESS_PORT, 0x64, 0x64, "keyboard"},
+	    {GUEST_ACCESS_PORT, 0x70, 0x73, "RTC and CMOS"},
+	    {GUEST_ACCESS_PORT, 0x80, 0x80, "POST code"},
+	    {GUEST_ACCESS_PORT, 0x81, 0x8f, "DMA"},
+	    {GUEST_ACCESS_PORT, 0x92, 0x92, "A20 and reset"},
+	    {GUEST_ACCESS_PORT, 0xa0, 0xa1, "PIC"},
+	    {GUEST_ACCESS_PORT, 0xb2, 0xb3, "SMI command"},
+	    {GUEST_ACCESS_PORT, 0xc0, 0xdf, "DMA"},
+	    {GUEST_ACCESS_PORT, 0x170, 0x177, "IDE, secondary"},
+	    {GUEST_ACCESS_PORT, 0x1f0, 0x1f7, "IDE, primary"},
+	    {GUEST_ACCESS_PORT, 0x278, 0x27f, "LPT2"},
+	    {GUEST_ACCESS_PORT, 0x2e8, 0x2ef, "COM4"},
+	    {GUEST_ACCESS_PORT, 0x2f8, 0x2ff, "COM2"},
+	    {GUEST_ACCESS_PORT, 0x376, 0x376, "IDE, secondary"},
+	    {GUEST_ACCESS_PORT, 0x378, 0x37f, "LPT1"},
+	    {GUEST_ACCESS_PORT, 0x3b0, 0x3df, "VGA"},
+	    {GUEST_ACCESS_PORT, 0x3e8, 0x3ef, "COM3"},
+	    {GUEST_ACCESS_PORT, 0x3f0, 0x3f5, "floppy"},
+	    {GUEST_ACCESS_PORT, 0x3f6, 0x3f6, "IDE, primary"},
+	    {GUEST_ACCESS_PORT, 0x3f7, 0x3f7, "floppy"},
+	    {GUEST_ACCESS_PORT, 0x3f8, 0x3ff, "COM1"},
+	    {GUEST_ACCESS_PORT, 0x402, 0x402, "firmware's debug port"},
+	    {GUEST_ACCESS_PORT, 0x4d0, 0x4d1, "PIC"},
+	    {GUEST_ACCESS_PORT, 0x510, 0x51b, "fw_cfg"},
+	    {GUEST_ACCESS_PORT, 0xcf8, 0xcff, "PCI configuration"},
+	    {GUEST_ACCESS_MMIO, 0xa0000, 0xbffff, "VGA"},
+	    {GUEST_ACCESS_MMIO, 0xfec00000, 0xfec00fff, "I/O APIC"},
+	    {GUEST_ACCESS_MMIO, 0xfed00000, 0xfed003ff, "HPET"},
+	    {GUEST_ACCESS_MMIO, 0xfed40000, 0xfed44fff, "TPM"},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (kind == rows[i].kind && address >= rows[i].first && address <= rows[i].last)
+			return rows[i].name;
+	return NULL;
+}
+
 int guest_log_open(struct guest_log *log, uint32_t vcpus, struct gim_error *error)
 {
 	*log = (struct guest_log){.exits = calloc(vcpus, sizeof(*log->exits))};

@@ -29,6 +29,8 @@ struct guest_access {
 	uint64_t count; /* of all, reads and writes */
 };
 const char *guest_access_name(enum guest_access_kind kind);
+/* Which device of a PC a port or an address belongs to; NULL: none that is always there. */
+const char *guest_access_device(enum guest_access_kind kind, uint64_t address);
 
 #define GUEST_ACCESSES_MAX 256
 
@@ -46,6 +48,7 @@ struct guest_log {
 	uint64_t access_more; /* of addresses that found no place */
 	struct guest_pages *pages;
 	unsigned range_count;
+	bool entered; /* code of the guest ran */
 };
 
 int guest_log_open(struct guest_log *log, uint32_t vcpus, struct gim_error *error);

@@ -157,6 +157,7 @@ static int enter(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error 
 	own->run->immediate_exit = 0;
 	vcpu->inside = true;
 	vcpu->kicked = false;
+	guest->log.entered = true;
 	guest->inside++;
 	(void)pthread_mutex_unlock(&guest->lock);
 	const int result = vm_enter(own, &failure);

@@ -57,6 +57,22 @@ static void test_log(void **unused)
 	free(bytes);
 }
 
+/* Both ends of a device's ports, what is just outside of them, and that ports, addresses and MSRs are told apart. */
+static void test_devices(void **unused)
+{
+	(void)unused;
+	assert_string_equal(guest_access_device(GUEST_ACCESS_PORT, 0x3f8), "COM1");
+	assert_string_equal(guest_access_device(GUEST_ACCESS_PORT, 0x3ff), "COM1");
+	assert_string_equal(guest_access_device(GUEST_ACCESS_PORT, 0x3f7), "floppy");
+	assert_null(guest_access_device(GUEST_ACCESS_PORT, 0x400));
+	assert_string_equal(guest_access_device(GUEST_ACCESS_PORT, 0x43), "PIT");
+	assert_null(guest_access_device(GUEST_ACCESS_PORT, 0x44));
+	assert_string_equal(guest_access_device(GUEST_ACCESS_MMIO, 0xfec00010), "I/O APIC");
+	assert_string_equal(guest_access_device(GUEST_ACCESS_MMIO, 0xfed000f0), "HPET");
+	assert_null(guest_access_device(GUEST_ACCESS_MMIO, 0x3f8));
+	assert_null(guest_access_device(GUEST_ACCESS_MSR, 0x20));
+}
+
 static int open_map(const char *text, struct symbols **symbols, struct gim_error *error)
 {
 	char path[] = "/tmp/gimstate-map-XXXXXX";
@@ -159,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_log),
+	    cmocka_unit_test(test_devices),
 	    cmocka_unit_test(test_symbols),
 #ifdef __x86_64__
 	    cmocka_unit_test(test_fields),
