@@ -230,6 +230,9 @@ int run_search(const struct options *options, int count, char **operands)
 			                   numbers[i].text);
 	if (!searching.most)
 		return usage_error(command_find("search"), options->json, "--max takes the number of places, 1 or more");
+	if (options->to && to <= from)
+		return usage_error(command_find("search"), options->json, "there is nothing from %s to %s: --to is an address after --from",
+		                   options->from ? options->from : "0", options->to);
 	int status = read_pattern(&searching.pattern, options, operands[1]);
 	if (status)
 		return status;

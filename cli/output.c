@@ -564,6 +564,35 @@ static int write_named(struct gim_state *state, const struct gim_write_options *
 	return gim_state_pack(state, &packing, gim_output_write, output, NULL, error);
 }
 
+static int keep_format(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	if (value->presence != GIM_ABSENT)
+		*(char **)user = value_text(value);
+	return 0;
+}
+
+/* Written is what was read, whatever the name says: who expects it to become something else is told how it does. */
+static void tell_of_name(const struct gim_state *state, const char *path)
+{
+	static const char *const of_states[] = {".sav", ".mig", ".save", ".qcow2"};
+	const char *end = strrchr(path, '.') ? strrchr(path, '.') : "", *advice = NULL;
+	char *format = NULL;
+	(void)gim_state_visit(state, "source.format", keep_format, &format, NULL);
+	const bool json = format && !strcmp(format, "\"json\"");
+	for (size_t i = 0; json && i < sizeof(of_states) / sizeof(of_states[0]); i++)
+		if (!strcmp(end, of_states[i]))
+			advice = "is a JSON document, as its input is; convert --base puts its interface into a saved state";
+	if (format && !json && !strcmp(end, ".json"))
+		advice = "is a saved state, as its input is; dump --json prints a JSON document";
+	free(format);
+	if (!advice)
+		return;
+	fputs("gimstate: ", stderr);
+	put_safe(stderr, path);
+	fprintf(stderr, " %s\n", advice);
+}
+
 int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
                  struct gim_error *error)
 {
@@ -573,7 +602,10 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
 		                 "the state is a part of its file, and the rest would be lost; another OUT takes the state alone");
 	if (gim_output_new(path, replace, &output, error))
 		return error->code;
-	return output_end(output, write_named(state, how, from, path, output, error), error);
+	const int result = output_end(output, write_named(state, how, from, path, output, error), error);
+	if (!result)
+		tell_of_name(state, path);
+	return result;
 }
 
 void members_put(const json_t *members)

@@ -2,6 +2,7 @@
 /* Finding the unit that the command line names. */
 #include "unit_name.h"
 
+#include "near.h"
 #include "output.h"
 
 #include <ctype.h>
@@ -85,12 +86,16 @@ int unit_by_name(struct gim_state *state, const char *text, struct gim_unit *uni
 		}
 	}
 	struct gim_unit next = {.offset = 0};
+	struct near near = NEAR(wanted.name);
 	int result;
-	while ((result = gim_unit_next(state, &next, error)) > 0)
+	while ((result = gim_unit_next(state, &next, error)) > 0) {
+		near_offer(&near, "", next.name);
 		if (!strcmp(next.name, wanted.name) && next.pass == wanted.pass) {
 			*unit = next;
 			return 0;
 		}
+	}
 	return result ? result
-	              : error_set(error, GIM_E_NO_UNIT, "there is no unit %s; gimstate units lists those that there are", wanted.name);
+	              : error_set(error, GIM_E_NO_UNIT, "there is no unit %s%s; gimstate units lists those that there are", wanted.name,
+	                          near.text);
 }

@@ -494,6 +494,14 @@ static bool is_release(const char *text)
 	return length && text[length] == ':' && text[length + 1 + strspn(text + length + 1, "0123456789.")] == '\0';
 }
 
+/* "vbox7.2", "vbox-7.2" and "7.2" were meant as one. */
+static bool is_nearly_release(const char *text)
+{
+	const size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	const char *version = text + length + (length && strchr("-_ ", text[length]) ? 1 : 0);
+	return *version && version[strspn(version, "0123456789.")] == '\0';
+}
+
 static int open_release(const char *release, struct gim_target **target, struct gim_error *error)
 {
 	struct gim_target *made = NULL;
@@ -574,7 +582,7 @@ int gim_target_open(const char *text, const char *state, struct gim_target **tar
 	if (!strcmp(text, "-"))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN, "a target cannot come from standard input: give it a file");
 	/* A word that is no file's name was meant as something else. */
-	if (!strpbrk(text, "/.") && access(text, F_OK))
+	if ((!strpbrk(text, "/.") || is_nearly_release(text)) && access(text, F_OK))
 		return gim_fail(error, GIM_E_ARGUMENT, GIM_UNKNOWN,
 		                "that is neither a file nor another target: vbox:7.2, qemu:7.2, a .vbox file, libvirt's XML, a profile, a "
 		                "state and host are");

@@ -36,3 +36,13 @@ echo "[$?]"
 # A snapshot that there cannot be.
 try info "$SAMPLES/kvm.sav" --snapshot nope
 try info "$SAMPLES/kvm.sav//nope"
+# Units, releases and ranges; and names that say something else than what is written.
+try extract "$SAMPLES/kvm.sav" --unit gim
+try check "$SAMPLES/kvm.sav" --target vbox7.2
+try check "$SAMPLES/kvm.sav" --target nofile.vbox
+try search "$SAMPLES/kvm-ram.sav" Linux --from 0x2000 --to 0x1000
+"$GIMSTATE" dump --json "$SAMPLES/hyperv-4.sav" >state.json
+try set state.json hyperv.tsc_sequence=3 -o state.sav
+try set state.json hyperv.tsc_sequence=3 -o other.json
+try convert "$SAMPLES/kvm.sav" kvm.json
+try convert "$SAMPLES/kvm.sav" kvm-copy.sav
