@@ -2,6 +2,7 @@
 /* What check judges of the structures that Hyper-V's interface keeps in guest memory. */
 #include "hyperv/guest_pages.h"
 
+#include "bytes.h"
 #include "guest.h"
 #include "hyperv/hyperv.h"
 #include "hyperv/tlfs.h"
@@ -50,7 +51,7 @@ void hv_judge_call_vendor(struct gim_judging *judging)
 		return;
 	const uint32_t own = pages->hypercall.instruction;
 	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++)
-		if (!memcmp(vendors[i].ebx, &registers[GIM_EBX], 4) && (own == HV_CALL_VMCALL || own == HV_CALL_VMMCALL) &&
+		if (gim_load(vendors[i].ebx, 4) == registers[GIM_EBX] && (own == HV_CALL_VMCALL || own == HV_CALL_VMMCALL) &&
 		    own != vendors[i].instruction)
 			gim_judge(judging, GIM_NO_UNIT, "hyperv_pages.hypercall.instruction",
 			          "the page calls by %s, and the guest's processor by %s", own == HV_CALL_VMCALL ? "VMCALL" : "VMMCALL",
