@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 state=$SAMPLES/hyperv-4.sav
+umask 022
 "$GIMSTATE" extract "$state" --unit GIM/0@final >one && "$GIMSTATE" extract --unit GIM -o two "$state" && cmp one two && echo same
 try extract "$state" --unit GIM -o two
 try extract "$state" --unit GIM -o two --force

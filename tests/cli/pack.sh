@@ -118,6 +118,7 @@ show unpack a.gimb --member gim.bin -o a/gim.bin --force
 show unpack a.gimb
 show unpack "$hyperv" -o x
 show unpack list -o x
+umask 022
 mkdir -m 700 empty
 show unpack a.gimb -o empty
 stat -c '%a %n' empty empty/*
