@@ -131,8 +131,8 @@ enum {
 };
 #define HV_LINUX_OS_ID UINT64_C(0x8100000000000000)
 
-/* Status of the code 15:0 of a control word by the page of input (`bytes`), which may answer in the page of output. UINT64_MAX: #UD. */
-uint64_t hv_call(struct guest *guest, uint32_t vcpu, uint64_t control, const void *bytes, size_t size_bytes);
+/* Status of the code 15:0 of a control word by the page of input, which begins with these words, and which may answer in the page of output. UINT64_MAX: #UD. */
+uint64_t hv_call(struct guest *guest, uint32_t vcpu, uint64_t control, const uint64_t *words, size_t count);
 /* The same with the words of input in registers. */
 uint64_t hv_call_fast(struct guest *guest, uint32_t vcpu, uint64_t control, const uint64_t *words, size_t count);
 enum { HV_FAST = 1 << 16 };

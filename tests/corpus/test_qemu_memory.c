@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The guest's memory in real streams: in every encoding, and whatever the stream is wrapped in, the guest's clock page is there, made for the TSC frequency that the stream says. */
+#include "bytes.h"
 #include "corpus.h"
 
 #include "gimstate.h"
@@ -17,9 +18,7 @@ enum { CLOCK_GPA = 0x200000, CLOCK_BYTES = 32, TSC_KHZ = 2599998 };
 /* The frequency that multiplier and shift are made for (KVM msr.rst). */
 static double khz_of(const uint8_t page[CLOCK_BYTES])
 {
-	uint32_t multiplier;
-	memcpy(&multiplier, page + 24, sizeof(multiplier));
-	double khz = 1e6 * 4294967296.0 / multiplier;
+	double khz = 1e6 * 4294967296.0 / (double)gim_load(page + 24, 4);
 	for (int shift = (int8_t)page[28]; shift; shift += shift < 0 ? 1 : -1)
 		khz = shift < 0 ? khz * 2 : khz / 2;
 	return khz;

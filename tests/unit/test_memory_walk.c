@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tests going through guest memory by several threads, and writing it. */
+#include "bytes.h"
 #include "vbox_memory.h"
 
 #include <sys/stat.h>
@@ -143,10 +144,8 @@ static void exporting(void **test)
 			}
 			assert_int_equal(gim_memory_read(opened.memory, gpa, expected, PGM_PAGE, NULL), 0);
 			for (size_t header = 64; form == GIM_EXPORT_ELF; header += 56) {
-				uint64_t offset, address, length;
-				memcpy(&offset, bytes + header + 8, 8);
-				memcpy(&address, bytes + header + 24, 8);
-				memcpy(&length, bytes + header + 32, 8);
+				const uint64_t offset = gim_load(bytes + header + 8, 8), address = gim_load(bytes + header + 24, 8),
+					       length = gim_load(bytes + header + 32, 8);
 				if (bytes[header] == 1 && gpa - address < length) {
 					at = offset + (gpa - address);
 					break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The guest of the conformance rows: its machine, its memory, and how it handles its interface. */
 #include "../conformance.h"
+#include "bytes.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -216,14 +217,16 @@ void guest_fill(struct guest *guest, uint64_t gpa, const void *bytes, size_t siz
 
 uint64_t guest_load(struct guest *guest, uint64_t gpa, unsigned width_bytes)
 {
-	uint64_t value = 0;
-	read_memory(guest, gpa, &value, width_bytes);
-	return value;
+	uint8_t bytes[sizeof(uint64_t)] = {0};
+	read_memory(guest, gpa, bytes, width_bytes);
+	return gim_load(bytes, width_bytes);
 }
 
 void guest_store(struct guest *guest, uint64_t gpa, unsigned width_bytes, uint64_t value)
 {
-	guest_fill(guest, gpa, &value, width_bytes);
+	uint8_t bytes[sizeof(value)];
+	gim_store(bytes, value, width_bytes);
+	guest_fill(guest, gpa, bytes, width_bytes);
 }
 
 void guest_clear_page(struct guest *guest, uint64_t gpa)
@@ -276,12 +279,13 @@ static uint64_t call(struct guest *guest, uint32_t vcpu, struct gim_registers *r
 	return registers->rax & 0xffff;
 }
 
-uint64_t hv_call(struct guest *guest, uint32_t vcpu, uint64_t control, const void *bytes, size_t size_bytes)
+uint64_t hv_call(struct guest *guest, uint32_t vcpu, uint64_t control, const uint64_t *words, size_t count)
 {
 	struct gim_registers registers = {.rcx = control, .rdx = GUEST_INPUT, .r8 = GUEST_OUTPUT};
 	guest_clear_page(guest, GUEST_INPUT);
 	guest_clear_page(guest, GUEST_OUTPUT);
-	guest_fill(guest, GUEST_INPUT, bytes, size_bytes);
+	for (size_t i = 0; i < count; i++)
+		guest_store(guest, GUEST_INPUT + i * sizeof(words[0]), sizeof(words[0]), words[i]);
 	return call(guest, vcpu, &registers);
 }
 
@@ -295,8 +299,14 @@ uint64_t hv_call_fast(struct guest *guest, uint32_t vcpu, uint64_t control, cons
 
 void hv_message(struct guest *guest, uint32_t vcpu, unsigned sint, struct hv_message *message)
 {
-	memset(message, 0, sizeof(*message));
-	read_memory(guest, hv_message_slot(vcpu, sint), message, sizeof(*message));
+	const uint64_t slot = hv_message_slot(vcpu, sint);
+	*message = (struct hv_message){.type = (uint32_t)guest_load(guest, slot, 4),
+	                               .size = (uint8_t)guest_load(guest, slot + 4, 1),
+	                               .flags = (uint8_t)guest_load(guest, slot + 5, 1),
+	                               .reserved = (uint16_t)guest_load(guest, slot + 6, 2),
+	                               .origin = guest_load(guest, slot + 8, 8)};
+	for (size_t i = 0; i < sizeof(message->payload) / sizeof(message->payload[0]); i++)
+		message->payload[i] = guest_load(guest, slot + 16 + 8 * i, 8);
 }
 
 void hv_synic_on(struct guest *guest)
@@ -315,8 +325,10 @@ void hv_sint(struct guest *guest, uint32_t vcpu, unsigned sint, uint8_t vector, 
 
 void hv_tsc_page(struct guest *guest, struct hv_tsc_page *page)
 {
-	memset(page, 0, sizeof(*page));
-	read_memory(guest, GUEST_TSC_PAGE, page, sizeof(*page));
+	*page = (struct hv_tsc_page){.sequence = (uint32_t)guest_load(guest, GUEST_TSC_PAGE, 4),
+	                             .reserved = (uint32_t)guest_load(guest, GUEST_TSC_PAGE + 4, 4),
+	                             .scale = guest_load(guest, GUEST_TSC_PAGE + 8, 8),
+	                             .offset = (int64_t)guest_load(guest, GUEST_TSC_PAGE + 16, 8)};
 }
 
 uint64_t hv_page_time(struct guest *guest)

@@ -195,7 +195,7 @@ static void call_stage(struct guest *guest, const void *data)
 	guest_wrmsr(guest, 0, HV_GUEST_OS_ID, HV_LINUX_OS_ID);
 	guest_wrmsr(guest, 0, HV_HYPERCALL, GUEST_HYPERCALL_PAGE | 1);
 	const uint64_t status = stage->control & HV_FAST ? hv_call_fast(guest, 0, stage->control, zeroes, 8)
-	                                                 : hv_call(guest, 0, stage->control, zeroes, sizeof(zeroes));
+	                                                 : hv_call(guest, 0, stage->control, zeroes, sizeof(zeroes) / sizeof(zeroes[0]));
 	expect_number(guest, "the status (0x10000: #UD)", status == UINT64_MAX ? UD : status, stage->status);
 }
 

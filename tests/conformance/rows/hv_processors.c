@@ -52,7 +52,7 @@ static void start(struct guest *guest)
 static uint64_t call(struct guest *guest, uint64_t control, bool fast, const struct input *input)
 {
 	return fast ? hv_call_fast(guest, SENDER, control, input->words, input->count)
-	            : hv_call(guest, SENDER, control, input->words, input->count * sizeof(input->words[0]));
+	            : hv_call(guest, SENDER, control, input->words, input->count);
 }
 
 /*

@@ -330,11 +330,8 @@ static void connections_on(struct guest *guest)
 
 static uint64_t post(struct guest *guest, uint32_t from, uint32_t to, uint64_t payload)
 {
-	const struct {
-		uint32_t connection, reserved, type, size;
-		uint64_t payload;
-	} input = {CONNECTION + to, 0, MESSAGE_TYPE, sizeof(payload), payload};
-	return hv_call(guest, from, POST_MESSAGE, &input, sizeof(input));
+	const uint64_t input[] = {CONNECTION + to, MESSAGE_TYPE | (uint64_t)sizeof(payload) << 32, payload};
+	return hv_call(guest, from, POST_MESSAGE, input, sizeof(input) / sizeof(input[0]));
 }
 
 static uint64_t signal_event(struct guest *guest, uint32_t from, uint32_t to)
