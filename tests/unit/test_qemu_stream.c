@@ -410,6 +410,60 @@ static void damage(void **unused)
 	gim_buffer_free(&made.out);
 }
 
+/* Parts of the configuration, and a machine's name, that are none. */
+static void configuration(void **unused)
+{
+	static const struct {
+		const char *name;
+		uint64_t value;
+		unsigned width_bytes;
+		const char *rule;
+	} parts[] = {
+	    {"configuration/target-page-bits", 12, 4, ""},
+	    {"configuration/target-page-bits", 8, 4, "GIM-QEMU-CONFIGURATION"},
+	    {"configuration/target-page-bits", 25, 4, "GIM-QEMU-CONFIGURATION"},
+	    {"configuration/uuid", 0x4142434445464748, 16, ""},
+	    {"configuration/colour", 1, 4, "GIM-QEMU-CONFIGURATION"},
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		struct made_stream made;
+		made_begin(&made, "pc");
+		gim_buffer_number(&made.out, 5, 1);
+		made_name(&made.out, parts[i].name);
+		gim_buffer_number(&made.out, 1, 4);
+		for (unsigned n = parts[i].width_bytes; n > 8; n -= 8)
+			gim_buffer_number(&made.out, parts[i].value, 8);
+		gim_buffer_number(&made.out, parts[i].value, parts[i].width_bytes < 8 ? parts[i].width_bytes : 8);
+		made_kvmclock(&made, 1);
+		made_end(&made, true);
+		const struct verdict verdict = judge(made.out.bytes, made.out.size);
+		if (strcmp(verdict.first, parts[i].rule) != 0)
+			fail_msg("%s %llu: \"%s\", expected is \"%s\"", parts[i].name, (unsigned long long)parts[i].value, verdict.first,
+			         parts[i].rule);
+		if (parts[i].width_bytes == 16) {
+			struct gim_state *state = open_bytes(&made.out);
+			assert_int_equal(gim_state_decode(state, GIM_PART_INFO, NULL, NULL, NULL), 0);
+			const struct gim_value uuid = gim_state_value(state, "qemu.uuid");
+			assert_int_equal(uuid.presence, GIM_STORED);
+			assert_int_equal(uuid.length_bytes, 16);
+			assert_memory_equal(uuid.bytes, "ABCDEFGHABCDEFGH", 16);
+			gim_state_free(&state);
+		}
+		gim_buffer_free(&made.out);
+	}
+	struct made_stream made;
+	char machine[300];
+	memset(machine, 'm', sizeof(machine));
+	machine[sizeof(machine) - 1] = '\0';
+	made_begin(&made, machine);
+	made_end(&made, false);
+	const struct verdict verdict = judge(made.out.bytes, made.out.size);
+	assert_string_equal(verdict.first, "GIM-QEMU-CONFIGURATION");
+	assert_int_equal(verdict.offset, 9);
+	gim_buffer_free(&made.out);
+}
+
 /* A guest's page in no block, beyond its block, or of an impossible size; a first page that goes on with none. */
 static void wrong_pages(void **unused)
 {
@@ -444,7 +498,7 @@ int main(void)
 	    cmocka_unit_test(every_way),          cmocka_unit_test(encodings),     cmocka_unit_test(mapped_ram),
 	    cmocka_unit_test(odd_ends),           cmocka_unit_test(repeated_keys), cmocka_unit_test(hostile_descriptions),
 	    cmocka_unit_test(wrong_descriptions), cmocka_unit_test(truncation),    cmocka_unit_test(damage),
-	    cmocka_unit_test(wrong_pages),
+	    cmocka_unit_test(configuration),      cmocka_unit_test(wrong_pages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
