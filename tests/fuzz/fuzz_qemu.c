@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Property: any migration stream can be opened, listed and judged, whatever its description says; unchanged it is written as it is, and what is set in it is read
- * again. Bytes that are no stream are a description. */
+/* Property: any migration stream can be opened, listed and judged, whatever its description says; unchanged it is written as it is, what is set in it is read
+ * again, and what is taken out is not there. Bytes that are no stream are a description. */
 #include "qemu/stream.h"
 #include "state.h"
 
@@ -49,28 +49,51 @@ static struct gim_state *open_bytes(const uint8_t *bytes, size_t size)
 	return state;
 }
 
+/* The stream with a field set, for a release or as it is. false: it is refused. */
+static bool write_with(const uint8_t *bytes, size_t size, const char *path, const char *value, const char *release, struct gim_buffer *out)
+{
+	const struct gim_write_options options = {.release = release};
+	struct gim_state *state = open_bytes(bytes, size);
+	*out = (struct gim_buffer){.bytes = NULL};
+	const bool written = state && !gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL) &&
+	                     (!path || !gim_state_set(state, path, value, NULL)) && !gim_state_write(state, &options, collect, out, NULL);
+	gim_state_free(&state);
+	return written;
+}
+
+/* What is read again of what was written; false: it cannot be told. */
+static bool read_again(const struct gim_buffer *out, const char *path, struct gim_value *value)
+{
+	struct gim_state *again = open_bytes(out->bytes, out->size);
+	MUST(again);
+	const bool read = !gim_state_decode(again, GIM_PART_GIM, NULL, NULL, NULL);
+	*value = gim_state_value(again, path);
+	gim_state_free(&again);
+	return read;
+}
+
 static void change(const uint8_t *bytes, size_t size)
 {
-	static const char path[] = "hyperv.vp[0].vp_assist";
-	struct gim_state *state = open_bytes(bytes, size);
-	struct gim_buffer out = {.bytes = NULL};
-	struct gim_error error = GIM_ERROR_INIT;
-	if (!state)
-		return;
-	if (!gim_state_write(state, NULL, collect, &out, NULL))
+	static const struct {
+		const char *path, *value;
+		uint64_t number;
+	} changes[] = {{"hyperv.vp[0].vp_assist", "0x7001", 0x7001},
+	               {"hyperv.vp[0].vp_assist", "0", 0},
+	               {"kvm.clock_ns", "7", 7},
+	               {"kvm.clock_ns", "absent", 0}};
+	struct gim_buffer out;
+	struct gim_value value;
+	if (write_with(bytes, size, NULL, NULL, NULL, &out))
 		MUST(out.size == size && !memcmp(out.bytes, bytes, size));
 	gim_buffer_free(&out);
-	out = (struct gim_buffer){.bytes = NULL};
-	if (!gim_state_decode(state, GIM_PART_GIM, NULL, NULL, NULL) && !gim_state_set(state, path, "0x7001", NULL) &&
-	    !gim_state_write(state, NULL, collect, &out, &error)) {
-		struct gim_state *again = open_bytes(out.bytes, out.size);
-		MUST(again);
-		if (!gim_state_decode(again, GIM_PART_GIM, NULL, NULL, NULL))
-			MUST(gim_state_value(again, path).number == 0x7001);
-		gim_state_free(&again);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		if (write_with(bytes, size, changes[i].path, changes[i].value, NULL, &out) && read_again(&out, changes[i].path, &value))
+			MUST(value.presence == GIM_ABSENT ? !changes[i].number : value.number == changes[i].number);
+		gim_buffer_free(&out);
 	}
+	if (write_with(bytes, size, NULL, NULL, "qemu:7.2", &out))
+		(void)read_again(&out, "kvm.clock_ns", &value);
 	gim_buffer_free(&out);
-	gim_state_free(&state);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
