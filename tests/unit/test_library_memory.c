@@ -106,6 +106,13 @@ static void change(void)
 		(void)gim_state_set(state, "hyperv.features.hints", "+0x80000000", &error);
 		write_again(state, NULL);
 	}
+	error = (struct gim_error)GIM_ERROR_INIT;
+	/* What a stream can be without, and what an older release does not know. */
+	if (state && !gim_state_set(state, "kvm.clock_ns", "absent", &error)) {
+		static const struct gim_write_options options = {.release = "qemu:7.2"};
+		(void)gim_state_check_release(state, options.release, NULL, NULL, &error);
+		write_again(state, &options);
+	}
 	gim_state_free(&state);
 }
 
