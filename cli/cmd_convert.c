@@ -105,6 +105,8 @@ static int convert(const char *in, const char *out, const struct options *option
 	else if (!result)
 		result =
 		    writes ? output_state(state, &how, in, out, options->force, error) : gim_state_write(state, &how, NULL, NULL, error);
+	if (writes && !result && out && !options->json)
+		output_tell_form(state, out);
 	gim_state_free(&state);
 	return result;
 }
@@ -130,6 +132,8 @@ static int carry(const char *in, const char *out, const struct options *options,
 		const bool writes = !options->dry_run && (!conversion->lost || options->lossy);
 		result = writes ? output_state(state, &how, options->base, out, options->force, error)
 		                : gim_state_write(state, &how, NULL, NULL, error);
+		if (writes && !result && !options->json)
+			output_tell_form(state, out);
 	}
 	gim_state_free(&from);
 	gim_state_free(&state);

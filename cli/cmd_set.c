@@ -192,6 +192,8 @@ static int set(const char *file, const struct options *options, int count, char 
 		result = keep(state, options, count, assignments, error);
 	else if (writes)
 		result = output_state(state, &how, file, output, options->in_place || options->force, error);
+	if (writes && !result && output && !options->json)
+		output_tell_form(state, output);
 	gim_state_free(&state);
 	return result;
 }

@@ -572,8 +572,7 @@ static int keep_format(void *user, const char *path, const struct gim_value *val
 	return 0;
 }
 
-/* Written is what was read, whatever the name says: who expects it to become something else is told how it does. */
-static void tell_of_name(const struct gim_state *state, const char *path)
+void output_tell_form(const struct gim_state *state, const char *path)
 {
 	static const char *const of_states[] = {".sav", ".mig", ".save", ".qcow2"};
 	const char *end = strrchr(path, '.') ? strrchr(path, '.') : "", *advice = NULL;
@@ -602,10 +601,7 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
 		                 "the state is a part of its file, and the rest would be lost; another OUT takes the state alone");
 	if (gim_output_new(path, replace, &output, error))
 		return error->code;
-	const int result = output_end(output, write_named(state, how, from, path, output, error), error);
-	if (!result)
-		tell_of_name(state, path);
-	return result;
+	return output_end(output, write_named(state, how, from, path, output, error), error);
 }
 
 void members_put(const json_t *members)

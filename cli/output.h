@@ -69,6 +69,9 @@ int output_end(struct gim_output *output, int result, struct gim_error *error);
 int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
                  struct gim_error *error);
 
+/* Written is what was read, whatever the name says: tell who expects it to become something else how it does. Not with --json. */
+void output_tell_form(const struct gim_state *state, const char *path);
+
 /* Print the members of a bundle: name, size, and SHA-256 where it is there. */
 void members_put(const json_t *members);
 

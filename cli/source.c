@@ -484,6 +484,8 @@ int source_save(const char *path, bool replace, gim_report_fn *report, void *use
 		result = open_changed(true, &state, error);
 	if (!result)
 		result = output_state(state, &how, from, own, replace || !path || input_is(held.name, path), error);
+	if (!result)
+		output_tell_form(state, own);
 	gim_state_free(&state);
 	if (!result)
 		result = saved_as(own, error);

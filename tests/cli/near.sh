@@ -46,3 +46,5 @@ try set state.json hyperv.tsc_sequence=3 -o state.sav
 try set state.json hyperv.tsc_sequence=3 -o other.json
 try convert "$SAMPLES/kvm.sav" kvm.json
 try convert "$SAMPLES/kvm.sav" kvm-copy.sav
+"$GIMSTATE" convert --json "$SAMPLES/kvm.sav" again.json 2>&1 >/dev/null
+try shell "$SAMPLES/kvm.sav" -c 'save shell.json'
