@@ -192,7 +192,7 @@ $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/muta
 $(O)/tests/faults/shim.so: tests/faults/shim.c tests/faults/plan.h $(O)/flags
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "CC    $<")
-	$(Q)$(CC) $(filter-out -fsanitize=%,$(FLAGS)) -U_FILE_OFFSET_BITS -DFAULT_MEMORY=$(if $(SAN)$(findstring --coverage,$(CFLAGS)),0,1) -O2 -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(FLAGS)) -U_FILE_OFFSET_BITS -DFAULT_MEMORY=$(if $(SAN)$(findstring --coverage,$(CFLAGS)),0,1) -O2 -g -fPIC -shared -o $@ $<
 
 FAULTS := $(filter-out test_kill,$(notdir $(filter tests/faults/%,$(TESTS))))
 $(patsubst %,$(O)/tests/faults/%.o,$(FAULTS) faults): LIBRARY_INCLUDES = -I$(O)/include -Icli

@@ -76,9 +76,9 @@ static int find_judge(struct check_cache *cache, struct gim_error *error)
 	if (!sum.stream)
 		return error_set(error, GIM_E_MEMORY, "out of memory");
 	fprintf(sum.stream, "gimstate %s\n", GIM_VERSION);
-	const int failed = gim_rules_visit(add_rule, &sum);
+	const int visited = gim_rules_visit(add_rule, &sum);
 	(void)dl_iterate_phdr(add_build, &sum);
-	(void)fclose(sum.stream);
+	const int failed = fclose(sum.stream) || !sum.text || visited;
 	const int result =
 	    failed ? error_set(error, GIM_E_MEMORY, "out of memory") : gim_digest_memory(sum.text, sum.size, cache->judge, error);
 	free(sum.text);
@@ -92,7 +92,8 @@ void check_cache_key(const struct gim_target *target, char key[CHECK_KEY])
 	key[0] = '\0';
 	if (!gim_target_json(target, &json, NULL) && (named = json_pack("[o, O]", json_text(gim_target_name(target)), json)))
 		text = json_dumps(named, JSON_COMPACT | JSON_SORT_KEYS);
-	if (text && gim_digest_memory(text, strlen(text), key, NULL))
+	/* What lacks something for want of memory is another target's. */
+	if (text && (output_is_starved() || gim_digest_memory(text, strlen(text), key, NULL)))
 		key[0] = '\0';
 	free(text);
 	json_decref(named);
@@ -414,7 +415,7 @@ void check_entry_close(struct check_entry **entry)
 	struct check_entry *old = *entry;
 	if (!old)
 		return;
-	if (old->adding && !fclose(old->adding) && old->added_size < ENTRY_BYTES && is_unchanged(old)) {
+	if (old->adding && !fclose(old->adding) && old->added && old->added_size < ENTRY_BYTES && is_unchanged(old)) {
 		const bool both = old->known && is_whole(old->known) && strlen(old->known) + old->added_size < ENTRY_BYTES;
 		keep_file(old->cache, old->path, both ? old->known : "", old->added);
 	}

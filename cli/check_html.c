@@ -216,7 +216,10 @@ static void html_result(struct check_run *run, const struct check_result *result
 		put_section(report->sections, result, number, report->matrix.cells[number].state);
 	for (size_t f = 0; f < result->count; f++) {
 		const size_t known = report->met.count;
-		if (check_names_number(&report->met, result->findings[f].rule->id) == known)
+		const size_t met = check_names_number(&report->met, result->findings[f].rule->id);
+		if (met == CHECK_NO_NAME)
+			check_run_no_memory(run);
+		else if (met == known)
 			put_rule(report->rules, result->findings[f].rule);
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Results of check: findings gathered, weighed by what the caller wishes, and told apart by fingerprints. */
 #include "check_report.h"
+#include "output.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -205,7 +206,10 @@ char *check_state_text(const struct check_result *result)
 	char *text;
 	const int length =
 	    result->snapshot ? asprintf(&text, "%s (snapshot %s)", result->state, result->snapshot) : asprintf(&text, "%s", result->state);
-	return length < 0 ? NULL : text;
+	if (length >= 0)
+		return text;
+	output_no_memory();
+	return NULL;
 }
 
 char *check_finding_text(const struct check_finding *finding)
@@ -214,7 +218,8 @@ char *check_finding_text(const struct check_finding *finding)
 	if (finding->offset != GIM_UNKNOWN)
 		(void)snprintf(place, sizeof(place), " (at byte 0x%" PRIx64 ")", finding->offset);
 	const char *about = finding->path ? finding->path : finding->unit ? finding->unit : "";
-	return asprintf(&text, "%s%s%s%s%s", finding->path || !*about ? "" : "unit ", about, *about ? ": " : "", finding->text, place) < 0
-	           ? NULL
-	           : text;
+	if (asprintf(&text, "%s%s%s%s%s", finding->path || !*about ? "" : "unit ", about, *about ? ": " : "", finding->text, place) >= 0)
+		return text;
+	output_no_memory();
+	return NULL;
 }

@@ -94,6 +94,8 @@ static json_t *help_of(const struct gim_rule *rule)
 	if (asprintf(&markdown, "**Why:** %s.\n\n**Mend:** %s.%s%s", rule->why, rule->mend, rule->source ? "\n\nSource: " : "",
 	             rule->source ? rule->source : "") < 0)
 		markdown = NULL;
+	if (!text || !markdown)
+		output_no_memory();
 	json_t *help = json_pack("{s:o, s:o}", "text", json_text(text ? text : ""), "markdown", json_text(markdown ? markdown : ""));
 	free(text);
 	free(markdown);

@@ -35,6 +35,8 @@ static char *details_of(const struct check_result *result)
 	}
 	if (stream)
 		(void)fclose(stream);
+	if (!text)
+		output_no_memory();
 	return text;
 }
 

@@ -94,7 +94,9 @@ static void put_difference(const struct gim_difference *difference)
 		texts[i] = values[i] ? value_text(values[i]) : strdup(text);
 		meanings[i] = values[i] ? value_meaning(values[i]) : strdup("");
 	}
-	if (texts[0] && texts[1] && meanings[0] && meanings[1]) {
+	if (!texts[0] || !texts[1] || !meanings[0] || !meanings[1]) {
+		output_no_memory();
+	} else {
 		put_row(place, texts[0], mark_of(difference), texts[1], difference->counts ? STYLE_WARNING : STYLE_DIM);
 		if (*meanings[0] || *meanings[1])
 			put_meanings(meanings[0], meanings[1]);

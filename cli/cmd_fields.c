@@ -188,6 +188,8 @@ int run_fields(const struct options *options, int count, char **operands)
 	listing.details = listing.path && listing.count == 1;
 	listing.fields = options->json ? json_array() : NULL;
 	(void)gim_fields_visit(options->layout, put_field, &listing, &error);
+	if (error.code == GIM_E_MEMORY)
+		output_no_memory();
 	if (listing.fields)
 		output_document(json_pack("{s:o}", "fields", listing.fields), false);
 	return EXIT_YES;

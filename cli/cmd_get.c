@@ -125,7 +125,7 @@ int run_get(const struct options *options, int count, char **operands)
 	(void)decode(state, count - 1, operands + 1, &remarks, &damage);
 	json_t *body = json_object(), *values = json_object();
 	(void)json_object_set_new(body, "values", values);
-	if (damage.code == GIM_E_PATH)
+	if (damage.code == GIM_E_PATH || damage.code <= GIM_E_IO)
 		error = damage, status = EXIT_NO_ANSWER;
 	else
 		status = get(state, options, count - 1, operands + 1, values, &error);

@@ -97,12 +97,14 @@ static int gather(struct report *report, const char *path, bool map_only, struct
 		return error->code;
 	if (!report->state)
 		report->decoding = *error;
-	else if (report_map_read(&report->map, report->state, &report->walking) == GIM_E_MEMORY)
-		return *error = report->walking, error->code;
+	else if (report_map_read(&report->map, report->state, &report->walking) && report->walking.code <= GIM_E_IO)
+		return *error = report->walking, error->code; /* the state is not to blame */
 	if (map_only)
 		return 0;
 	if (report->state)
 		(void)gim_state_decode(report->state, GIM_PART_GIM | GIM_PART_GUEST | GIM_PART_INFO, NULL, NULL, &report->decoding);
+	if (report->decoding.code <= GIM_E_IO)
+		return *error = report->decoding, error->code;
 	*error = (struct gim_error)GIM_ERROR_INIT;
 	report->findings = open_memstream(&report->findings_text, &report->findings_size);
 	if (!report->findings)
@@ -110,7 +112,8 @@ static int gather(struct report *report, const char *path, bool map_only, struct
 	progress_start(&report->progress, report->file);
 	(void)gim_verify(path, &how, take_finding, report, &report->verifying);
 	progress_clear(&report->progress);
-	(void)fclose(report->findings);
+	if (fclose(report->findings) || !report->findings_text)
+		return error_set(error, GIM_E_MEMORY, "out of memory");
 	return 0;
 }
 

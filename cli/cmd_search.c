@@ -167,8 +167,15 @@ static void put_place(struct searching *searching, uint64_t gpa)
 		(void)json_array_append_new(searching->places, json_string(text));
 		return;
 	}
-	while (size && guest_memory_read(&searching->memory, gpa, bytes, size, NULL))
+	struct gim_error error = GIM_ERROR_INIT;
+	while (size && guest_memory_read(&searching->memory, gpa, bytes, size, &error) && error.code != GIM_E_MEMORY) {
+		error.code = GIM_OK;
 		size--;
+	}
+	if (error.code == GIM_E_MEMORY) {
+		output_no_memory();
+		size = 0;
+	}
 	struct hex hex = {.offset = gpa};
 	(void)hex_put(&hex, bytes, size);
 	hex_end(&hex);

@@ -180,8 +180,9 @@ static int unpack(const char *file, struct unpacking *unpacking, struct gim_erro
 	int result = options->member ? 0 : make_folder(unpacking, error);
 	if (!result)
 		result = gim_bundle_read(file, begin, unpacking, error);
-	if (result == GIM_E_STOPPED) /* by the output, which says why */
-		error->code = result = GIM_OK;
+	struct gim_error why = GIM_ERROR_INIT;
+	if (result == GIM_E_STOPPED && unpacking->output && gim_output_failure(unpacking->output, &why))
+		*error = why;
 	if (!result && !unpacking->found)
 		result = error_set(error, GIM_E_ARGUMENT, "the bundle has no member %s", options->member);
 	if (!result)

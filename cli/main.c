@@ -47,13 +47,24 @@ static void occupy_standard_descriptors(void)
 			(void)open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+static bool ended;
+
+/* Without memory libarchive ends the program, with the exit status of a "no". */
+static void end(void)
+{
+	if (!ended)
+		_exit(EXIT_NO_ANSWER);
+}
+
 int main(int count, char **words)
 {
 	/* A closed output is an error, told like any other, and so is a file that may not become so large. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	occupy_standard_descriptors();
+	(void)atexit(end);
 	output_start();
 	const int status = run(count, words);
+	ended = true;
 	return output_finish() ? status : EXIT_NO_ANSWER;
 }

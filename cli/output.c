@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +15,29 @@
 
 static bool colour_stdout, colour_stderr;
 
+/* Where there was no memory little is seen but that something is missing: here it is remembered, for all of it. */
+static atomic_bool starved;
+
+void output_no_memory(void)
+{
+	starved = true;
+}
+
+bool output_is_starved(void)
+{
+	return starved;
+}
+
+static void *allocate_json(size_t size)
+{
+	void *bytes = malloc(size);
+	starved = starved || !bytes;
+	return bytes;
+}
+
 void output_start(void)
 {
+	json_set_alloc_funcs(allocate_json, free);
 	const char *never = getenv("NO_COLOR"), *terminal = getenv("TERM");
 	const bool wanted = !(never && *never) && terminal && strcmp(terminal, "dumb") != 0;
 	colour_stdout = wanted && isatty(STDOUT_FILENO);
@@ -36,8 +58,10 @@ void output_flush(void)
 bool output_finish(void)
 {
 	output_flush();
+	if (starved)
+		fputs("gimstate: out of memory: what was printed is not whole\n", stderr);
 	if (!output_errno && !ferror(stdout))
-		return true;
+		return !starved;
 	fprintf(stderr, "gimstate: cannot write to standard output%s%s\n", output_errno ? ": " : "",
 	        output_errno ? strerror(output_errno) : "");
 	return false;
@@ -69,7 +93,7 @@ static size_t printable(const unsigned char *text)
 
 void put_replaced(FILE *stream, const char *text, const char *(*replace)(char byte))
 {
-	const unsigned char *at = (const unsigned char *)text, *plain = at; /* what is printed as it is goes out at once */
+	const unsigned char *at = (const unsigned char *)(text ? text : ""), *plain = at; /* what is printed as it is goes out at once */
 	while (*at) {
 		const size_t length = printable(at);
 		const char *other = length == 1 && replace ? replace((char)*at) : NULL;
@@ -297,7 +321,7 @@ void output_document(json_t *body, bool one_line)
 	/* Only ASCII: what a byte string holds can then not steer a terminal either. */
 	const size_t format = JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2));
 	if (!document || !body || json_object_update(document, body) || json_dumpf(document, stdout, format))
-		fputs("gimstate: cannot print the JSON document\n", stderr);
+		output_no_memory();
 	putchar('\n');
 	json_decref(document);
 	json_decref(body);
@@ -421,6 +445,8 @@ static char *render(size_t (*print)(const struct gim_value *, char *, size_t), c
 	if (text) {
 		text[0] = '\0';
 		(void)print(value, text, size);
+	} else {
+		output_no_memory();
 	}
 	return text;
 }
@@ -493,7 +519,7 @@ static int wait_absent(struct fields *fields, const char *path)
 		fields->waiting = calloc(WAITING_MAX, sizeof(*fields->waiting));
 	char *copy = fields->waiting ? strdup(path) : NULL;
 	if (!copy)
-		return GIM_E_MEMORY;
+		return output_no_memory(), GIM_E_MEMORY;
 	fields->waiting[fields->waiting_count++] = copy;
 	return 0;
 }
@@ -519,6 +545,8 @@ int fields_put(void *user, const char *path, const struct gim_value *value)
 		putchar('\n');
 	}
 	const bool failed = !text || !meaning || !fields->previous;
+	if (failed)
+		output_no_memory();
 	free(text);
 	free(meaning);
 	return failed ? GIM_E_MEMORY : ferror(stdout) ? GIM_E_STOPPED : 0;
@@ -544,12 +572,14 @@ bool input_is(const char *input, const char *path)
 
 int output_end(struct gim_output *output, int result, struct gim_error *error)
 {
-	if (result && result != GIM_E_STOPPED) {
-		gim_output_discard(&output);
-		return result;
-	}
-	error->code = GIM_OK; /* "stopped" says less than the reason, which commit gives */
-	return gim_output_commit(&output, error);
+	struct gim_error why = GIM_ERROR_INIT;
+	if (!result)
+		return gim_output_commit(&output, error);
+	/* "stopped" says less than the reason. */
+	if (result == GIM_E_STOPPED && (result = gim_output_failure(output, &why)))
+		*error = why;
+	gim_output_discard(&output);
+	return error->code;
 }
 
 /* Write the state as a file of its own, or as a bundle, when that is what the name says. from: the file that it comes from, or NULL. */

@@ -11,12 +11,15 @@
 /* Colours, on a terminal only and never with NO_COLOR. */
 enum style { STYLE_NONE, STYLE_DIM, STYLE_GOOD, STYLE_WARNING, STYLE_BAD };
 
-/* Find out about terminals; before anything is printed. */
+/* Find out about terminals, and listen for JSON values that there is no memory for; before anything is printed. */
 void output_start(void);
 
 /* Send on what was printed so far; a failure is remembered. */
 void output_flush(void);
-/* At the end: did all of it arrive? Else why not, on stderr. */
+/* Something could not be printed for want of memory: that is told at the end. */
+void output_no_memory(void);
+bool output_is_starved(void);
+/* At the end: was all of it made, and did it arrive? Else why not, on stderr. */
 bool output_finish(void);
 
 /* Print text so that no byte of it can steer the terminal. */

@@ -158,8 +158,10 @@ static void end_group(struct listing *listing)
 	if (!listing->group)
 		return;
 	end_absent(listing);
-	(void)fclose(listing->rows);
-	if (listing->group_stored || !listing->coarse)
+	const bool whole = !fclose(listing->rows) && listing->text;
+	if (!whole)
+		output_no_memory();
+	else if (listing->group_stored || !listing->coarse)
 		put_group(listing);
 	free(listing->text);
 	free(listing->group);
@@ -179,6 +181,8 @@ static bool begin_group(struct listing *listing, const char *path, size_t length
 		free(listing->text);
 		listing->text = NULL;
 	}
+	if (!listing->group)
+		output_no_memory();
 	return listing->group;
 }
 

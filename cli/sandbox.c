@@ -133,6 +133,7 @@ struct words_of {
 	const struct fence *fence;
 	bool host;   /* the target "host" is among them, which asks /dev/kvm */
 	bool copied; /* one of them may be packed, or can only be read once */
+	bool failed; /* out of memory */
 };
 
 /* "ARCHIVE//NAME", "state:FILE", "FILE@RELEASE". */
@@ -143,6 +144,7 @@ static void allow_input(struct words_of *words, const char *word)
 	words->host = words->host || !strcmp(word, "host") || !strncmp(word, "host@", 5);
 	words->copied = gim_prepare(word, NULL) || words->copied;
 	char *file = strndup(word, gim_path_file(word));
+	words->failed = words->failed || !file;
 	if (!file || allow(words->fence, file, READ)) {
 		free(file);
 		return;
@@ -157,10 +159,11 @@ static void allow_input(struct words_of *words, const char *word)
 }
 
 /* It is made in its folder under another name, and renamed; a folder that is written into may be there already. */
-static void allow_output(const struct words_of *words, const char *word)
+static void allow_output(struct words_of *words, const char *word)
 {
 	char *copy = strdup(word);
 	(void)gim_prepare(NULL, NULL); /* its name may say that it is packed, and a cache has digests */
+	words->failed = words->failed || !copy;
 	if (copy)
 		(void)allow(words->fence, dirname(copy), READ | WRITE);
 	free(copy);
@@ -247,7 +250,9 @@ static int enter_landlock(const struct command *command, const struct options *o
 		(void)allow(&fence, "/proc/self/pagemap", READ);
 	*host = words.host;
 	(void)allow(&fence, "/dev/null", READ | WRITE);
-	if (syscall(SYS_landlock_restrict_self, fence.fd, 0))
+	if (words.failed)
+		result = error_set(error, GIM_E_MEMORY, "out of memory");
+	else if (syscall(SYS_landlock_restrict_self, fence.fd, 0))
 		result = error_set(error, GIM_E_IO, "Landlock: %s", strerror(errno));
 	(void)close(fence.fd);
 	return result;

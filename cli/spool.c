@@ -90,6 +90,8 @@ int spool_print_part(FILE *spool, uint64_t from, uint64_t size, FILE *stream, st
 
 int spool_print(FILE *spool, FILE *stream, struct gim_error *error)
 {
+	if (!spool) /* it could not be opened, which was told */
+		return error->code;
 	const off_t end = ftello(spool);
 	return end < 0 ? fail(error) : spool_print_part(spool, 0, (uint64_t)end, stream, error);
 }

@@ -44,6 +44,8 @@ void junit_suite_begin(const char *name, const struct test_counts *counts)
 static void put_lines(FILE *stream, const char *text, const char *before, void (*put)(FILE *stream, const char *text))
 {
 	char *lines = strdup(text), *rest = lines;
+	if (!lines)
+		output_no_memory();
 	for (const char *line; lines && (line = strsep(&rest, "\n"));) {
 		if (!*line)
 			continue;

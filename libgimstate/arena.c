@@ -28,7 +28,7 @@ void *gim_arena_alloc(struct gim_arena *arena, size_t size_bytes)
 		size_t block_size = size > BLOCK_BYTES ? size : BLOCK_BYTES;
 		block = calloc(1, sizeof(*block) + block_size);
 		if (!block)
-			return NULL;
+			return arena->starved = true, NULL;
 		block->size = block_size;
 		block->next = arena->blocks;
 		arena->blocks = block;

@@ -10,6 +10,7 @@
 struct gim_arena {
 	struct gim_arena_block *blocks;
 	size_t used_bytes;  /* handed out so far, all blocks together */
+	bool starved;       /* it was the system that had no more, not the limit */
 	size_t limit_bytes; /* refuse to go beyond; 0: GIM_ARENA_LIMIT */
 };
 

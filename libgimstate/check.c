@@ -158,17 +158,11 @@ static int hollow_state(struct gim_check *check, struct gim_error *error)
 	return 0;
 }
 
-/* Is it the world that failed, and not the state? Then nothing can be said of the state. */
-static bool is_world(int code)
-{
-	return code == GIM_E_IO || code == GIM_E_MEMORY;
-}
-
 /* What is damaged is absent, and said already. */
 static int decode(struct gim_check *check, unsigned parts, gim_report_fn *report, struct gim_error *error)
 {
 	struct gim_error own = GIM_ERROR_INIT;
-	return is_world(gim_state_decode(check->state, parts, report, check, &own)) ? gim_fail_as(error, &own) : 0;
+	return gim_is_world(gim_state_decode(check->state, parts, report, check, &own)) ? gim_fail_as(error, &own) : 0;
 }
 
 /* opened: with *why, whether the state could be opened again. */
@@ -176,9 +170,9 @@ static int read_check(struct gim_check *check, int verified, int opened, const s
 {
 	if (verified < 0)
 		return verified;
-	if (is_world(opened))
+	if (gim_is_world(opened))
 		return gim_fail_as(error, why);
-	if (check->failed || check->interface.failed)
+	if (check->failed || check->arena.starved || check->interface.failed)
 		return no_memory(error);
 	if (opened)
 		return hollow_state(check, error);
@@ -186,7 +180,7 @@ static int read_check(struct gim_check *check, int verified, int opened, const s
 	/* Memory that there is not, or that is damaged, says nothing. */
 	if (!result && check->state->input.seekable)
 		result = decode(check, GIM_PART_PAGES, NULL, error);
-	return !result && check->failed ? no_memory(error) : result;
+	return !result && (check->failed || check->arena.starved) ? no_memory(error) : result;
 }
 
 static struct gim_check *new_check(struct gim_error *error)
@@ -505,7 +499,7 @@ static int judge_and_report(struct verdict *verdict, gim_report_fn *report, void
 {
 	verdict->judging.verdict = verdict;
 	judge_all(verdict);
-	int result = verdict->failed ? no_memory(error) : 0;
+	int result = verdict->failed || verdict->arena.starved ? no_memory(error) : 0;
 	sort(&verdict->found);
 	for (size_t i = 0; result >= 0 && i < verdict->found.count; i++) {
 		const struct gim_finding *finding = &verdict->found.items[i].finding;

@@ -71,6 +71,11 @@ int gim_fail_rule(struct gim_error *error, const struct gim_rule *rule, uint64_t
 	return rule->code;
 }
 
+bool gim_is_world(int code)
+{
+	return code == GIM_E_IO || code == GIM_E_MEMORY;
+}
+
 int gim_fail_as(struct gim_error *error, const struct gim_error *own)
 {
 	if (error && !error->code)

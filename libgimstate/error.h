@@ -15,6 +15,9 @@ int gim_fail_errno(struct gim_error *error, const char *format, ...) __attribute
 int gim_fail_rule(struct gim_error *error, const struct gim_rule *rule, uint64_t offset, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Is it the system that failed, and not the input? Then nothing can be said of the input. */
+bool gim_is_world(int code);
+
 /* Hand a failure on: *own becomes *error, unless that holds an earlier one. Returns own's code. */
 int gim_fail_as(struct gim_error *error, const struct gim_error *own);
 

@@ -259,7 +259,7 @@ static int visit_all(struct walk *walk, struct gim_error *error)
 		result = visit_fields(walk, tables->records[r], covers, tables->records[r]->name);
 	}
 	free(covers);
-	return result;
+	return result == GIM_E_MEMORY ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : result;
 }
 
 int gim_fields_visit(const char *layout, gim_field_info_fn *visit, void *user, struct gim_error *error)

@@ -430,8 +430,9 @@ int gim_bundle_read(const char *path, gim_member_fn *member, void *user, struct 
  * caller's: commit or discard. */
 struct gim_output;
 int gim_output_new(const char *path, bool replace, struct gim_output **output, struct gim_error *error);
-/* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit. */
+/* As a gim_sink_fn; output is the struct gim_output. A refused write is told by commit, or by failure: 0 when none was refused, so that somebody else stopped who wrote. */
 int gim_output_write(void *output, const void *bytes, size_t size_bytes);
+int gim_output_failure(const struct gim_output *output, struct gim_error *error);
 /* Does its name ask for compression? Then it is written in order; else places can be written, by several threads at once, and what is between them reads as zeros. A
  * file is written in one way or the other. resize says how long it is, before the most of it is written: a large file then goes past the page cache to the disk where that
  * can be done, which is quickest with bytes that lie, and go, at borders of 4096. */

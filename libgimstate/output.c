@@ -316,17 +316,16 @@ static int settle(struct gim_output *output, struct gim_error *error)
 {
 	if (output->packer && !output->packing.code)
 		(void)gim_packer_finish(&output->packer, &output->packing);
-	if (output->packing.code && !output->failed)
-		return gim_fail_as(error, &output->packing);
-	if (output->failed || flush(output)) {
-		errno = output->failed;
-		return gim_fail_errno(error, "cannot write %s", output->path);
-	}
+	int result = gim_output_failure(output, error);
+	if (!result && flush(output))
+		result = gim_output_failure(output, error);
+	if (result)
+		return result;
 	if (keep_attributes(output))
 		return gim_fail_errno(error, "cannot give the new file the owner and the mode of %s", output->path);
 	if (TEMP_FAILURE_RETRY(fsync(output->fd)))
 		return gim_fail_errno(error, "cannot write %s", output->path);
-	int result = name_temporary(output, error);
+	result = name_temporary(output, error);
 	if (result)
 		return result;
 	/* An interrupted close has closed. */
@@ -362,6 +361,16 @@ static int finish(struct gim_output *output, struct gim_error *error)
 	if (!result && TEMP_FAILURE_RETRY(fsync(output->folder)) && errno != EINVAL)
 		result = gim_fail_errno(error, "%s is written, but a loss of power may undo that: cannot sync its folder", output->path);
 	return result;
+}
+
+int gim_output_failure(const struct gim_output *output, struct gim_error *error)
+{
+	if (output->packing.code && !output->failed)
+		return gim_fail_as(error, &output->packing);
+	if (!output->failed)
+		return 0;
+	errno = output->failed;
+	return gim_fail_errno(error, "cannot write %s", output->path);
 }
 
 int gim_output_commit(struct gim_output **output, struct gim_error *error)

@@ -225,19 +225,25 @@ static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
 	return (la_int64_t)step;
 }
 
+/* Without memory it does not always have a reason either. */
+static bool no_memory(int number, const char *reason)
+{
+	return number == ENOMEM || !reason;
+}
+
 /* libarchive has failed: by our own callback, or over the data. */
 static int fail_unpacking(struct gim_unpacker *unpacker, struct gim_error *error)
 {
 	const char *reason = unpacker->calls.archive_error_string(unpacker->archive);
 	if (unpacker->failure.code)
 		return gim_fail_as(error, &unpacker->failure);
-	if (unpacker->calls.archive_errno(unpacker->archive) == ENOMEM)
+	if (no_memory(unpacker->calls.archive_errno(unpacker->archive), reason))
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while unpacking");
 	if (unpacker->packed == GIM_PACKED_ARCHIVE && !unpacker->calls.archive_format(unpacker->archive))
 		return gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
 		                "this is no tar or zip archive and no disk image, or one whose beginning is damaged");
 	return gim_fail_rule(error, &gim_packed_rules[GIM_PACKED_DAMAGED], unpacker->member_bytes, "it cannot be unpacked further: %s",
-	                     reason ? reason : "no reason is given");
+	                     reason);
 }
 
 /* A libarchive that would run another program for a format does not know it. */
@@ -447,9 +453,9 @@ static int fail_packing(const struct gim_packer *packer, struct gim_error *error
 	const char *reason = packer->calls.archive_error_string(packer->archive);
 	if (packer->refused)
 		return gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the output does not take more bytes");
-	if (packer->calls.archive_errno(packer->archive) == ENOMEM)
+	if (no_memory(packer->calls.archive_errno(packer->archive), reason))
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while packing");
-	return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "it cannot be packed: %s", reason ? reason : "no reason is given");
+	return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "it cannot be packed: %s", reason);
 }
 
 /* As in reading: no other programs. Nothing that differs from one run to the next goes in. */

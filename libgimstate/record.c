@@ -92,6 +92,8 @@ int gim_list_grow(struct gim_arena *arena, struct gim_list *list, const struct g
 	if (count > capacity(list->count)) {
 		uint8_t *items = gim_arena_array(arena, capacity(count), item->size);
 		uint8_t *presence = gim_arena_array(arena, capacity(count), item->size);
+		if ((!items || !presence) && arena->starved)
+			return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 		if (!items || !presence)
 			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "a list of %u items exceeds the memory limit", count);
 		if (list->count) {

@@ -80,7 +80,7 @@ int gim_state_probe(const char *path, struct gim_error *error)
 	if (!result)
 		result = format->probe ? format->probe(&input, &own) : 1;
 	gim_input_close(&input);
-	if (result == GIM_E_IO || result == GIM_E_MEMORY)
+	if (gim_is_world(result))
 		return gim_fail(error, result, own.offset, "%s", own.text);
 	return result > 0;
 }
@@ -190,6 +190,34 @@ int gim_unit_find(struct gim_state *state, const char *name, uint32_t instance, 
 int gim_unit_read(struct gim_state *state, const struct gim_unit *unit, gim_sink_fn *sink, void *user, struct gim_error *error)
 {
 	return state->format->unit_read(state, unit, sink, user, error);
+}
+
+struct collecting {
+	struct gim_buffer *buffer;
+	size_t limit;
+	bool cut;
+};
+
+static int collect(void *user, const void *bytes, size_t size)
+{
+	struct collecting *collecting = (struct collecting *)user;
+	collecting->cut = size > collecting->limit - collecting->buffer->size;
+	if (!collecting->cut)
+		gim_buffer_bytes(collecting->buffer, bytes, size);
+	return collecting->cut || collecting->buffer->failed;
+}
+
+int gim_unit_buffer(struct gim_state *state, const struct gim_unit *unit, size_t limit, struct gim_buffer *buffer, struct gim_error *error)
+{
+	struct collecting collecting = {buffer, limit, false};
+	struct gim_error own = GIM_ERROR_INIT;
+	const int result = gim_unit_read(state, unit, collect, &collecting, &own);
+	if (buffer->failed)
+		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
+	if (collecting.cut)
+		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the unit %s/%u is longer than the %zu bytes of a unit that is changed",
+		                unit->name, unit->instance, limit);
+	return result ? gim_fail_as(error, &own) : 0;
 }
 
 int gim_state_decode(struct gim_state *state, unsigned parts, gim_report_fn *report, void *user, struct gim_error *error)

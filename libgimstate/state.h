@@ -105,6 +105,9 @@ struct gim_changes {
 	size_t count;
 };
 /* Add one; takes the payload over, also on failure. */
+/* A unit's payload, added to the buffer, which is empty. GIM_E_LIMIT: it is longer than limit bytes. */
+int gim_unit_buffer(struct gim_state *state, const struct gim_unit *unit, size_t limit, struct gim_buffer *buffer, struct gim_error *error);
+
 int gim_changes_add(struct gim_changes *changes, uint64_t offset, struct gim_buffer *payload, struct gim_error *error);
 void gim_changes_free(struct gim_changes *changes);
 /* What must change so that the state is written with the guest interface as it is now. *changes is empty before; free it also on failure. */

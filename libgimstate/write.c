@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int collect(void *user, const void *bytes, size_t size)
-{
-	struct gim_buffer *buffer = (struct gim_buffer *)user;
-	gim_buffer_bytes(buffer, bytes, size);
-	return buffer->failed;
-}
-
 struct comparison {
 	const struct gim_state *again;
 	struct gim_error *error;
@@ -176,7 +169,7 @@ int gim_state_changes(struct gim_state *state, const struct gim_write_options *o
 	struct gim_unit unit;
 	int result = gim_unit_find(state, "GIM", 0, GIM_PASS_FINAL, &unit, error);
 	if (!result)
-		result = gim_unit_read(state, &unit, collect, &before, error);
+		result = gim_unit_buffer(state, &unit, SIZE_MAX, &before, error);
 	if (!result)
 		result = gim_unit_encode(state, &state->codec, &after, error);
 	const bool changed = !result && (before.size != after.size || memcmp(before.bytes, after.bytes, after.size) != 0);

@@ -340,10 +340,11 @@ static json_t *member_json(const struct bundle_member *member)
 	                         (json_int_t)member->size_bytes, "sha256", hash_json(member->sha256));
 	char gpa[32];
 	(void)snprintf(gpa, sizeof(gpa), "0x%" PRIx64, member->gpa);
-	if (member->role == BUNDLE_UNIT)
-		(void)json_object_set_new(json, "unit", unit_json(&member->unit));
-	if (member->role == BUNDLE_MEMORY)
-		(void)json_object_set_new(json, "gpa", json_string(gpa));
+	if ((member->role == BUNDLE_UNIT && json_object_set_new(json, "unit", unit_json(&member->unit))) ||
+	    (member->role == BUNDLE_MEMORY && json_object_set_new(json, "gpa", json_string(gpa)))) {
+		json_decref(json);
+		return NULL;
+	}
 	return json;
 }
 
@@ -355,8 +356,10 @@ static json_t *container_json(const json_t *source)
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)source, key, value)
 	{
-		if (!json_is_null(value))
-			(void)json_object_set(json, key, value);
+		if (json_is_null(value) || !json_object_set(json, key, value))
+			continue;
+		json_decref(json);
+		return NULL;
 	}
 	(void)json_object_del(json, "size_bytes");
 	return json;
@@ -365,8 +368,12 @@ static json_t *container_json(const json_t *source)
 struct json_t *bundle_manifest_json(const struct bundle_manifest *manifest, const struct json_t *source)
 {
 	json_t *members = json_array();
-	for (size_t i = 0; i < manifest->count; i++)
-		(void)json_array_append_new(members, member_json(&manifest->members[i]));
+	for (size_t i = 0; i < manifest->count; i++) {
+		if (!json_array_append_new(members, member_json(&manifest->members[i])))
+			continue;
+		json_decref(members);
+		return NULL;
+	}
 	return json_pack("{s:i, s:s, s:o, s:o, s:o, s:I, s:o}", "gimstate_bundle", BUNDLE_VERSION, "producer", "gimstate " GIM_VERSION,
 	                 "source", source_json(manifest), "container", container_json(source), "layout", name_json(manifest->layout),
 	                 "vcpus", (json_int_t)manifest->vcpus, "members", members);

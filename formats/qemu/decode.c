@@ -104,6 +104,8 @@ static int decode_interfaces(struct decoding *decoding, struct gim_error *error)
 		interfaces_used = append(interfaces, sizeof(interfaces), interfaces_used, (*each)->name);
 		layouts_used = append(layouts, sizeof(layouts), layouts_used, layout_name);
 	}
+	if (!result && gim_is_world(decoding->items.failure.code)) /* what is in use was not told from what could not be read */
+		result = gim_fail_as(error, &decoding->items.failure);
 	struct gim_object *head = result ? NULL : gim_state_object(decoding->state, &gim_record, error);
 	if (!result && !head)
 		result = GIM_E_MEMORY;

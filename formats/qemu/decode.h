@@ -52,6 +52,7 @@ struct qemu_items {
 	struct qemu_stream *stream;
 	struct qemu_loaded *loaded; /* one for each of the stream's devices, once it was asked for */
 	struct qemu_added *added;   /* NULL: there is none */
+	struct gim_error failure;   /* why one could not be read when it was; the first */
 };
 
 int qemu_items_open(struct qemu_items *items, struct qemu_stream *stream, struct gim_error *error);

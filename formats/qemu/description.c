@@ -17,6 +17,7 @@ struct scanner {
 	struct gim_arena *arena;
 	uint8_t *stack;
 	size_t top, capacity;
+	bool starved; /* there was no memory for the stack */
 	struct gim_error *error;
 };
 
@@ -30,6 +31,8 @@ static int fail(struct scanner *scanner, const char *expected)
 
 static int starved(struct scanner *scanner)
 {
+	if (scanner->starved || scanner->arena->starved)
+		return gim_fail(scanner->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 	return gim_fail(scanner->error, GIM_E_LIMIT, scanner->at, "the description does not fit into the memory limit");
 }
 
@@ -38,6 +41,7 @@ static int push(struct scanner *scanner, const void *item, size_t size)
 	if (scanner->top + size > scanner->capacity) {
 		const size_t capacity = (scanner->capacity ? scanner->capacity : 4096) * 2;
 		uint8_t *grown = capacity > GIM_ARENA_LIMIT ? NULL : realloc(scanner->stack, capacity);
+		scanner->starved = !grown && capacity <= GIM_ARENA_LIMIT;
 		if (!grown)
 			return starved(scanner);
 		scanner->stack = grown;

@@ -86,8 +86,12 @@ int qemu_items_at(struct qemu_items *items, size_t index, struct qemu_loaded **l
 		found->section = section;
 		found->size = (size_t)section->size_bytes;
 		result = qemu_loaded_split(found, error);
-		if (result)
+		if (result) {
+			found->section = NULL;
+			free(found->bytes);
+			found->bytes = NULL;
 			return result;
+		}
 	}
 	*loaded = found;
 	return 0;
@@ -146,10 +150,15 @@ int qemu_items_locate(struct qemu_items *items, const char *name, uint32_t insta
 	const size_t length = strcspn(name, ":");
 	struct qemu_loaded *loaded;
 	*place = (struct qemu_place){.presence = GIM_ABSENT, .offset = GIM_UNKNOWN};
-	int result = qemu_items_load(items, name, length, instance, &loaded, error);
-	if (!result && loaded && !find_stored(loaded, name + length + 1, index, place))
+	struct gim_error own = GIM_ERROR_INIT;
+	int result = qemu_items_load(items, name, length, instance, &loaded, &own);
+	if (result) {
+		(void)gim_fail_as(&items->failure, &own);
+		return gim_fail_as(error, &own);
+	}
+	if (loaded && !find_stored(loaded, name + length + 1, index, place))
 		find_implied(loaded, name + length + 1, index, place);
-	return result;
+	return 0;
 }
 
 int qemu_items_get(void *user, const char *name, uint32_t instance, uint32_t index, uint64_t *number, struct gim_error *error)

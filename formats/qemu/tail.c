@@ -36,6 +36,8 @@ static int try_description(struct qemu_stream *stream, uint64_t at, uint32_t len
 			stream->described_at = at;
 			stream->description_bytes = length;
 			stream->end = at + HEAD_BYTES - 1 + length;
+		} else if (own.code == GIM_E_MEMORY) {
+			result = gim_fail_as(error, &own);
 		} else {
 			own.offset = own.offset == GIM_UNKNOWN ? at : own.offset + at + HEAD_BYTES - 1;
 			own.rule = own.code == GIM_E_CORRUPT ? &qemu_rules[QEMU_DESCRIPTION] : NULL;

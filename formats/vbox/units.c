@@ -305,8 +305,10 @@ static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bo
 	gim_error_unit(own, unit->name, unit->instance);
 	if (from == IN_PAYLOAD && own->offset != GIM_UNKNOWN)
 		(void)snprintf(place, sizeof(place), " (payload byte 0x%llx)", (unsigned long long)own->offset);
-	/* One broken place in the file may be in the way of many units. */
-	if (!repeated)
+	/* One broken place in the file may be in the way of many units. What failed otherwise is no fault of the unit. */
+	if (gim_is_world(own->code))
+		fatal = true;
+	else if (!repeated)
 		gim_report(decoding->report, decoding->user, &vbox_rules[fatal ? UNIT_DAMAGED : UNIT_SKIPPED],
 		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, NULL, "%s%s%s%s", own->path, *own->path ? ": " : "",
 		           own->text, place);
@@ -331,6 +333,12 @@ static int decode_payload(struct decoding *decoding, const struct gim_unit *unit
 {
 	struct outcome outcome = choose_frame(decoding->state, unit, payload);
 	int result = outcome.result;
+	if (result == GIM_E_MEMORY) { /* another attempt may succeed, and know less */
+		if (error)
+			*error = outcome.error;
+		gim_arena_free(&outcome.arena);
+		return result;
+	}
 	if (asked && !adopt(decoding->state, &outcome))
 		result = decode_for_good(decoding->state, unit, outcome.frame, payload, 0, error);
 	else if (result && error)

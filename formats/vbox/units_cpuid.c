@@ -174,16 +174,6 @@ static int change_leaves(const struct leaves *leaves, struct gim_buffer *payload
 	return result;
 }
 
-static int collect(void *user, const void *bytes, size_t size)
-{
-	struct gim_buffer *buffer = (struct gim_buffer *)user;
-	if (size <= VBOX_PAYLOAD_LIMIT - buffer->size)
-		gim_buffer_bytes(buffer, bytes, size);
-	else
-		buffer->failed = true;
-	return buffer->failed;
-}
-
 int vbox_change_cpuid(struct gim_state *state, const struct gim_cpuid_word *words, size_t count, struct gim_changes *changes,
                       gim_report_fn *report, void *user, struct gim_error *error)
 {
@@ -200,7 +190,7 @@ int vbox_change_cpuid(struct gim_state *state, const struct gim_cpuid_word *word
 		if (result)
 			result = gim_fail_as(error, &own);
 		else
-			result = gim_unit_read(state, &unit, collect, &payload, error);
+			result = gim_unit_buffer(state, &unit, VBOX_PAYLOAD_LIMIT, &payload, error);
 		if (!result)
 			result = change_leaves(&leaves, &payload);
 		if (!result)

@@ -286,12 +286,18 @@ void folder_fill(const char *files)
 	}
 }
 
-void folder_keep(const char *file, const char *name)
+void folder_keep(const char *keep, const struct outcome *outcome)
 {
 	char from[600], to[600];
-	(void)snprintf(from, sizeof(from), "folder/%s", file);
-	(void)snprintf(to, sizeof(to), "made/%s", name);
-	copy(from, to, 0644);
+	const char *name = strchr(keep, '=');
+	(void)snprintf(from, sizeof(from), "folder/%.*s", (int)(name - keep), keep);
+	(void)snprintf(to, sizeof(to), "made/%s", name + 1);
+	if (*keep != '-') {
+		copy(from, to, 0644);
+		return;
+	}
+	FILE *file = fopen(to, "w");
+	faults_must(file && fwrite(outcome->out, 1, outcome->out_size, file) == outcome->out_size && !fclose(file), to);
 }
 
 /* Of a file's pages that are not zeros, wherever its holes are. */
@@ -350,4 +356,21 @@ char *folder_text(const char *except)
 	put_folder(stream, "folder", except);
 	faults_must(!fclose(stream), "out of memory");
 	return text;
+}
+
+static bool has_line(const char *text, const char *line, size_t length)
+{
+	while (*text && strncmp(text, line, length) != 0)
+		text = strchr(text, '\n') + 1;
+	return *text;
+}
+
+bool folder_is_either(const char *text, const char *before, const char *after)
+{
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		const size_t length = (size_t)(strchr(line, '\n') - line) + 1;
+		if (!has_line(before, line, length) && !has_line(after, line, length))
+			return false;
+	}
+	return true;
 }

@@ -39,8 +39,10 @@ void plan_set(uint32_t calls, uint32_t first, uint32_t every, int32_t what);
 void folder_fill(const char *files);
 /* All that is in "folder", as a text: names, modes, what files hold, but for the files whose names begin with except (NULL: none). The caller's. */
 char *folder_text(const char *except);
-/* Take a file of "folder" aside, as made/NAME. */
-void folder_keep(const char *file, const char *name);
+/* Is each file of the text as in one of the other two? */
+bool folder_is_either(const char *text, const char *before, const char *after);
+/* Take a file of "folder" aside: "FILE=NAME" makes it made/NAME. FILE "-": what was printed. */
+void folder_keep(const char *keep, const struct outcome *outcome);
 
 /* A failed expectation: is printed with the case that runs, and remembered. */
 extern char faults_case[2048];

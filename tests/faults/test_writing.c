@@ -113,24 +113,6 @@ static void see_table(void)
 static char *before, *after;  /* the folder */
 static struct outcome unhurt; /* the command, when nothing goes wrong */
 
-static bool has_line(const char *text, const char *line, size_t length)
-{
-	while (*text && strncmp(text, line, length) != 0)
-		text = strchr(text, '\n') + 1;
-	return *text;
-}
-
-/* Each file is as it was before, or as it becomes. */
-static bool is_either(const char *text)
-{
-	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
-		const size_t length = (size_t)(strchr(line, '\n') - line) + 1;
-		if (!has_line(before, line, length) && !has_line(after, line, length))
-			return false;
-	}
-	return true;
-}
-
 /* The same names and modes; what is in them differs each time. */
 static bool is_alike(const char *text, const char *other)
 {
@@ -169,7 +151,7 @@ static bool may_be_harmless(enum fault_call call, int32_t what)
 
 static void judge_aid(const struct outcome *outcome, const char *text)
 {
-	if (!is_either(text))
+	if (!folder_is_either(text, before, after))
 		faults_fail(outcome, "the folder is\n%s      neither what it was nor\n%s", text, after);
 	if (outcome->status == EXIT_NO_ANSWER && outcome->error[0])
 		return; /* the input itself could not be opened */
@@ -205,7 +187,7 @@ static void judge_signal(const struct writing *writing, int number, const struct
 	const bool shell = !strcmp(writing->words[0], "shell"); /* has handlers of its own */
 	if (outcome->status != -number && outcome->status != unhurt.status && !shell)
 		faults_fail(outcome, "it does not end by the signal");
-	if (writing->kind == AID ? !is_either(text) : !same(writing, text, before) && !same(writing, text, after))
+	if (writing->kind == AID ? !folder_is_either(text, before, after) : !same(writing, text, before) && !same(writing, text, after))
 		faults_fail(outcome, "the folder is\n%s      neither what it was nor\n%s", text, after);
 	if (outcome->status == unhurt.status && writing->kind != AID && !shell && !same(writing, text, after))
 		faults_fail(outcome, "it says that it is done, and the folder is\n%s", text);
@@ -305,12 +287,8 @@ static void run_case(const struct writing *writing, bool old)
 	after = folder_text(NULL);
 	const uint32_t count = fault_plan->count;
 	memcpy(log, fault_plan->log, sizeof(log));
-	if (writing->keep) {
-		char *file = strdup(writing->keep), *name = strchr(file, '=');
-		*name = '\0';
-		folder_keep(file, name + 1);
-		free(file);
-	}
+	if (writing->keep)
+		folder_keep(writing->keep, &unhurt);
 	see_order(writing, log, count);
 	go_through_calls(writing, log, count);
 	free(before);
