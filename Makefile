@@ -79,7 +79,7 @@ GUEST_FLAGS := -std=c11 -O2 $(WARNINGS) $(if $(filter error,$(W)),-Werror) -MMD 
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(O)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(O)/%.o) $(O)/cli/harness/guest64.o $(O)/cli/page.o
 # What tests of the command's own parts are linked with.
-HARNESS_OBJECTS := $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o
+HARNESS_OBJECTS := $(filter $(O)/cli/harness/%,$(CLI_OBJECTS)) $(O)/cli/output.o $(O)/cli/stop.o $(O)/cli/written.o
 STATIC := $(O)/libgimstate.a
 SONAME := libgimstate.so.0
 SHARED := $(O)/libgimstate.so.$(VERSION)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The cache of check: a file for each content of a state, with the findings for every target that it was judged for. */
 #include "check_jobs.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,7 +149,7 @@ static int make_file(const char *path, char own[static 4096 + 32])
 	return mkostemp(own, O_CLOEXEC);
 }
 
-static bool write_file(const char *path, const char *first, const char *second)
+static bool write_new(const char *path, const char *first, const char *second)
 {
 	char folder[4096], own[4096 + 32];
 	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
@@ -164,6 +165,15 @@ static bool write_file(const char *path, const char *first, const char *second)
 	whole = whole && !rename(own, path);
 	if (!whole)
 		(void)unlink(own);
+	return whole;
+}
+
+static bool write_file(const char *path, const char *first, const char *second)
+{
+	sigset_t before;
+	written_hold(&before);
+	const bool whole = write_new(path, first, second);
+	written_resume(&before);
 	return whole;
 }
 

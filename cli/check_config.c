@@ -2,6 +2,7 @@
 /* The configuration of check: targets, severities, and a baseline of findings that are accepted. */
 #include "check_report.h"
 #include "near.h"
+#include "written.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -155,7 +156,7 @@ int check_config_write(const char *path, bool replace, const struct check_wishes
 	(void)json_object_set(config, "baseline", (json_t *)(uintptr_t)baseline);
 	(void)json_object_set_new(document, "config", config);
 	char *text = json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	int result = text ? gim_output_new(path, replace, &output, error) : error_set(error, GIM_E_MEMORY, "out of memory");
+	int result = text ? written_new(path, replace, &output, error) : error_set(error, GIM_E_MEMORY, "out of memory");
 	if (!result) {
 		const bool refused = gim_output_write(output, text, strlen(text)) || gim_output_write(output, "\n", 1);
 		result = output_end(output, refused ? GIM_E_STOPPED : 0, error);

@@ -5,6 +5,7 @@
 #include "output.h"
 #include "source.h"
 #include "unit_name.h"
+#include "written.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,7 @@ static int write_file(struct gim_state *state, const char *file, const struct op
 	struct gim_output *output;
 	if (input_is(file, options->output))
 		return error_set(error, GIM_E_ARGUMENT, "%s is the input itself: name another OUT", options->output);
-	if (gim_output_new(options->output, options->force, &output, error))
+	if (written_new(options->output, options->force, &output, error))
 		return error->code;
 	sink->output = output;
 	return output_end(output, write_payload(state, options, sink, error), error);
@@ -103,7 +104,7 @@ static int export_memory(struct guest_memory *memory, const struct options *opti
 {
 	struct gim_output *output;
 	const struct gim_export_options how = {.progress = progress_step, .progress_user = &memory->progress};
-	if (gim_output_new(path, options->force, &output, error))
+	if (written_new(path, options->force, &output, error))
 		return error->code;
 	progress_start(&memory->progress, path);
 	int result = gim_memory_export(memory->memory, options->elf ? GIM_EXPORT_ELF : GIM_EXPORT_RAW, &how, output, error);

@@ -4,6 +4,7 @@
 #include "output.h"
 #include "source.h"
 #include "unit_name.h"
+#include "written.h"
 
 #include <string.h>
 
@@ -31,7 +32,7 @@ static int pack(const char *file, const struct options *options, json_t **manife
 	if (!result)
 		result = find_units(state, &options->with, units, error);
 	if (!result)
-		result = gim_output_new(options->output, options->force, &output, error);
+		result = written_new(options->output, options->force, &output, error);
 	if (!result)
 		result = output_end(output, gim_state_pack(state, &how, gim_output_write, output, manifest, error), error);
 	gim_state_free(&state);

@@ -2,6 +2,7 @@
 /* gimstate unpack: the members of a bundle as files, all of them in a new folder or one by itself, once all of the bundle was found sound. */
 #include "command.h"
 #include "output.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,19 @@ static char *parent_of(const char *path)
 	return parent;
 }
 
+static int make_temporary(char *folder, const char *path, struct gim_error *error)
+{
+	sigset_t before;
+	written_hold(&before);
+	int result = mkdtemp(folder) ? 0 : fail_system(error, "cannot make a folder beside", path);
+	if (!result && !written_for_now(folder)) {
+		(void)rmdir(folder);
+		result = error_set(error, GIM_E_MEMORY, "out of memory");
+	}
+	written_resume(&before);
+	return result;
+}
+
 /* It is made beside the one that it will become, as accessible as that, or as any new folder. */
 static int make_folder(struct unpacking *unpacking, struct gim_error *error)
 {
@@ -71,8 +85,7 @@ static int make_folder(struct unpacking *unpacking, struct gim_error *error)
 	if (!parent || asprintf(&folder, "%s/.gimstate-XXXXXX", parent) < 0) {
 		folder = NULL;
 		result = error_set(error, GIM_E_MEMORY, "out of memory");
-	} else if (!mkdtemp(folder)) {
-		result = fail_system(error, "cannot make a folder beside", path);
+	} else if ((result = make_temporary(folder, path, error))) {
 		free(folder);
 		folder = NULL;
 	} else if (chmod(folder, exists ? status.st_mode & 07777 : 0777 & ~mask)) {
@@ -89,7 +102,14 @@ static int rename_folder(const struct unpacking *unpacking, int folder, int pare
 	const char *path = unpacking->options->output;
 	if (parent < 0 || sync_folder(folder))
 		return fail_system(error, "cannot write", path);
-	if (rename(unpacking->folder, path))
+	sigset_t before;
+	written_hold(&before);
+	const int refused = rename(unpacking->folder, path), reason = errno;
+	if (!refused)
+		written_to_stay();
+	written_resume(&before);
+	errno = reason;
+	if (refused)
 		return errno == ENOTEMPTY || errno == EEXIST ? error_set(error, GIM_E_ARGUMENT, "%s exists, and is not empty", path)
 		                                             : fail_system(error, "cannot rename the new folder to", path);
 	return 0;
@@ -118,11 +138,12 @@ static int name_folder(struct unpacking *unpacking, struct gim_error *error)
 
 static void discard(struct unpacking *unpacking)
 {
-	gim_output_discard(&unpacking->output);
+	written_discard(&unpacking->output);
 	if (unpacking->folder)
 		(void)nftw(unpacking->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	free(unpacking->folder);
 	unpacking->folder = NULL;
+	written_to_stay();
 }
 
 /*
@@ -130,7 +151,7 @@ static void discard(struct unpacking *unpacking)
  */
 static int commit(struct unpacking *unpacking, struct gim_error *error)
 {
-	return unpacking->output ? gim_output_commit(&unpacking->output, error) : 0;
+	return unpacking->output ? written_commit(&unpacking->output, error) : 0;
 }
 
 /* Begin the file of a member in the folder, with the folders on the way to it. */
@@ -142,12 +163,16 @@ static int begin_inside(struct unpacking *unpacking, const char *name, struct gi
 	int result = 0;
 	for (char *slash = path + strlen(unpacking->folder) + 1; !result && (slash = strchr(slash, '/')); slash++) {
 		*slash = '\0';
-		if (mkdir(path, 0777) && errno != EEXIST)
+		if (!written_for_now(path))
+			result = error_set(error, GIM_E_MEMORY, "out of memory");
+		else if (mkdir(path, 0777) && errno != EEXIST)
 			result = fail_system(error, "cannot make the folder", path);
 		*slash = '/';
 	}
+	if (!result && !written_for_now(path))
+		result = error_set(error, GIM_E_MEMORY, "out of memory");
 	if (!result)
-		result = gim_output_new(path, false, &unpacking->output, error);
+		result = written_new(path, false, &unpacking->output, error);
 	free(path);
 	return result;
 }
@@ -161,7 +186,7 @@ static int begin(void *user, const char *name, uint64_t size_bytes, gim_sink_fn 
 	/* All of a member was read and found right when the next one begins. The one that is wanted by itself waits for the others. */
 	int result = options->member ? 0 : commit(unpacking, error);
 	if (!result)
-		result = options->member ? gim_output_new(options->output, options->force, &unpacking->output, error)
+		result = options->member ? written_new(options->output, options->force, &unpacking->output, error)
 		                         : begin_inside(unpacking, name, error);
 	if (result)
 		return result;

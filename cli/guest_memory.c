@@ -6,6 +6,7 @@
 #include "output.h"
 #include "shell.h"
 #include "source.h"
+#include "written.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ static void keep_index(struct gim_memory *memory, const char *index)
 {
 	struct gim_output *output;
 	struct gim_error error = GIM_ERROR_INIT;
-	int result = gim_output_new(index, true, &output, &error);
+	int result = written_new(index, true, &output, &error);
 	if (!result)
 		result = output_end(output, gim_memory_index_write(memory, gim_output_write, output, &error), &error);
 	if (result)

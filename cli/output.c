@@ -3,6 +3,7 @@
 #include "output.h"
 
 #include "command.h"
+#include "written.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -574,11 +575,11 @@ int output_end(struct gim_output *output, int result, struct gim_error *error)
 {
 	struct gim_error why = GIM_ERROR_INIT;
 	if (!result)
-		return gim_output_commit(&output, error);
+		return written_commit(&output, error);
 	/* "stopped" says less than the reason. */
 	if (result == GIM_E_STOPPED && (result = gim_output_failure(output, &why)))
 		*error = why;
-	gim_output_discard(&output);
+	written_discard(&output);
 	return error->code;
 }
 
@@ -629,7 +630,7 @@ int output_state(struct gim_state *state, const struct gim_write_options *how, c
 	if (gim_state_is_part(state) && input_is(from, path))
 		return error_set(error, GIM_E_ARGUMENT,
 		                 "the state is a part of its file, and the rest would be lost; another OUT takes the state alone");
-	if (gim_output_new(path, replace, &output, error))
+	if (written_new(path, replace, &output, error))
 		return error->code;
 	return output_end(output, write_named(state, how, from, path, output, error), error);
 }

@@ -4,6 +4,7 @@
 
 #include "output.h"
 #include "spool.h"
+#include "written.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -497,6 +498,6 @@ int source_rescue(const char *path, struct gim_error *error)
 {
 	struct gim_output *output;
 	const struct change *change = &held.changes[held.now];
-	int result = gim_output_new(path, true, &output, error);
+	int result = written_new(path, true, &output, error);
 	return result ? result : output_end(output, gim_output_write(output, change->json, change->json_bytes), error);
 }

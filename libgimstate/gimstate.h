@@ -443,6 +443,8 @@ int gim_output_resize(struct gim_output *output, uint64_t size_bytes, struct gim
 int gim_output_commit(struct gim_output **output, struct gim_error *error);
 /* Forget it, and free. NULL and a pointer to NULL are fine. */
 void gim_output_discard(struct gim_output **output);
+/* In a signal handler of a program that ends then: take away what stands in the folder under a name that is not yet the file's. It can be called there at any time. */
+void gim_output_abandon(const struct gim_output *output);
 
 /*
  * The runtime core: a machine that offers its guest one interface, and brings a saved one to life.

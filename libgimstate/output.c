@@ -52,6 +52,12 @@ void gim_output_discard(struct gim_output **output)
 	*output = NULL;
 }
 
+void gim_output_abandon(const struct gim_output *output)
+{
+	if (*output->temporary)
+		(void)unlinkat(output->folder, output->temporary, 0);
+}
+
 /*
  * The name.
  */

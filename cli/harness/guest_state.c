@@ -5,6 +5,7 @@
 #include "guest_registers.h"
 
 #include "output.h"
+#include "written.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -121,7 +122,7 @@ static int write_bundle(struct guest *guest, const char *path, struct gim_state 
                         struct gim_error *error)
 {
 	struct gim_output *output;
-	int result = gim_output_new(path, guest->options->replace, &output, error);
+	int result = written_new(path, guest->options->replace, &output, error);
 	return result ? result : output_end(output, gim_state_pack(state, how, gim_output_write, output, NULL, error), error);
 }
 
