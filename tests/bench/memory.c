@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * Measures guest memory of a state with 1 GiB of it: the index, single pages, and writing all of it, beside liblzf on the same records, by all threads
- * and by one: only unpacked, into a file in memory, and onto a disk, synced. The goal of extract --ram is 1.5 GB/s.
- */
+/* Measures guest memory of a state with 1 GiB of it: the index, single pages, and all of it beside liblzf on the same records: unpacked, into a file in memory, and onto a disk, synced (the goal of extract --ram is 1.5 GB/s). */
 #include "../pgm.h"
 #include "bench.h"
 
