@@ -22,6 +22,7 @@ struct searching {
 	const struct options *options;
 	uint64_t found, most;
 	json_t *places;
+	struct gim_error failure; /* a place could not be read */
 };
 
 /*
@@ -168,13 +169,13 @@ static void put_place(struct searching *searching, uint64_t gpa)
 		return;
 	}
 	struct gim_error error = GIM_ERROR_INIT;
-	while (size && guest_memory_read(&searching->memory, gpa, bytes, size, &error) && error.code != GIM_E_MEMORY) {
+	while (size && guest_memory_read(&searching->memory, gpa, bytes, size, &error) && error.code > GIM_E_IO) {
 		error.code = GIM_OK;
 		size--;
 	}
-	if (error.code == GIM_E_MEMORY) {
-		output_no_memory();
-		size = 0;
+	if (error.code) {
+		searching->failure = error;
+		return;
 	}
 	struct hex hex = {.offset = gpa};
 	(void)hex_put(&hex, bytes, size);
@@ -191,7 +192,7 @@ static int take_places(void *user, const struct gim_memory_chunk *chunk, void *k
 	for (size_t i = 0; places && i < places->count && searching->found < searching->most; i++, searching->found++)
 		put_place(searching, places->items[i]);
 	free(places);
-	return searching->found == searching->most;
+	return searching->found == searching->most || searching->failure.code;
 }
 
 static void drop(void *user, void *kept)
@@ -218,6 +219,8 @@ static int search(struct searching *searching, const char *file, uint64_t from, 
 	if (!result)
 		result = gim_memory_walk(searching->memory.memory, &walk, error);
 	progress_clear(&searching->memory.progress);
+	if (searching->failure.code)
+		return *error = searching->failure, error->code;
 	return result == GIM_E_STOPPED && searching->found == searching->most ? 0 : result;
 }
 

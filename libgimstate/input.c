@@ -131,6 +131,9 @@ static int read_fully(struct gim_input *input, uint64_t offset, char *bytes, siz
 		if (count < 0)
 			return gim_fail_errno(error, "cannot read %zu bytes at byte 0x%llx", size_bytes - done,
 			                      (unsigned long long)(offset + done));
+		if (count == 0 && input->seekable && offset + done < input->size)
+			return gim_fail(error, GIM_E_IO, offset + done, "the file has become shorter while it was read: it had %llu bytes",
+			                (unsigned long long)input->size);
 		if (count == 0)
 			break;
 		done += (size_t)count;

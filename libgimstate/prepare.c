@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum need { NOTHING, A_COPY, LIBRARIES };
@@ -30,9 +29,11 @@ static enum need need_of(const uint8_t *head, size_t size)
 static enum need need_of_file(int fd)
 {
 	uint8_t head[GIM_HEAD_BYTES];
-	struct stat status;
-	const ssize_t size = !fstat(fd, &status) && S_ISREG(status.st_mode) ? pread(fd, head, sizeof(head), 0) : -1;
-	return size < 0 ? LIBRARIES : need_of(head, (size_t)size);
+	struct gim_input input;
+	size_t size;
+	const bool refused =
+	    gim_input_open_fd(&input, fd, NULL) || !input.seekable || gim_input_read(&input, 0, head, sizeof(head), &size, NULL);
+	return refused ? LIBRARIES : need_of(head, size);
 }
 
 static enum need need_of_path(const char *path)

@@ -193,7 +193,7 @@ int qemu_stream_open(struct qemu_stream *stream, struct gim_input *input, struct
 {
 	*stream = (struct qemu_stream){.input = input, .described_at = GIM_UNKNOWN, .end = GIM_UNKNOWN};
 	stream->arena = arena ? arena : &stream->own_arena;
-	stream->description_error = stream->failure = stream->pieces_failure = (struct gim_error)GIM_ERROR_INIT;
+	stream->description_error = stream->refused = stream->failure = stream->pieces_failure = (struct gim_error)GIM_ERROR_INIT;
 	int result = qemu_reader_open(&stream->reader, input, error);
 	if (!result)
 		result = take_magic(&stream->reader, error);

@@ -81,6 +81,7 @@ struct qemu_stream {
 	uint64_t description_bytes;
 	bool description_cut;               /* the stream ends within it */
 	uint64_t end;                       /* behind the last byte of the stream; GIM_UNKNOWN: not known yet */
+	struct gim_error refused;           /* why a place that was looked at could not be read */
 	struct gim_error description_error; /* why there is none though there seems to be */
 
 	struct qemu_ram ram;

@@ -17,7 +17,7 @@ enum {
 static bool read_exactly(struct qemu_stream *stream, uint64_t at, void *bytes, size_t size)
 {
 	size_t got;
-	return !gim_input_read(stream->input, at, bytes, size, &got, NULL) && got == size;
+	return !gim_input_read(stream->input, at, bytes, size, &got, &stream->refused) && got == size;
 }
 
 /* Parse what seems to be a description; why it is none is kept, as nothing else looks like one. */
@@ -87,7 +87,7 @@ int qemu_find_description(struct qemu_stream *stream, struct gim_error *error)
 		end = from;
 	}
 	free(piece);
-	return result;
+	return !result && stream->refused.code ? gim_fail_as(error, &stream->refused) : result;
 }
 
 /*
@@ -181,5 +181,5 @@ int qemu_find_described(struct qemu_stream *stream, struct gim_error *error)
 		return 0;
 	}
 	free(sections);
-	return 0;
+	return stream->refused.code ? gim_fail_as(error, &stream->refused) : 0;
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -237,14 +238,9 @@ static void await(pid_t child, struct outcome *outcome)
 	outcome->status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-void faults_run(const char *const *words, int input, bool with_plan, struct outcome *outcome)
+/* What came of the command. */
+static void conclude(struct outcome *outcome)
 {
-	const uint32_t first = fault_plan->first;
-	outcome_free(outcome);
-	fault_plan->count = fault_plan->begun = 0;
-	fault_plan->first = with_plan ? first : 0;
-	await(start(words, input), outcome);
-	fault_plan->first = first;
 	outcome->out = take(out_fd, &outcome->out_size);
 	outcome->error = take(error_fd, NULL);
 	faults_must(fault_plan->begun, "the shim was not loaded");
@@ -254,6 +250,54 @@ void faults_run(const char *const *words, int input, bool with_plan, struct outc
 	else if (outcome->status < 0 && outcome->status != -SIGKILL && outcome->status != -SIGTERM && outcome->status != -SIGINT &&
 	         outcome->status != -SIGHUP)
 		faults_fail(outcome, "it crashes");
+}
+
+static void give_half(int pipe, const char *file)
+{
+	static uint8_t bytes[1 << 15];
+	const int fd = open(file, O_RDONLY | O_CLOEXEC);
+	const ssize_t got = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
+	faults_must(got > 1 && write(pipe, bytes, (size_t)got / 2) == got / 2, file);
+	(void)close(fd);
+}
+
+/* It has read all that there is, and waits for more: a read has begun, and its process sleeps. */
+static bool is_waiting(pid_t child, int pipe)
+{
+	char path[64], line[512] = "";
+	int left = 1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	faults_must(fd >= 0 && read(fd, line, sizeof(line) - 1) > 0 && !ioctl(pipe, FIONREAD, &left), path);
+	(void)close(fd);
+	const char *state = strrchr(line, ')');
+	return state && (state[2] == 'S' || state[2] == 'Z') && !left && fault_plan->count;
+}
+
+void faults_stall(const char *const *words, const int ends[2], const char *file, int number, struct outcome *outcome)
+{
+	outcome_free(outcome);
+	fault_plan->count = fault_plan->begun = 0;
+	give_half(ends[1], file);
+	const pid_t child = start(words, ends[0]);
+	for (unsigned waited_ms = 0; waited_ms < PATIENCE_MS && !is_waiting(child, ends[0]); waited_ms++)
+		(void)poll(NULL, 0, 1);
+	(void)kill(child, number);
+	await(child, outcome);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	conclude(outcome);
+}
+
+void faults_run(const char *const *words, int input, bool with_plan, struct outcome *outcome)
+{
+	const uint32_t first = fault_plan->first;
+	outcome_free(outcome);
+	fault_plan->count = fault_plan->begun = 0;
+	fault_plan->first = with_plan ? first : 0;
+	await(start(words, input), outcome);
+	fault_plan->first = first;
+	conclude(outcome);
 }
 
 void outcome_free(struct outcome *outcome)

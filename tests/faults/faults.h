@@ -30,6 +30,8 @@ int faults_end(void);
 
 /* Run the command; words end with NULL. input: what is its standard input, -1: nothing. with_plan false: nothing goes wrong. */
 void faults_run(const char *const *words, int input, bool with_plan, struct outcome *outcome);
+/* The same; standard input is a pipe that gives half of the file and stalls. Once it has been read the signal comes. ends: of the pipe, are closed. */
+void faults_stall(const char *const *words, const int ends[2], const char *file, int number, struct outcome *outcome);
 void outcome_free(struct outcome *outcome);
 
 /* Begin a plan anew: these calls count, the first-th and every so many after it fail. */
