@@ -180,7 +180,7 @@ static bool write_file(const char *path, const char *first, const char *second)
 /* The file's text; NULL: there is none that can be one of ours. */
 static char *read_file(const char *path)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC));
 	struct stat status;
 	char *text = NULL;
 	if (fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size < ENTRY_BYTES)
@@ -261,7 +261,7 @@ static bool sum_small(int fd, size_t size, char key[CHECK_KEY])
 static bool sum_file(struct check_cache *cache, const char *file, struct stat *status, char key[CHECK_KEY])
 {
 	/* A pipe would wait for its writer. */
-	const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int fd = (int)TEMP_FAILURE_RETRY(open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 	bool whole = fd >= 0 && !fstat(fd, status) && S_ISREG(status->st_mode);
 	if (whole)
 		whole =

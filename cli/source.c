@@ -113,7 +113,7 @@ static int open_file(const char *path, int *fd, struct stat *seen, char *own_pat
 	char *file = strndup(path, length);
 	if (!file)
 		return error_set(error, GIM_E_MEMORY, "out of memory");
-	const int opened = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int opened = (int)TEMP_FAILURE_RETRY(open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 	free(file);
 	if (opened < 0 || fstat(opened, seen)) {
 		const int reason = errno;

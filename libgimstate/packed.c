@@ -225,25 +225,23 @@ static la_int64_t skip(struct archive *archive, void *user, la_int64_t wanted)
 	return (la_int64_t)step;
 }
 
-/* Without memory it does not always have a reason either. */
-static bool no_memory(int number, const char *reason)
-{
-	return number == ENOMEM || !reason;
-}
-
-/* libarchive has failed: by our own callback, or over the data. */
+/*
+ * libarchive has failed: by our own callback, over the data, or without memory. It does not give a reason for every damage, nor always without memory: then
+ * malloc's mark in errno, which was 0 before the call, tells the two apart.
+ */
 static int fail_unpacking(struct gim_unpacker *unpacker, struct gim_error *error)
 {
+	const int mark = errno;
 	const char *reason = unpacker->calls.archive_error_string(unpacker->archive);
 	if (unpacker->failure.code)
 		return gim_fail_as(error, &unpacker->failure);
-	if (no_memory(unpacker->calls.archive_errno(unpacker->archive), reason))
+	if (unpacker->calls.archive_errno(unpacker->archive) == ENOMEM || (!reason && mark == ENOMEM))
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while unpacking");
 	if (unpacker->packed == GIM_PACKED_ARCHIVE && !unpacker->calls.archive_format(unpacker->archive))
 		return gim_fail(error, GIM_E_FORMAT, GIM_UNKNOWN,
 		                "this is no tar or zip archive and no disk image, or one whose beginning is damaged");
 	return gim_fail_rule(error, &gim_packed_rules[GIM_PACKED_DAMAGED], unpacker->member_bytes, "it cannot be unpacked further: %s",
-	                     reason);
+	                     reason ? reason : "no reason is given");
 }
 
 /* A libarchive that would run another program for a format does not know it. */
@@ -269,6 +267,7 @@ static int open_archive(struct gim_unpacker *unpacker, struct gim_error *error)
 		(void)calls->archive_read_set_skip_callback(archive, skip);
 	}
 	(void)calls->archive_read_set_callback_data(archive, unpacker);
+	errno = 0;
 	return calls->archive_read_open1(archive) == ARCHIVE_OK ? 0 : fail_unpacking(unpacker, error);
 }
 
@@ -311,6 +310,7 @@ int gim_unpacker_next(struct gim_unpacker *unpacker, struct gim_unpacked *member
 	struct archive_entry *entry;
 	if (unpacker->broken)
 		return 0;
+	errno = 0;
 	const int result = calls->archive_read_next_header(unpacker->archive, &entry);
 	unpacker->ended = true;
 	if (result == ARCHIVE_EOF)
@@ -382,6 +382,7 @@ int gim_unpacker_read(struct gim_unpacker *unpacker, void *bytes, size_t size_by
 	size_t done = 0;
 	int result = 0;
 	while (!result && done < size_bytes && !unpacker->ended && !unpacker->broken) {
+		errno = 0;
 		la_ssize_t more = unpacker->calls.archive_read_data(unpacker->archive, (char *)bytes + done, size_bytes - done);
 		if (!more)
 			more = fill_hole(unpacker, (char *)bytes + done, size_bytes - done);
@@ -448,12 +449,13 @@ static la_ssize_t write_block(struct archive *archive, void *user, const void *b
 	return (la_ssize_t)size;
 }
 
+/* Without memory it does not always have a reason. */
 static int fail_packing(const struct gim_packer *packer, struct gim_error *error)
 {
 	const char *reason = packer->calls.archive_error_string(packer->archive);
 	if (packer->refused)
 		return gim_fail(error, GIM_E_STOPPED, GIM_UNKNOWN, "the output does not take more bytes");
-	if (no_memory(packer->calls.archive_errno(packer->archive), reason))
+	if (packer->calls.archive_errno(packer->archive) == ENOMEM || !reason)
 		return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory while packing");
 	return gim_fail(error, GIM_E_UNSUPPORTED, GIM_UNKNOWN, "it cannot be packed: %s", reason);
 }

@@ -7,9 +7,11 @@
 #include "packed.h"
 #include "state.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum need { NOTHING, A_COPY, LIBRARIES };
@@ -25,15 +27,18 @@ static enum need need_of(const uint8_t *head, size_t size)
 	return NOTHING;
 }
 
-/* A pipe cannot be looked at without reading it. */
+/* A pipe cannot be looked at without reading it. Nothing but this reads a file before rights are given up, and it is no more than these bytes. */
 static enum need need_of_file(int fd)
 {
 	uint8_t head[GIM_HEAD_BYTES];
-	struct gim_input input;
-	size_t size;
-	const bool refused =
-	    gim_input_open_fd(&input, fd, NULL) || !input.seekable || gim_input_read(&input, 0, head, sizeof(head), &size, NULL);
-	return refused ? LIBRARIES : need_of(head, size);
+	struct stat status;
+	size_t size = 0;
+	ssize_t count = !fstat(fd, &status) && S_ISREG(status.st_mode) ? 1 : -1;
+	while (count > 0 && size < sizeof(head)) {
+		count = TEMP_FAILURE_RETRY(pread(fd, head + size, sizeof(head) - size, (off_t)size));
+		size += count > 0 ? (size_t)count : 0;
+	}
+	return count < 0 ? LIBRARIES : need_of(head, size);
 }
 
 static enum need need_of_path(const char *path)
@@ -43,7 +48,7 @@ static enum need need_of_path(const char *path)
 		return LIBRARIES;
 	if (!strcmp(path, "-"))
 		return need_of_file(STDIN_FILENO);
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const int fd = (int)TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 	const enum need need = fd >= 0 ? need_of_file(fd) : NOTHING;
 	if (fd >= 0)
 		(void)close(fd);

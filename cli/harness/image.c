@@ -61,7 +61,7 @@ static int read_at(struct loading *loading, uint64_t at, void *bytes, size_t siz
 static int open_image(struct loading *loading)
 {
 	struct stat stat;
-	if ((loading->fd = open(loading->path, O_RDONLY | O_CLOEXEC)) < 0 || fstat(loading->fd, &stat))
+	if ((loading->fd = (int)TEMP_FAILURE_RETRY(open(loading->path, O_RDONLY | O_CLOEXEC))) < 0 || fstat(loading->fd, &stat))
 		return error_set(loading->error, GIM_E_IO, "%s: it cannot be opened: %s", loading->path, strerror(errno));
 	if (!S_ISREG(stat.st_mode))
 		return error_set(loading->error, GIM_E_FORMAT, "%s: it is no file", loading->path);
