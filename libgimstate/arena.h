@@ -3,6 +3,8 @@
 #ifndef GIM_ARENA_H
 #define GIM_ARENA_H
 
+#include "error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,6 +27,10 @@ void *gim_arena_array(struct gim_arena *arena, size_t count, size_t item_bytes);
 
 /* A copy; NULL when exhausted. */
 void *gim_arena_copy(struct gim_arena *arena, const void *bytes, size_t size_bytes);
+
+/* What an allocation that failed comes to: GIM_E_MEMORY, or GIM_E_LIMIT with that sentence. */
+#define GIM_ARENA_FAIL(arena, error, offset, ...)                                                                                          \
+	((arena)->starved ? gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory") : gim_fail(error, GIM_E_LIMIT, offset, __VA_ARGS__))
 
 /* Take over all that another arena holds, which is empty then; false, and nothing changes, when that exceeds the limit. */
 bool gim_arena_join(struct gim_arena *arena, struct gim_arena *other);

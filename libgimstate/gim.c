@@ -125,7 +125,7 @@ static int store_trailing(struct gim_state *state, struct gim_object *head, cons
 {
 	const char *copy = gim_arena_copy(&state->arena, bytes, size);
 	if (!copy)
-		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%zu trailing bytes exceed the memory limit", size);
+		return GIM_ARENA_FAIL(&state->arena, error, GIM_UNKNOWN, "%zu trailing bytes exceed the memory limit", size);
 	GIM_STORE(head, gim, trailing, ((struct gim_text){copy, (uint32_t)size}));
 	return 0;
 }

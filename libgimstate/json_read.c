@@ -319,7 +319,7 @@ static int read_bytes(struct reader *reader, const json_t *json, struct gim_text
 	char *to = gim_arena_alloc(reader->arena, size);
 	uint32_t used = 0;
 	if (!to)
-		return gim_fail(reader->error, GIM_E_LIMIT, GIM_UNKNOWN, "%zu bytes exceed the memory limit", size);
+		return GIM_ARENA_FAIL(reader->arena, reader->error, GIM_UNKNOWN, "%zu bytes exceed the memory limit", size);
 	for (size_t i = 0; i < size; i++) {
 		if (from[i] >= 0xc4)
 			return refuse(reader, GIM_JSON_VALUE, "a character above U+00ff was found; U+0000 to U+00ff stand for bytes");

@@ -92,10 +92,8 @@ int gim_list_grow(struct gim_arena *arena, struct gim_list *list, const struct g
 	if (count > capacity(list->count)) {
 		uint8_t *items = gim_arena_array(arena, capacity(count), item->size);
 		uint8_t *presence = gim_arena_array(arena, capacity(count), item->size);
-		if ((!items || !presence) && arena->starved)
-			return gim_fail(error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
 		if (!items || !presence)
-			return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "a list of %u items exceeds the memory limit", count);
+			return GIM_ARENA_FAIL(arena, error, GIM_UNKNOWN, "a list of %u items exceeds the memory limit", count);
 		if (list->count) {
 			memcpy(items, list->items, (size_t)list->count * item->size);
 			memcpy(presence, list->presence, (size_t)list->count * item->size);
@@ -150,7 +148,7 @@ static int copy_text(struct gim_arena *arena, struct gim_text *text, struct gim_
 {
 	const char *bytes = gim_arena_copy(arena, text->bytes, text->length);
 	if (!bytes)
-		return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "%u bytes exceed the memory limit", text->length);
+		return GIM_ARENA_FAIL(arena, error, GIM_UNKNOWN, "%u bytes exceed the memory limit", text->length);
 	text->bytes = bytes;
 	return 0;
 }

@@ -146,7 +146,7 @@ static int walk_text(struct walk *walk, const struct gim_row *row, struct gim_te
 		const uint8_t *bytes = gim_cursor_bytes(&walk->in, length);
 		char *copy = gim_arena_copy(walk->arena, bytes, length);
 		if (!copy)
-			return gim_fail(walk->error, GIM_E_LIMIT, at, "%zu bytes do not fit into the memory limit", length);
+			return GIM_ARENA_FAIL(walk->arena, walk->error, at, "%zu bytes do not fit into the memory limit", length);
 		*text = (struct gim_text){copy, (uint32_t)length};
 	} else if (walk->mode == ENCODE) {
 		if (!rest && !length)

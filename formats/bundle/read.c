@@ -118,7 +118,8 @@ int bundle_read(struct bundle *bundle, const struct bundle_member *member, gim_s
 	while (!result && got == PIECE_BYTES) {
 		result = gim_unpacker_read(bundle->unpacker, piece, PIECE_BYTES, &got, &own);
 		if (!result && got && sink && sink(user, piece, got))
-			result = gim_fail(&own, GIM_E_STOPPED, GIM_UNKNOWN, "stopped");
+			result = sink == bundle_collect ? gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory")
+			                                : gim_fail(&own, GIM_E_STOPPED, GIM_UNKNOWN, "stopped");
 	}
 	free(piece);
 	if (result) {

@@ -18,9 +18,9 @@ struct decoding {
 	void *user;
 };
 
-static int starved(struct gim_error *error)
+static int starved(const struct gim_arena *arena, struct gim_error *error)
 {
-	return gim_fail(error, GIM_E_LIMIT, GIM_UNKNOWN, "the state does not fit into the memory limit");
+	return GIM_ARENA_FAIL(arena, error, GIM_UNKNOWN, "the state does not fit into the memory limit");
 }
 
 static struct qemu_info *info_of(struct decoding *decoding, struct gim_object **object, struct gim_error *error)
@@ -213,7 +213,7 @@ static int store_configuration(struct decoding *decoding, struct gim_object *obj
 		    gim_store_text(decoding->state, object, offsetof(struct qemu_info, capabilities), configuration->capabilities, error);
 	const char *uuid = gim_arena_copy(&decoding->state->arena, configuration->uuid, sizeof(configuration->uuid));
 	if (!uuid)
-		return starved(error);
+		return starved(&decoding->state->arena, error);
 	if (configuration->has_uuid)
 		GIM_STORE(object, qemu_info, uuid, ((struct gim_text){uuid, sizeof(configuration->uuid)}));
 	GIM_STORE(object, qemu_info, described, decoding->stream->described);
@@ -302,7 +302,7 @@ static int store_leaf(void *user, const char *path, const struct qemu_field *fie
 	uint8_t *presence = list->presence + leaves->count * sizeof(*item);
 	leaves->count++;
 	if (!copy_text(leaves->arena, &item->path, path, strlen(path)))
-		return starved(leaves->error);
+		return starved(leaves->arena, leaves->error);
 	item->type = (struct gim_text){field->type, (uint32_t)strlen(field->type)};
 	presence[offsetof(struct qemu_field_entry, path)] = presence[offsetof(struct qemu_field_entry, type)] = GIM_STORED;
 	if (is_number(field)) {
@@ -311,7 +311,8 @@ static int store_leaf(void *user, const char *path, const struct qemu_field *fie
 		return 0;
 	}
 	presence[offsetof(struct qemu_field_entry, bytes)] = GIM_STORED;
-	return copy_text(leaves->arena, &item->bytes, leaves->bytes + offset, (size_t)field->size) ? 0 : starved(leaves->error);
+	return copy_text(leaves->arena, &item->bytes, leaves->bytes + offset, (size_t)field->size) ? 0
+	                                                                                           : starved(leaves->arena, leaves->error);
 }
 
 /* Go through the leaves of all parts. */

@@ -31,9 +31,9 @@ static int fail(struct scanner *scanner, const char *expected)
 
 static int starved(struct scanner *scanner)
 {
-	if (scanner->starved || scanner->arena->starved)
+	if (scanner->starved)
 		return gim_fail(scanner->error, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory");
-	return gim_fail(scanner->error, GIM_E_LIMIT, scanner->at, "the description does not fit into the memory limit");
+	return GIM_ARENA_FAIL(scanner->arena, scanner->error, scanner->at, "the description does not fit into the memory limit");
 }
 
 static int push(struct scanner *scanner, const void *item, size_t size)

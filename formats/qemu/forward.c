@@ -339,7 +339,8 @@ static int take_section(struct qemu_walk *walk, struct qemu_section *section, st
 		return result;
 	section->name = gim_arena_copy(walk->stream->arena, name, strlen(name) + 1);
 	if (!section->name)
-		return gim_fail(error, GIM_E_LIMIT, section->offset, "the names of sections do not fit into the memory limit");
+		return GIM_ARENA_FAIL(walk->stream->arena, error, section->offset,
+		                      "the names of sections do not fit into the memory limit");
 	section->id = (uint32_t)id;
 	section->instance = (uint32_t)instance;
 	section->version = (uint32_t)version;

@@ -103,8 +103,8 @@ static int take_block(struct walk *walk, struct qemu_ram_block *block)
 		return result;
 	block->name = gim_arena_copy(walk->ram->arena, name, strlen(name) + 1);
 	if (!block->name)
-		return gim_fail(walk->error, GIM_E_LIMIT, walk->reader->position,
-		                "the list of RAM blocks does not fit into the memory limit");
+		return GIM_ARENA_FAIL(walk->ram->arena, walk->error, walk->reader->position,
+		                      "the list of RAM blocks does not fit into the memory limit");
 	return walk->ram->mapped ? take_mapped_head(walk, block) : 0;
 }
 
@@ -133,8 +133,8 @@ static int take_blocks(struct walk *walk, uint64_t total)
 	void *copy = result ? NULL : gim_arena_copy(ram->arena, blocks, count * sizeof(*blocks));
 	free(blocks);
 	if (!result && !copy)
-		result =
-		    gim_fail(walk->error, GIM_E_LIMIT, walk->reader->position, "the list of RAM blocks does not fit into the memory limit");
+		result = GIM_ARENA_FAIL(ram->arena, walk->error, walk->reader->position,
+		                        "the list of RAM blocks does not fit into the memory limit");
 	if (result)
 		return result;
 	ram->blocks = copy;

@@ -213,14 +213,14 @@ static bool fits(const struct outcome *outcome, const struct payload *payload)
 	return !outcome->result && (outcome->used == payload->size || open_ended(outcome->frame));
 }
 
-/* The best frame: one that fits, else one that does not fail, else the first. */
+/* The best frame: one that fits, else one that does not fail, else the first. Where memory runs out over one nothing is known of it, and that is the answer. */
 static struct outcome choose_frame(const struct gim_state *state, const struct gim_unit *unit, const struct payload *payload)
 {
 	const struct gim_frame *frame = vbox_next_frame(NULL, unit);
 	struct outcome best = try_frame(state, unit, frame, payload);
-	while (!fits(&best, payload) && (frame = vbox_next_frame(frame + 1, unit))) {
+	while (!fits(&best, payload) && best.result != GIM_E_MEMORY && (frame = vbox_next_frame(frame + 1, unit))) {
 		struct outcome other = try_frame(state, unit, frame, payload);
-		const bool better = !other.result && (fits(&other, payload) || best.result);
+		const bool better = other.result == GIM_E_MEMORY || (!other.result && (fits(&other, payload) || best.result));
 		gim_arena_free(better ? &best.arena : &other.arena);
 		if (better)
 			best = other;
