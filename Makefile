@@ -186,7 +186,7 @@ $(FUZZERS_HARNESS:%=$(O)/%): $(HARNESS_OBJECTS)
 $(FUZZERS_CLI:%=$(O)/%): $(filter-out $(O)/cli/main.o,$(CLI_OBJECTS))
 $(FUZZERS:%=$(O)/%): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/mutate.o $(if $(FUZZER),,$(O)/tests/fuzz/replay.o) $(STATIC)
 	@$(if $(V),,echo "LD    $@")
-	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),$(FUZZ_ENGINE)) -o $@ $(filter %.o,$^) $(STATIC) $(if $(filter $(FUZZERS_CLI:%=$(O)/%),$@),$(CLI_LIBS),$(LIBS))
+	$(Q)$(CC) $(FLAGS) $(CFLAGS) $(if $(FUZZER),$(FUZZ_ENGINE)) -o $@ $(if $(filter %/fuzz_faults,$@),$(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc strdup pread64)) $(filter %.o,$^) $(STATIC) $(if $(filter $(FUZZERS_CLI:%=$(O)/%),$@),$(CLI_LIBS),$(LIBS))
 
 # What goes wrong in the command: a shim that is preloaded into it, as it is, and tests that see the table of commands.
 $(O)/tests/faults/shim.so: tests/faults/shim.c tests/faults/plan.h $(O)/flags
