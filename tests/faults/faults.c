@@ -201,6 +201,8 @@ static pid_t start(const char *const *words, int input)
 {
 	char *given[FAULTS_WORDS + 2] = {command};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t all;
 	pid_t child;
 	size_t count = 1;
 	for (; *words; words++) {
@@ -216,8 +218,14 @@ static pid_t start(const char *const *words, int input)
 		(void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	(void)posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
 	(void)posix_spawn_file_actions_adddup2(&actions, error_fd, STDERR_FILENO);
-	errno = posix_spawn(&child, command, &actions, NULL, given, environment);
+	/* Whoever began us, a shell in the background perhaps, may have ignored signals; the command is to meet them as at a terminal. */
+	(void)sigfillset(&all);
+	(void)posix_spawnattr_init(&attributes);
+	(void)posix_spawnattr_setsigdefault(&attributes, &all);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	errno = posix_spawn(&child, command, &actions, &attributes, given, environment);
 	faults_must(!errno, "cannot start the command");
+	(void)posix_spawnattr_destroy(&attributes);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	return child;
 }
