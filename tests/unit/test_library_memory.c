@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Memory runs out at every allocation in turn, jansson's included, while each sample is read, shown, changed, converted, compared, judged and verified: each either is
  * done or says so, and nothing is lost. Files that end early, and inputs that fail, are met the same way. */
+#include "../sparse.h"
 #include "cursor.h"
 #include "starved.h"
 
@@ -189,14 +190,16 @@ static const struct {
 } works[] = {{"show", show},       {"read units", read_units}, {"change", change}, {"convert", convert},
              {"compare", compare}, {"judge", judge},           {"verify", verify}};
 
-/* Every allocation of the first hundred, then steps that grow: what comes later is more of the same. */
+/* Every allocation of the first ones, then steps that grow: what comes later is more of the same. With fewer of them each work begins at another one. */
 static void starve(void (*work)(void))
 {
+	static unsigned turn;
+	const unsigned step = (unsigned)sparse();
 	failing = allocations = 0;
 	work();
 	const unsigned all = allocations;
 	assert_true(all > 3);
-	for (unsigned n = 1; n <= all; n += 1 + n / 24) {
+	for (unsigned n = 1 + turn++ % step; n <= all; n += step * (1 + n / 24)) {
 		failing = n;
 		allocations = 0;
 		work();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* verify finds every truncation and every flipped bit, says each damaged place once and where it is, and goes on behind it. */
+#include "../sparse.h"
 #include "gimstate.h"
 #include "state.h"
 #include "vbox/crc.h"
@@ -65,14 +66,6 @@ static void assert_refused(const uint8_t *bytes, size_t size, const char *what, 
 }
 
 static const char *const checksummed[] = {"samples/hyperv-4.sav", "samples/hyperv-1.sav", "samples/kvm-live.sav", "samples/minimal.sav"};
-
-/* SPARSE=N: every Nth of them will do, where what goes wrong in one does so in its neighbours. */
-static size_t sparse(void)
-{
-	const char *text = getenv("SPARSE");
-	const size_t every = text ? strtoul(text, NULL, 10) : 1;
-	return every ? every : 1;
-}
 
 static void every_truncation(void **unused)
 {
