@@ -20,20 +20,6 @@ static void take_finding(void *user, const struct gim_finding *finding)
 	conversion->lost |= !strcmp(finding->rule->id, "CONVERT-LOST");
 }
 
-static int is_there(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(bool *)user = value->presence != GIM_ABSENT;
-	return 0;
-}
-
-static int keep_layout(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	(void)snprintf((char *)user, 64, "%.*s", (int)value->length_bytes, value->bytes ? value->bytes : "");
-	return 0;
-}
-
 /* The guest interface, from what to what. A state without one has nothing that a release could write in another way. */
 static int convert_interface(struct gim_state *state, const struct options *options, struct conversion *conversion, struct gim_error *error)
 {
@@ -43,11 +29,11 @@ static int convert_interface(struct gim_state *state, const struct options *opti
 		return 0;
 	if (result)
 		return *error = own, result;
-	bool named = false;
-	(void)gim_state_visit(state, "gim.provider", is_there, &named, NULL);
-	if (!named && !options->layout)
+	struct gim_value value;
+	if (!value_look_up(state, "gim.provider", &value) && !options->layout)
 		return 0; /* there is no unit that would have a layout */
-	(void)gim_state_visit(state, "gim.layout", keep_layout, conversion->before, NULL);
+	if (value_look_up(state, "gim.layout", &value))
+		(void)snprintf(conversion->before, sizeof(conversion->before), "%.*s", (int)value.length_bytes, value.bytes);
 	(void)snprintf(conversion->after, sizeof(conversion->after), "%s", options->layout ? options->layout : "");
 	if (options->to)
 		result = gim_layout_of_release(state, options->to, conversion->after, sizeof(conversion->after), error);

@@ -137,7 +137,7 @@ static void put_fact(const struct gim_state *state, const char *label, const cha
 {
 	struct gim_value value;
 	char text[300];
-	if (!report_look_up(state, path, &value) || (value.kind == GIM_VALUE_BYTES && !value.length_bytes))
+	if (!value_look_up(state, path, &value) || (value.kind == GIM_VALUE_BYTES && !value.length_bytes))
 		return;
 	put_term(label);
 	if (value.kind == GIM_VALUE_BYTES) {
@@ -160,7 +160,7 @@ static void put_sizes(const struct report *report)
 		printf("%s (%" PRIu64 " bytes), %zu units</dd>\n", size, report->map.file_bytes,
 		       report->map.count + (size_t)report->map.more);
 	}
-	if (report_look_up(report->state, "guest.ram_bytes", &value)) {
+	if (value_look_up(report->state, "guest.ram_bytes", &value)) {
 		report_size_text(value.number, size);
 		put_term("RAM");
 		printf("%s</dd>\n", size);
@@ -176,13 +176,13 @@ static void put_summary(const struct report *report)
 	put_fact(state, "producer", "source.producer");
 	put_fact(state, "release", "source.release");
 	put_fact(state, "host", "source.host_os");
-	if (report_look_up(state, "source.live", &value) && value.number)
+	if (value_look_up(state, "source.live", &value) && value.number)
 		puts("<dt>saved</dt><dd>live, in passes</dd>");
 	put_sizes(report);
 	put_fact(state, "vCPUs", "guest.vcpus");
 	put_fact(state, "TSC", "guest.tsc_hz");
 	put_fact(state, "ran for", "guest.virtual_ns");
-	put_fact(state, "interface", report_look_up(state, "gim.provider", &value) ? "gim.provider" : "gim.interfaces");
+	put_fact(state, "interface", value_look_up(state, "gim.provider", &value) ? "gim.provider" : "gim.interfaces");
 	put_fact(state, "layout", "gim.layout");
 	put_fact(state, "guest OS", "hyperv.guest_os_id");
 	puts("</dl>");
@@ -377,13 +377,13 @@ static void put_registers(const struct gim_state *state)
 	puts("</tr></thead>\n<tbody>");
 	for (unsigned cpu = 0; cpu < CPUS_LISTED; cpu++) {
 		(void)snprintf(path, sizeof(path), "guest.vcpu[%u].rip", cpu);
-		if (!report_look_up(state, path, &value))
+		if (!value_look_up(state, path, &value))
 			break;
 		printf("<tr><th scope=\"row\">%u</th>", cpu);
 		for (size_t n = 0; n < NAMES; n++) {
 			(void)snprintf(path, sizeof(path), "guest.vcpu[%u].%s", cpu, names[n]);
 			(void)snprintf(text, sizeof(text), "absent");
-			if (report_look_up(state, path, &value))
+			if (value_look_up(state, path, &value))
 				(void)gim_value_text(&value, text, sizeof(text));
 			printf("<td class=\"number\"><code>%s</code></td>", text);
 		}
@@ -396,7 +396,7 @@ static void put_guest(const struct report *report)
 {
 	struct gim_value value;
 	puts("<h2 id=\"vcpus\">vCPUs</h2>");
-	if (report_look_up(report->state, "guest.vcpu[0].rip", &value))
+	if (value_look_up(report->state, "guest.vcpu[0].rip", &value))
 		put_registers(report->state);
 	if (!report_fields_put(report->state, "guest.vcpu", NULL, CPUS_WHOLE, false))
 		puts("<p>This state says nothing of them.</p>");

@@ -102,19 +102,11 @@ static void add_changes(json_t *changes, json_t *before, json_t *after)
 	}
 }
 
-static int found(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(bool *)user = value->presence != GIM_ABSENT;
-	return 0;
-}
-
 /* Without a unit of its own for the interface, as in a migration stream, each field has a place by itself. */
 static bool has_unit(const struct gim_state *state)
 {
-	bool named = false;
-	(void)gim_state_visit(state, "gim.provider", found, &named, NULL);
-	return named;
+	struct gim_value provider;
+	return value_look_up(state, "gim.provider", &provider);
 }
 
 static int carry_from(struct gim_state *state, const struct gim_state *from, struct set *set, struct gim_error *error)

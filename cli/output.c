@@ -452,6 +452,20 @@ static char *render(size_t (*print)(const struct gim_value *, char *, size_t), c
 	return text;
 }
 
+static int keep_value(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path;
+	*(struct gim_value *)user = *value;
+	return 0;
+}
+
+bool value_look_up(const struct gim_state *state, const char *path, struct gim_value *value)
+{
+	*value = (struct gim_value){.presence = GIM_ABSENT};
+	(void)gim_state_visit(state, path, keep_value, value, NULL);
+	return value->presence != GIM_ABSENT;
+}
+
 char *value_text(const struct gim_value *value)
 {
 	return render(gim_value_text, value);
@@ -595,27 +609,18 @@ static int write_named(struct gim_state *state, const struct gim_write_options *
 	return gim_state_pack(state, &packing, gim_output_write, output, NULL, error);
 }
 
-static int keep_format(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	if (value->presence != GIM_ABSENT)
-		*(char **)user = value_text(value);
-	return 0;
-}
-
 void output_tell_form(const struct gim_state *state, const char *path)
 {
 	static const char *const of_states[] = {".sav", ".mig", ".save", ".qcow2"};
 	const char *end = strrchr(path, '.') ? strrchr(path, '.') : "", *advice = NULL;
-	char *format = NULL;
-	(void)gim_state_visit(state, "source.format", keep_format, &format, NULL);
-	const bool json = format && !strcmp(format, "\"json\"");
+	struct gim_value format;
+	const bool known = value_look_up(state, "source.format", &format);
+	const bool json = known && format.length_bytes == strlen("json") && !memcmp(format.bytes, "json", strlen("json"));
 	for (size_t i = 0; json && i < sizeof(of_states) / sizeof(of_states[0]); i++)
 		if (!strcmp(end, of_states[i]))
 			advice = "is a JSON document, as its input is; convert --base puts its interface into a saved state";
-	if (format && !json && !strcmp(end, ".json"))
+	if (known && !json && !strcmp(end, ".json"))
 		advice = "is a saved state, as its input is; dump --json prints a JSON document";
-	free(format);
 	if (!advice)
 		return;
 	fputs("gimstate: ", stderr);

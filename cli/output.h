@@ -120,6 +120,9 @@ int fields_put(void *user, const char *path, const struct gim_value *value);
 /* Print what waits, and free. */
 void fields_end(struct fields *fields);
 
+/* The one leaf at a path; false: it is absent, or there is no such leaf. Its bytes are the state's. */
+bool value_look_up(const struct gim_state *state, const char *path, struct gim_value *value);
+
 /* A value as text, all of it; free it. NULL when memory is out. */
 char *value_text(const struct gim_value *value);
 /* What it means, likewise. */

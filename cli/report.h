@@ -25,9 +25,6 @@ void report_map_put(const struct report_map *map, const char *title, bool alone)
 /* As a table, on stdout. */
 void report_units_put(const struct report_map *map);
 
-/* The one leaf at a path; false: it is absent. */
-bool report_look_up(const struct gim_state *state, const char *path, struct gim_value *value);
-
 /* Is anything stored at or below path? */
 bool report_stores(const struct gim_state *state, const char *path);
 

@@ -26,20 +26,6 @@ struct listing {
 	char last_absent[128]; /* the name that was listed last */
 };
 
-static int keep(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(struct gim_value *)user = *value;
-	return 0;
-}
-
-bool report_look_up(const struct gim_state *state, const char *path, struct gim_value *value)
-{
-	*value = (struct gim_value){.presence = GIM_ABSENT};
-	(void)gim_state_visit(state, path, keep, value, NULL);
-	return value->presence != GIM_ABSENT;
-}
-
 static int is_there(void *user, const char *path, const struct gim_value *value)
 {
 	(void)user;

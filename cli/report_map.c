@@ -15,7 +15,7 @@ int report_map_read(struct report_map *map, struct gim_state *state, struct gim_
 	struct gim_unit unit = {.offset = 0};
 	struct gim_value size;
 	int result;
-	if (report_look_up(state, "source.size_bytes", &size))
+	if (value_look_up(state, "source.size_bytes", &size))
 		map->file_bytes = size.number;
 	map->units = calloc(REPORT_UNITS, sizeof(*map->units));
 	if (!map->units)

@@ -53,19 +53,11 @@ static bool parse(const char *text, struct unit_name *wanted)
 	return !*at;
 }
 
-static int keep_presence(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(bool *)user = value->presence == GIM_STORED;
-	return 0;
-}
-
 /* Only what is no stream has a size from the beginning, and can be searched twice. */
 static bool can_search_again(const struct gim_state *state)
 {
-	bool sized = false;
-	(void)gim_state_visit(state, "source.size_bytes", keep_presence, &sized, NULL);
-	return sized;
+	struct gim_value size;
+	return value_look_up(state, "source.size_bytes", &size) && size.presence == GIM_STORED;
 }
 
 int unit_by_name(struct gim_state *state, const char *text, struct gim_unit *unit, struct gim_error *error)
