@@ -55,7 +55,8 @@ struct gim_state {
 	const struct gim_origin *origin; /* in the arena; NULL: it is in no bundle */
 	unsigned decoded;                /* parts done (enum gim_part) */
 	unsigned damaged;                /* those of them that could not be decoded to their end */
-	bool gim_whole;                  /* the GIM unit was decoded to its end */
+	unsigned info_units; /* the format's own: a bit for each unit of GIM_PART_INFO that it has decoded whole, and need not again */
+	bool gim_whole;      /* the GIM unit was decoded to its end */
 	bool
 	    fields_only; /* it holds fields and no units: what is written are the fields, whatever layout they are of, and from any input */
 	struct gim_codec codec;  /* what the container's header says of all payloads */

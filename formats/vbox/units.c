@@ -353,8 +353,8 @@ static int decode_payload(struct decoding *decoding, const struct gim_unit *unit
 	return 0;
 }
 
-/* Only with GIM_PART_GUEST is a failure more than a warning: the other parts can do without. */
-static void decode_framed(struct decoding *decoding, const struct gim_unit *unit, bool asked)
+/* Only with GIM_PART_GUEST is a failure more than a warning: the other parts can do without. True: it was decoded without one. */
+static bool decode_framed(struct decoding *decoding, const struct gim_unit *unit, bool asked)
 {
 	const bool fatal = decoding->parts & GIM_PART_GUEST;
 	struct payload payload = {0};
@@ -367,8 +367,10 @@ static void decode_framed(struct decoding *decoding, const struct gim_unit *unit
 		int decoded = decode_payload(decoding, unit, &payload, asked, &decode_error);
 		if (decoded && !result)
 			fail_unit(decoding, unit, fatal, IN_PAYLOAD, decoded, &decode_error);
+		result = result ? result : decoded;
 	}
 	free(payload.bytes);
+	return !result;
 }
 
 static void decode_gim(struct decoding *decoding, const struct gim_unit *unit)
@@ -393,15 +395,17 @@ static void decode_gim(struct decoding *decoding, const struct gim_unit *unit)
 static void decode_met(struct decoding *decoding, const struct gim_unit *unit)
 {
 	const int info = info_index(unit);
-	if (info >= 0)
-		decoding->seen |= 1u << info;
+	const unsigned bit = info >= 0 ? 1u << info : 0;
+	decoding->seen |= bit;
 	if (vbox_unit_is_gim(unit)) {
 		if (decoding->parts & GIM_PART_GIM)
 			decode_gim(decoding, unit);
 	} else if (vbox_next_frame(NULL, unit)) {
 		const bool asked = decoding->parts & GIM_PART_GUEST || (decoding->parts & GIM_PART_INFO && info >= 0);
-		if (asked || info >= 0 || !decoding->state->codec.vcpus)
-			decode_framed(decoding, unit, asked);
+		if (decoding->state->info_units & bit)
+			return;
+		if ((asked || info >= 0 || !decoding->state->codec.vcpus) && decode_framed(decoding, unit, asked) && asked)
+			decoding->state->info_units |= bit;
 	} else if (info >= 0) {
 		char name[GIM_UNIT_NAME_BYTES + 16];
 		describe(unit, name, sizeof(name));
