@@ -50,10 +50,15 @@ int command_missing(bool json, const char *word)
 /* Of a line in the shell; the command line has no such limit. */
 enum { LINE_OPERANDS_MAX = 512 };
 
-/* Is it an operand? Standard input is one, and so is a member of the archive that stands there. */
+/* Standard input, or a member of the archive that comes from there. */
+bool is_standard_input(const char *word)
+{
+	return !strcmp(word, "-") || !strncmp(word, "-//", 3);
+}
+
 static bool is_operand(const char *word)
 {
-	return word[0] != '-' || !word[1] || !strncmp(word, "-//", 3);
+	return word[0] != '-' || is_standard_input(word);
 }
 
 /* The row for a word: "--name", "--name=argument", "-n" or "-nargument". */
@@ -137,14 +142,29 @@ static int implied_operands(const struct command *command, int count, char **wor
 	return both ? 2 : 1;
 }
 
+/* How many operands, of so many, are files that are read: all, where nothing else can be given, or those that the shell's state could stand for. */
+static int inputs(const struct command *command, int count)
+{
+	return !strchr(command->arguments, ' ') || count < command->implied ? count : command->implied;
+}
+
+/* Whoever reads it second finds nothing there. */
+static bool is_read_twice(const struct command *command, const struct options *options, int count, char **words)
+{
+	int times = (options->from && is_standard_input(options->from)) + (options->base && is_standard_input(options->base));
+	for (int i = 0; i < inputs(command, count); i++)
+		times += is_standard_input(words[i]);
+	for (unsigned i = 0; i < options->probe.count; i++)
+		times += is_standard_input(options->probe.items[i]);
+	return times > 1;
+}
+
 /* A snapshot that an option names is the same as one that a path does: behind each operand that is a state and not the shell's. Returns how many those are,
  * negative without memory. */
 static int name_snapshots(const struct command *command, const char *snapshot, int count, char **words, char **named)
 {
-	const bool only_states = !strchr(command->arguments, ' ');
-	const int states = only_states || count < command->implied ? count : command->implied;
 	int added = 0;
-	for (int i = 0; i < states; i++) {
+	for (int i = 0; i < inputs(command, count); i++) {
 		if (words[i] == source_held() || words[i] == source_saved())
 			continue;
 		if (asprintf(&named[i], "%s//%s", words[i], snapshot) < 0)
@@ -220,6 +240,8 @@ static int run_command(const struct command *command, struct options *options, i
 		return usage_error(command, options->json, NOT_TO_STDIN);
 	if (command->max >= 0 && operands > command->max)
 		return usage_error(command, options->json, "%s does not take a further operand, %s", command->name, words[command->max]);
+	if (is_read_twice(command, options, operands, words))
+		return usage_error(command, options->json, "standard input can be read only once: - may stand for one file of a call");
 	if (options->sandbox && !sandbox_mode(options->sandbox))
 		return usage_error(command, options->json, "there is no sandbox %s; auto, require and off are", options->sandbox);
 	return run_operands(command, options, operands, words);

@@ -227,8 +227,6 @@ int run_diff(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	struct comparison comparison = {.options = options, .differences = options->json ? json_array() : NULL};
 	const char *file = NULL;
-	if (!strcmp(operands[0], "-") && !strcmp(operands[1], "-"))
-		return usage_error(command_find("diff"), options->json, "only one of the two states can come from standard input");
 	int result = 0;
 	for (int i = 0; !result && i < 2; i++) {
 		file = operands[i];

@@ -240,7 +240,7 @@ static int print_json(const struct gim_state *state, const char *file, json_t *s
 static json_t *list_snapshots(const struct gim_state *state, const char *file)
 {
 	struct gim_value value;
-	const bool is_file = strcmp(file, "-") && strncmp(file, "-//", 3);
+	const bool is_file = !is_standard_input(file);
 	return is_file && (!state || source_value(state, "snapshot.id", &value)) ? snapshots_list(file) : NULL;
 }
 

@@ -323,13 +323,8 @@ static bool take_number(const char *text, unsigned long max, unsigned *number)
 }
 
 /* What is wrong with the call, or NULL. */
-static const char *mistake(const struct options *options, const char *file, unsigned *repeat, unsigned *timeout)
+static const char *mistake(const struct options *options, unsigned *repeat, unsigned *timeout)
 {
-	unsigned pipes = !strcmp(file, "-") || !strncmp(file, "-//", 3);
-	for (unsigned i = 0; i < options->probe.count; i++)
-		pipes += !strcmp(options->probe.items[i], "-");
-	if (pipes > 1)
-		return "standard input can be the state, or one probe, not both";
 	if (!take_number(options->repeat, 1000000, repeat))
 		return "--repeat takes a number from 1 to 1000000";
 	if (!take_number(options->timeout, 86400, timeout))
@@ -356,7 +351,7 @@ int run_replay(const struct options *options, int count, char **operands)
 		return run_replay_guest(options, count, operands);
 	if (!count)
 		return usage_error(command_find("replay"), options->json, "replay needs a FILE, or --kernel and --provider");
-	const char *wrong = mistake(options, operands[0], &repeat, &timeout);
+	const char *wrong = mistake(options, &repeat, &timeout);
 	if (wrong)
 		return usage_error(command_find("replay"), options->json, "%s", wrong);
 	struct transcript transcript = {json_array(), json_array(), json_object(), json_array(), GIM_ERROR_INIT};

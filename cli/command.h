@@ -74,6 +74,9 @@ int call(const struct command *command, bool json, int count, char **words);
 /* Is "--json" among the words? Mistakes before it are told as JSON too. */
 bool wants_json(int count, char **words);
 
+/* Does an operand name standard input, or a member of the archive that comes from there? */
+bool is_standard_input(const char *word);
+
 /* What stands before a command in its usage: "gimstate ", or in the shell nothing. */
 extern const char *call_prefix;
 

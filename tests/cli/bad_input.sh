@@ -46,3 +46,10 @@ status dump crc.sav
 status extract crc.sav --unit GIM
 status verify crc.sav
 status verify --quick crc.sav
+# Standard input is read once; what it was already read for would be empty for the next.
+try verify - -
+try check - -//a.sav -t vbox:7.2 --json
+try merge - --ndjson -
+try set - --from - -o out.sav
+try convert - out.sav --base - --gim-only
+status verify - crc.sav <"$SAMPLES/kvm.sav"
