@@ -204,27 +204,24 @@ static int put_instruction(void *user, uint64_t address, const uint8_t *bytes, s
 	return ferror(stdout);
 }
 
-static int keep_number(void *user, const char *path, const struct gim_value *value)
+static uint64_t number_at(const struct gim_state *state, const char *path, uint64_t otherwise)
 {
-	(void)path;
-	if (value->presence != GIM_ABSENT)
-		*(uint64_t *)user = value->number;
-	return 0;
+	struct gim_value value;
+	return value_look_up(state, path, &value) ? value.number : otherwise;
 }
 
 /* Of the code that the first vCPU ran; 64 where the state does not say. */
 static unsigned code_bits(struct gim_state *state)
 {
 	enum { LONG_MODE = 1 << 10, LONG_CODE = 1 << 13, BIG_CODE = 1 << 14 };
-	uint64_t efer = LONG_MODE, attributes = LONG_CODE, descriptor = GIM_UNKNOWN, protected = 1;
 	if (!state)
 		return 64;
 	(void)gim_state_decode(state, GIM_PART_GUEST, NULL, NULL, NULL);
-	(void)gim_state_visit(state, "guest.vcpu[0].msr.efer", keep_number, &efer, NULL);
-	(void)gim_state_visit(state, "guest.vcpu[0].cs.attributes", keep_number, &attributes, NULL);
-	if (gim_state_visit(state, "guest.vcpu[0].cs.descriptor", keep_number, &descriptor, NULL) == 0 && descriptor != GIM_UNKNOWN)
-		attributes = descriptor >> 8;
-	(void)gim_state_visit(state, "guest.vcpu[0].cr0", keep_number, &protected, NULL);
+	const uint64_t efer = number_at(state, "guest.vcpu[0].msr.efer", LONG_MODE);
+	const uint64_t descriptor = number_at(state, "guest.vcpu[0].cs.descriptor", GIM_UNKNOWN);
+	const uint64_t attributes =
+	    descriptor != GIM_UNKNOWN ? descriptor >> 8 : number_at(state, "guest.vcpu[0].cs.attributes", LONG_CODE);
+	const uint64_t protected = number_at(state, "guest.vcpu[0].cr0", 1);
 	if (efer & LONG_MODE && attributes & LONG_CODE)
 		return 64;
 	return protected & 1 && attributes & BIG_CODE ? 32 : 16;

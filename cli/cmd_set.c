@@ -16,33 +16,16 @@ struct set {
 	const char *blamed; /* the file that a failure is about */
 };
 
-/* The old text of a leaf, for the list of changes. */
-static int keep_text(void *user, const char *path, const struct gim_value *value)
-{
-	char **text = (char **)user;
-	(void)path;
-	free(*text);
-	*text = value_text(value);
-	return 0;
-}
-
-static char *text_of(const struct gim_state *state, const char *path)
-{
-	char *text = NULL;
-	(void)gim_state_visit(state, path, keep_text, &text, NULL);
-	return text;
-}
-
 static int change(struct gim_state *state, char *assignment, json_t *changes, struct gim_error *error)
 {
 	char *equals = strchr(assignment, '=');
 	if (!equals)
 		return error_set(error, GIM_E_ARGUMENT, "%s: PATH=VALUE is expected", assignment);
 	*equals = '\0';
-	char *before = text_of(state, assignment);
+	char *before = value_text_at(state, assignment);
 	int result = gim_state_set(state, assignment, equals + 1, error);
 	if (!result) {
-		char *after = text_of(state, assignment);
+		char *after = value_text_at(state, assignment);
 		(void)json_array_append_new(
 		    changes, json_pack("{s:s, s:s, s:s*}", "path", assignment, "from", before ? before : "absent", "to", after));
 		free(after);

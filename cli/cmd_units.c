@@ -7,14 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int keep(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	if (value->presence == GIM_STORED)
-		*(uint64_t *)user = value->number;
-	return 0;
-}
-
 enum { NAME_COLUMNS = 24 };
 
 static void put_head(void)
@@ -51,10 +43,10 @@ static void put_unit(const struct gim_unit *unit, uint64_t file_bytes)
 
 static int list(struct gim_state *state, json_t *units, struct gim_error *error)
 {
-	uint64_t file_bytes = 0;
+	struct gim_value size;
+	const uint64_t file_bytes = value_look_up(state, "source.size_bytes", &size) ? size.number : 0;
 	struct gim_unit unit = {.offset = 0};
 	int result;
-	(void)gim_state_visit(state, "source.size_bytes", keep, &file_bytes, NULL);
 	if (!units)
 		put_head();
 	while ((result = gim_unit_next(state, &unit, error)) > 0 && !ferror(stdout)) {

@@ -471,6 +471,13 @@ char *value_text(const struct gim_value *value)
 	return render(gim_value_text, value);
 }
 
+char *value_text_at(const struct gim_state *state, const char *path)
+{
+	struct gim_value value;
+	(void)value_look_up(state, path, &value);
+	return value_text(&value);
+}
+
 char *value_meaning(const struct gim_value *value)
 {
 	return render(gim_value_meaning, value);

@@ -125,6 +125,8 @@ bool value_look_up(const struct gim_state *state, const char *path, struct gim_v
 
 /* A value as text, all of it; free it. NULL when memory is out. */
 char *value_text(const struct gim_value *value);
+/* The same of the leaf at a path: "absent" where there is none. */
+char *value_text_at(const struct gim_state *state, const char *path);
 /* What it means, likewise. */
 char *value_meaning(const struct gim_value *value);
 

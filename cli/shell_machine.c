@@ -96,21 +96,13 @@ static void look_at_pages(void)
 	}
 }
 
-static int keep_text(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	*(char **)user = value_text(value);
-	return 1;
-}
-
 static void look_at_watches(bool tell)
 {
 	struct gim_state *state = NULL;
 	if (!machine.watch_count || engine_save(machine.engine, &state, NULL))
 		return;
 	for (unsigned i = 0; i < machine.watch_count; i++) {
-		char *text = NULL;
-		(void)gim_state_visit(state, machine.watches[i].path, keep_text, &text, NULL);
+		char *text = value_text_at(state, machine.watches[i].path);
 		if (tell && text && machine.watches[i].text && strcmp(text, machine.watches[i].text) != 0)
 			printf("%s: %s -> %s\n", machine.watches[i].path, machine.watches[i].text, text);
 		free(machine.watches[i].text);
@@ -426,6 +418,13 @@ static int put_watches(void)
 	return EXIT_YES;
 }
 
+static int count_field(void *user, const char *path, const struct gim_value *value)
+{
+	(void)path, (void)value;
+	++*(unsigned *)user;
+	return 0;
+}
+
 int run_watch(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
@@ -435,10 +434,10 @@ int run_watch(const struct options *options, int count, char **operands)
 		return put_watches();
 	int result = engine_save(machine.engine, &state, &error);
 	for (int i = 0; !result && i < count; i++) {
-		char *text = NULL;
-		result = gim_state_visit(state, operands[i], keep_text, &text, &error);
-		free(text);
-		result = result < 0 ? result : 0;
+		unsigned fields = 0;
+		result = gim_state_visit(state, operands[i], count_field, &fields, &error);
+		if (!result && fields != 1)
+			result = error_set(&error, GIM_E_ARGUMENT, "%s is %u fields; name one of them", operands[i], fields);
 	}
 	if (!result && machine.watch_count + (unsigned)count > WATCHES_MAX)
 		result = error_set(&error, GIM_E_ARGUMENT, "at most %d fields can be watched: unwatch ends that of one", WATCHES_MAX);
@@ -535,15 +534,6 @@ int run_restore(const struct options *options, int count, char **operands)
 /*
  * The machine's state becomes the one that is held.
  */
-static int keep_layout(void *user, const char *path, const struct gim_value *value)
-{
-	(void)path;
-	if (value->kind != GIM_VALUE_BYTES || value->presence == GIM_ABSENT)
-		return 0;
-	(void)snprintf((char *)user, 64, "%.*s", (int)value->length_bytes, value->bytes);
-	return 1;
-}
-
 /* Only what is lost: there is much that the layouts of saved states cannot hold, at its default. */
 static void take_lost(void *user, const struct gim_finding *finding)
 {
@@ -556,15 +546,18 @@ int run_take(const struct options *options, int count, char **operands)
 	struct gim_error error = GIM_ERROR_INIT;
 	struct remarks remarks = {.findings = NULL};
 	struct gim_state *held = NULL, *saved = NULL;
-	char layout[64] = "";
+	struct gim_value value;
+	char layout[64];
 	(void)options, (void)count, (void)operands;
 	int result = engine_save(machine.engine, &saved, &error);
 	if (!result)
 		result = source_open(source_held(), SOURCE_FIELDS, true, &held, &error);
 	if (!result)
 		result = gim_state_decode(held, GIM_PART_GIM, NULL, NULL, &error);
-	if (!result && gim_state_visit(held, "gim.layout", keep_layout, layout, NULL) == 1)
+	if (!result && value_look_up(held, "gim.layout", &value)) {
+		(void)snprintf(layout, sizeof(layout), "%.*s", (int)value.length_bytes, value.bytes);
 		result = gim_state_convert(saved, layout, take_lost, &remarks, &error);
+	}
 	if (result >= 0)
 		result = gim_state_set_from(held, saved, false, &error);
 	if (!result)

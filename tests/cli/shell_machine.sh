@@ -84,7 +84,7 @@ GSH
 echo "== mistakes"
 for line in 'rdmsr 1' 'step 1ms' 'start turbo'; do run shell state.sav -c "$line" -c quit; done
 for line in start 'rdmsr' 'rdmsr HV_X64_MSR_NONE' 'frobnicate' '@9 rdtsc' 'step 3h' run 'run soon' 'mem' 'mem x' \
-	'mem 0xfffffffff000' 'trace maybe' 'watch hyperv.nothing' 'restore' 'state hyperv.nothing' 'expect 1'; do
+	'mem 0xfffffffff000' 'trace maybe' 'watch hyperv.nothing' 'watch hyperv.vp[0]' 'restore' 'state hyperv.nothing' 'expect 1'; do
 	run shell state.sav -c 'start core' -c "$line" | grep -v '^engine'
 done
 run shell state.sav -c 'start core' -c stop -c 'rdtsc' | grep -v '^engine'
