@@ -117,6 +117,7 @@ int check_cache_new(const char *folder, struct check_cache **cache, struct gim_e
 		(void)error_set(error, GIM_E_IO, "cannot use the cache's folder %s: %s", folder, strerror(errno));
 	else
 		(void)find_judge(made, error);
+	written_catch(); /* the pool's threads write to it */
 	if (error->code)
 		check_cache_free(&made);
 	else

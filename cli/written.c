@@ -3,8 +3,10 @@
 #include "written.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -19,6 +21,27 @@ struct name {
 };
 static struct name *volatile names;
 
+/*
+ * A signal that one thread holds comes to another, which waits for all that hold it, and lets none begin any more.
+ */
+static atomic_uint holders;
+static atomic_bool ending;
+
+static _Noreturn void wait_for_end(void)
+{
+	for (;;)
+		(void)pause();
+}
+
+/* By who called, or from the beginning of the program; then no thread gets any of them. */
+static bool are_held(const sigset_t *mask)
+{
+	int held = 0;
+	for (int i = 0; i < SIGNALS; i++)
+		held += sigismember(mask, signals[i]) == 1;
+	return held == SIGNALS;
+}
+
 void written_hold(sigset_t *before)
 {
 	sigset_t set;
@@ -26,16 +49,30 @@ void written_hold(sigset_t *before)
 	for (int i = 0; i < SIGNALS; i++)
 		(void)sigaddset(&set, signals[i]);
 	(void)pthread_sigmask(SIG_BLOCK, &set, before);
+	if (are_held(before))
+		return;
+	(void)atomic_fetch_add(&holders, 1);
+	if (atomic_load(&ending)) {
+		(void)atomic_fetch_sub(&holders, 1);
+		wait_for_end();
+	}
 }
 
 void written_resume(const sigset_t *before)
 {
+	if (!are_held(before))
+		(void)atomic_fetch_sub(&holders, 1);
 	(void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 /* Then the signal does what it would have done. */
 static void on_signal(int number)
 {
+	static const struct timespec moment = {.tv_nsec = 1000000};
+	if (atomic_exchange(&ending, true))
+		wait_for_end();
+	while (atomic_load(&holders))
+		(void)nanosleep(&moment, NULL);
 	for (int i = 0; i < FILES_MAX; i++)
 		if (files[i])
 			gim_output_abandon(files[i]);
@@ -47,7 +84,7 @@ static void on_signal(int number)
 }
 
 /* Whoever ignores a signal, or has a handler of its own, goes on with that. */
-static void catch_signals(void)
+void written_catch(void)
 {
 	struct sigaction old, catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 	(void)sigfillset(&catch.sa_mask);
@@ -72,7 +109,7 @@ int written_new(const char *path, bool replace, struct gim_output **output, stru
 	int result = gim_output_new(path, replace, output, error);
 	if (!result) {
 		replace_file(NULL, *output);
-		catch_signals();
+		written_catch();
 	}
 	written_resume(&before);
 	return result;
@@ -109,7 +146,7 @@ bool written_for_now(const char *path)
 	written_hold(&before);
 	name->older = names;
 	names = name;
-	catch_signals();
+	written_catch();
 	written_resume(&before);
 	return true;
 }

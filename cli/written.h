@@ -17,7 +17,9 @@ bool written_for_now(const char *path);
 /* Forget all those names: what they stood for has come to stay, or is gone. */
 void written_to_stay(void);
 
-/* Put off the signals that end a command, for as long as it takes to give a file its name; *before is what resume needs. */
+/* Before the first thread that holds signals while others do not: then one that comes waits for it. The functions above do it themselves. */
+void written_catch(void);
+/* Put off the signals that end a command, for as long as it takes to give a file its name; *before is what resume needs. In any thread. */
 void written_hold(sigset_t *before);
 void written_resume(const sigset_t *before);
 

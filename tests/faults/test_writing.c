@@ -66,6 +66,7 @@ static const struct writing {
      false,
      {"unpack", "folder/in", "--member", "state.sav", "-o", "folder/out", "--force"}},
     {"cache", "in=kvm.sav", NULL, AID, true, false, {"check", "folder/in", "-t", "vbox:7.1", "--cache", "folder/cache"}},
+    {"cache", "in=kvm.sav", NULL, AID, true, false, {"check", "folder/in", "-t", "vbox:7.1", "--jobs", "2", "--cache", "folder/cache"}},
     {"write-baseline", "in=kvm.sav", NULL, REST, false, false, {"check", "folder/in", "-t", "vbox:5.0", "--write-baseline", "folder/out"}},
     {"save-after", "in=kvm.sav", NULL, WHOLE, false, false, {"replay", "folder/in", "--engine", "core", "--save-after", "folder/out"}},
     {"save-at",
