@@ -33,8 +33,11 @@ static int refuse(struct gim_error *error, const struct gim_field *field, const 
 {
 	char takes[200];
 	gim_field_takes(field, takes, sizeof(takes));
-	(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "it does not take %.*s; it takes %s", (int)(length < 40 ? length : 40), text,
-	               takes);
+	if (!length)
+		(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "a value is missing; it takes %s", takes);
+	else
+		(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "it does not take %.*s; it takes %s", (int)(length < 40 ? length : 40),
+		               text, takes);
 	gim_error_path(error, path);
 	return GIM_E_VALUE;
 }
