@@ -40,6 +40,7 @@ static const struct gim_field profile_fields[] = {
     FIELD(profile, accelerator, .show = GIM_STRING, .help = "what runs the guest's code: \"kvm\" or \"tcg\""),
     FIELD(profile, uuid, .show = GIM_STRING, .help = "UUID of the machine"),
     FIELD(profile, capabilities, .show = GIM_STRING, .help = "capabilities of the migration that are on, a space between them"),
+    FIELD(profile, overlooked, .show = GIM_STRING, .help = "options of QEMU's command line that were passed over, a space between them"),
     FIELD(profile, tsc_tolerance_ppm, .show = GIM_DEC, .reset = 250,
           .help = "by how much TSC frequencies may differ, in parts per million"),
     FIELD(profile, tsc_fixed, .show = GIM_BOOL, .max = 1,

@@ -29,6 +29,7 @@ struct profile {
 	struct gim_text cpu_vendor;                               /* of the host, e.g. "GenuineIntel" */
 	struct gim_text reason;                                   /* how its interface was chosen */
 	struct gim_text machine, accelerator, uuid, capabilities; /* of QEMU's */
+	struct gim_text overlooked;                               /* options of its command line of which nothing is known here */
 	uint32_t tsc_tolerance_ppm;
 	uint8_t tsc_fixed, chipset, nested, debug;
 	struct gim_list unit;

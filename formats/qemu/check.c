@@ -316,6 +316,16 @@ static void judge_uuid(struct gim_judging *judging)
 }
 
 /*
+ * What is not known of the target.
+ */
+static void judge_overlooked(struct gim_judging *judging)
+{
+	char options[TEXT_MAX];
+	if (gim_judging_is(judging, "qemu") && *text_of(&gim_target_profile(judging->target)->overlooked, options))
+		gim_judge(judging, GIM_NO_UNIT, NULL, "options of the target were passed over: %s", options);
+}
+
+/*
  * What is lost without a word.
  */
 static void judge_lost(struct gim_judging *judging)
@@ -401,5 +411,10 @@ const struct gim_check_rule qemu_checks[] = {
       .mend = "load the state by a newer release, or have convert --to leave out what the release does not know", .source = LOADER,
       .after = "GIM-QEMU-002"},
      .judge = judge_newer_sections},
+    {{"GIM-QEMU-015", GIM_NOTE, GIM_E_VALUE, NO_STATUS, "all options of the target's command line bear on what is judged",
+      .why = "most options do not bear on the guest interface, but one that is misspelt is not looked at either",
+      .mend = "look whether they are spelt as QEMU does; those of -M, -accel, -cpu, -smp, -m, -uuid and -global are looked at",
+      .source = LOADER},
+     .judge = judge_overlooked},
     {.rule = {.id = NULL}},
 };

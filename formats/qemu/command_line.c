@@ -297,6 +297,17 @@ static int take_argument(const struct qemu_option *option, const char *word, str
 	return result ? result : option->take(config, argument, error);
 }
 
+/* It is kept to be told, as it may be one that was misspelt; as many as there is room for, and then that there are more. */
+static void overlook(struct qemu_config *config, const char *word)
+{
+	static const char more[] = "...";
+	const size_t used = strlen(config->overlooked), size = sizeof(config->overlooked);
+	if (used >= strlen(more) && !strcmp(config->overlooked + used - strlen(more), more))
+		return;
+	const bool fits = used + 1 + strlen(word) + 1 + sizeof(more) <= size;
+	(void)snprintf(config->overlooked + used, size - used, "%s%s", used ? " " : "", fits ? word : more);
+}
+
 int qemu_command_line_take(struct qemu_command_line *line, const char *word, struct qemu_config *config, struct gim_error *error)
 {
 	const struct qemu_option *option = line->option;
@@ -313,6 +324,8 @@ int qemu_command_line_take(struct qemu_command_line *line, const char *word, str
 		                              "\"%s\" is no option of QEMU's, which begins with -: -M, -cpu, -smp ...", word);
 	option = find_option(word);
 	line->passed = !option;
+	if (!option)
+		overlook(config, word);
 	if (option && option->alone)
 		return take_argument(option, "", config, error);
 	line->option = option;

@@ -25,6 +25,7 @@ struct qemu_config {
 	uint64_t ram_bytes;       /* -m */
 	char uuid[40];            /* -uuid, in small letters */
 	char capabilities[256];   /* of the migration that are on, a space between them */
+	char overlooked[256];     /* options that were passed over, likewise; "..." at the end: and others */
 	bool hypervisor_defaults; /* the Hyper-V interface is what the host offers: hv-passthrough, or libvirt's host-model */
 	size_t globals;           /* so many of the first properties are those of -global, which -cpu does not take the place of */
 	size_t count;             /* of properties, in their order: of two with one name the last counts */

@@ -141,7 +141,8 @@ int qemu_target_configure(struct gim_target *target, const struct qemu_config *c
 	} texts[] = {{offsetof(struct profile, name), config->name},
 	             {offsetof(struct profile, machine), machine},
 	             {offsetof(struct profile, accelerator), config->accel},
-	             {offsetof(struct profile, uuid), config->uuid}};
+	             {offsetof(struct profile, uuid), config->uuid},
+	             {offsetof(struct profile, overlooked), config->overlooked}};
 	int result = set_words(target, config, error);
 	for (size_t i = 0; !result && i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (*texts[i].text)

@@ -39,3 +39,5 @@ case $? in
 0 | 1) grep -cE '^qemu-kvm.mig on host: ' out ;;
 *) grep -q /dev/kvm out && echo 1 ;;
 esac
+# An option that is misspelt is told, as all that are passed over.
+try check qemu-kvm.mig -t 'qemu:7.2 -M pc -spm 3 -nographic' --notes

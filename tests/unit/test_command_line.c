@@ -123,6 +123,25 @@ static void test_globals(void **user)
 	refuse("-global cpu.tsc-frequency=soon", "is not a frequency");
 }
 
+/* What is not looked at is told. */
+static void test_overlooked(void **user)
+{
+	char text[2000] = "-machine pc";
+	(void)user;
+	expect("-foo bar -cpu host -nographic --baz -enable-kvm", " kvm 0/0 0  [] host");
+	assert_string_equal(config.overlooked, "-foo -nographic --baz");
+	expect("-M pc -smp 2", "pc  2/2 0  [] ");
+	assert_string_equal(config.overlooked, "");
+	for (int i = 0; i < 80; i++)
+		(void)strcat(text, " -device vga");
+	expect(text, "pc  0/0 0  [] ");
+	assert_int_equal(strlen(config.overlooked), 31 * strlen("-device ") + strlen("..."));
+	assert_string_equal(config.overlooked + strlen(config.overlooked) - strlen("-device ..."), "-device ...");
+	(void)snprintf(text, sizeof(text), "-%0500d -a", 1);
+	expect(text, "  0/0 0  [] ");
+	assert_string_equal(config.overlooked, "...");
+}
+
 /* A word, a property and a list that are longer than any. */
 static void test_limits(void **user)
 {
@@ -150,6 +169,7 @@ static void test_limits(void **user)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),     cmocka_unit_test(test_machine), cmocka_unit_test(test_sizes),
-	                                   cmocka_unit_test(test_processor), cmocka_unit_test(test_globals), cmocka_unit_test(test_limits)};
+	                                   cmocka_unit_test(test_processor), cmocka_unit_test(test_globals), cmocka_unit_test(test_limits),
+	                                   cmocka_unit_test(test_overlooked)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
