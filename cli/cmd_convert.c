@@ -11,6 +11,7 @@ struct conversion {
 	char before[64], after[64]; /* layouts; "": not looked at */
 	struct remarks remarks;
 	bool lost;
+	const char *blamed; /* the file that a failure is about */
 };
 
 static void take_finding(void *user, const struct gim_finding *finding)
@@ -107,10 +108,13 @@ static int carry(const char *in, const char *out, const struct options *options,
 	int result = source_open(in, SOURCE_FIELDS, false, &from, error);
 	if (!result)
 		result = gim_state_decode(from, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);
-	if (!result)
+	if (!result) {
 		result = gim_state_open_settled(options->base, &state, error);
-	if (!result)
-		result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);
+		if (!result)
+			result = gim_state_decode(state, GIM_PART_GIM | GIM_PART_GUEST, NULL, NULL, error);
+		if (result)
+			conversion->blamed = options->base;
+	}
 	if (!result)
 		result = gim_state_carry(state, from, remarks_take, &conversion->remarks, error);
 	conversion->lost = result > 0;
@@ -147,13 +151,17 @@ static void put_document(const char *in, const char *out, const struct conversio
 static int check_usage(const struct options *options, bool held, const char *out)
 {
 	const struct command *command = command_find("convert");
-	if (options->base && (!options->gim_only || options->layout || options->to || options->container || (held && !out)))
-		return usage_error(
-		    command, options->json,
-		    "--base carries the guest interface over, and nothing else: it needs --gim-only and OUT, and no other form");
+	/* The shell's state becomes the converted one, but not another file's. */
+	const bool keeps = held && !out && !options->base;
+	if (options->base && (options->layout || options->to || options->container))
+		return usage_error(command, options->json,
+		                   "--base carries the guest interface into a state that stays as it is written: no --to, --layout or "
+		                   "--container goes with it");
+	if (options->base && !options->gim_only)
+		return usage_error(command, options->json, "--base carries over the guest interface alone, which --gim-only must say");
 	if (options->layout && options->to)
 		return usage_error(command, options->json, "--layout and --to exclude each other");
-	if (!out == !options->dry_run && !(held && !out))
+	if (!out == !options->dry_run && !keeps)
 		return usage_error(command, options->json,
 		                   out ? "--dry-run writes nothing, so there is no OUT" : "convert needs OUT, or --dry-run");
 	if ((options->producer || options->host_bits) && !options->container && !options->to)
@@ -167,12 +175,12 @@ int run_convert(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	const char *out = count > 1 ? operands[1] : NULL;
-	struct conversion conversion = {.lost = false};
+	struct conversion conversion = {.blamed = operands[0]};
 	int status = check_usage(options, source_is_held(operands[0]), out);
 	if (status)
 		return status;
 	if ((options->base ? carry : convert)(operands[0], out, options, &conversion, &error)) {
-		status = output_error(operands[0], &error, options->json);
+		status = output_error(conversion.blamed, &error, options->json);
 		remarks_free(&conversion.remarks);
 		return status;
 	}

@@ -31,6 +31,13 @@ try convert kvm.sav lost.mig --base qemu-kvm.mig --gim-only | grep -E "lost|\\["
 try convert kvm.sav carried.mig --base qemu-kvm.mig --gim-only --lossy
 try convert qemu-kvm.mig there.sav --base kvm.sav --gim-only --lossy
 try convert kvm.sav x.mig --base qemu-kvm.mig
+try convert kvm.sav x.mig --base qemu-kvm.mig --gim-only --to qemu:7.2
+# The file that a failure is about.
+try convert kvm.sav x.mig --base nothing.mig --gim-only
+try convert nothing.sav x.mig --base qemu-kvm.mig --gim-only
+# In the shell: the file alone is written, not the state that is held.
+try shell kvm.sav -c "convert --base qemu-kvm.mig --gim-only"
+try shell kvm.sav -c "convert --base kvm.sav --gim-only --dry-run"
 # Packed, and changed as a bundle: the stream in it is the one that is changed as a file.
 "$GIMSTATE" set qemu-kvm.mig kvm.clock_ns=30000000000 kvm.vcpu[0].steal_time=0 -o one.mig >/dev/null
 "$GIMSTATE" pack qemu-kvm.mig -o whole.gimb --whole | cut -d " " -f 1
