@@ -321,7 +321,9 @@ void output_document(json_t *body, bool one_line)
 	json_t *document = json_pack("{s:i}", "gimstate", 1);
 	/* Only ASCII: what a byte string holds can then not steer a terminal either. */
 	const size_t format = JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2));
-	if (!document || !body || json_object_update(document, body) || json_dumpf(document, stdout, format))
+	const bool whole = document && body && !json_object_update(document, body);
+	/* A reader that went away, or a full disk, is told as that. */
+	if (!whole || (json_dumpf(document, stdout, format) && !ferror(stdout)))
 		output_no_memory();
 	putchar('\n');
 	json_decref(document);

@@ -3,10 +3,10 @@
 [ -w /dev/full ] || { echo "there is no /dev/full"; exit 77; }
 state=$SAMPLES/hyperv-4.sav
 for command in "dump $state" "dump --json $state" "dump --raw $state" "info $state" "units $state" "verify $state" "extract --unit GIM $state" \
-	"get $state gim.provider" "fields" "help" "--version" "info --json missing"; do
+	"get $state gim.provider" "fields" "help" "--version" "rules --json" "info --json missing"; do
 	# shellcheck disable=SC2086
 	"$GIMSTATE" $command >/dev/full 2>error
-	echo "[$?] $(grep -c 'cannot write to standard output' error) ${command//$SAMPLES\//}"
+	echo "[$?] $(grep -c 'cannot write to standard output' error) of $(wc -l <error) ${command//$SAMPLES\//}"
 done
 "$GIMSTATE" dump "$state" >&- 2>error
 echo "[$?] $(cat error)"
