@@ -141,7 +141,7 @@ static void allow_input(struct words_of *words, const char *word)
 {
 	if (!strncmp(word, "state:", 6))
 		word += 6;
-	words->host = words->host || !strcmp(word, "host") || !strncmp(word, "host@", 5);
+	words->host = words->host || !strcmp(word, "host");
 	words->copied = gim_prepare(word, NULL) || words->copied;
 	char *file = strndup(word, gim_path_file(word));
 	words->failed = words->failed || !file;

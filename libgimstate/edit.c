@@ -42,6 +42,14 @@ static int refuse(struct gim_error *error, const struct gim_field *field, const 
 	return GIM_E_VALUE;
 }
 
+static int refuse_mixed(struct gim_error *error, const char *path, const char *text, size_t length)
+{
+	(void)gim_fail(error, GIM_E_VALUE, GIM_UNKNOWN, "%.*s: either each word has + or -, which adds it or takes it away, or none has",
+	               (int)(length < 40 ? length : 40), text);
+	gim_error_path(error, path);
+	return GIM_E_VALUE;
+}
+
 /* One word: a number, a value's name, or a bit's. */
 static bool parse_word(const struct gim_field *field, const char *text, size_t length, uint64_t *number)
 {
@@ -68,14 +76,16 @@ static int parse_value(const struct gim_field *field, const char *path, const ch
 	const bool relative = *text == '+' || *text == '-';
 	uint64_t result = relative ? *value : 0;
 	for (const char *word = text;; word++) {
-		const bool minus = *word == '-', sign = relative && (minus || *word == '+');
+		const bool minus = *word == '-', sign = minus || *word == '+';
 		const size_t length = strcspn(word, ",");
 		uint64_t number = 0;
+		if (relative != sign && length && field->bits)
+			return refuse_mixed(error, path, word, length);
 		if (relative != sign || !parse_word(field, word + sign, length - sign, &number))
 			return refuse(error, field, path, word, length);
 		if ((relative || word != text || word[length]) && !field->bits)
 			return refuse(error, field, path, text, strlen(text)); /* only bits can be put together */
-		result = minus && sign ? result & ~number : result | number;
+		result = minus ? result & ~number : result | number;
 		word += length;
 		if (!*word)
 			break;

@@ -16,7 +16,8 @@ try set "$state" hyperv.hypercall=0x7f001 -o same.sav --json
 cmp "$state" same.sav && echo same
 # What is refused writes nothing.
 for change in hyperv.debug.reply=99999999999 hyperv.debug.reply=nosuch 'hyperv.vp[7].simp=1' hyperv.nosuch=1 kvm.wall_clock=1 guest.vcpus=3 gim.layout=x \
-	gim.unit_version=7 gim.provider=kvm hyperv.vp=1 'hyperv.vp[0].scontrol=1' hyperv.hypercall_page.description=12345678901234567890123456789012 hyperv.hypercall hyperv.hypercall=; do
+	gim.unit_version=7 gim.provider=kvm hyperv.vp=1 'hyperv.vp[0].scontrol=1' hyperv.hypercall_page.description=12345678901234567890123456789012 hyperv.hypercall hyperv.hypercall= \
+	hyperv.features.hints=+reset_msr,0x40 hyperv.features.hints=reset_msr,-apic_msrs hyperv.features.hints=+reset_msr,; do
 	try set "$state" "$change" -o refused.sav
 done
 try set "$state" hyperv.hypercall=1 -o one.sav
