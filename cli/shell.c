@@ -148,6 +148,9 @@ int run_open(const struct options *options, int count, char **operands)
 {
 	struct gim_error error = GIM_ERROR_INIT;
 	(void)count;
+	/* Nobody is asked about changes for a file that does not open. Saving them may change that file: it is opened after it. */
+	if (source_changed() && source_try(operands[0], &error))
+		return output_error(operands[0], &error, false);
 	if (!may_forget(options->force))
 		return EXIT_NO_ANSWER;
 	if (source_hold(operands[0], &error))

@@ -152,27 +152,47 @@ static const char *file_path(void)
 	return unmoved() ? held.name : held.path;
 }
 
-int source_hold(const char *path, struct gim_error *error)
+/* Open what the shell is to hold: its descriptor stays open, its state was opened once and is a state. */
+static int open_held(const char *path, int *fd, struct stat *seen, char *own_path, size_t size, struct gim_error *error)
 {
-	char own_path[sizeof(held.path)];
 	struct gim_state *state = NULL;
-	struct stat seen;
-	int fd = -1;
 	int result = strcmp(path, "-") && strncmp(path, "-//", 3)
-	                 ? open_file(path, &fd, &seen, own_path, sizeof(own_path), error)
+	                 ? open_file(path, fd, seen, own_path, size, error)
 	                 : error_set(error, GIM_E_ARGUMENT, "the shell reads commands from standard input, not a state");
 	if (result)
 		return result;
 	result = gim_state_open(path, &state, error);
 	gim_state_free(&state);
+	if (result)
+		(void)close(*fd);
+	return result;
+}
+
+int source_try(const char *path, struct gim_error *error)
+{
+	char own_path[sizeof(held.path)];
+	struct stat seen;
+	int fd = -1;
+	const int result = open_held(path, &fd, &seen, own_path, sizeof(own_path), error);
+	if (!result)
+		(void)close(fd);
+	return result;
+}
+
+int source_hold(const char *path, struct gim_error *error)
+{
+	char own_path[sizeof(held.path)];
+	struct stat seen;
+	int fd = -1;
+	const int result = open_held(path, &fd, &seen, own_path, sizeof(own_path), error);
+	if (result)
+		return result;
 	char *name = strdup(path), *saved_name = strdup(path);
-	if (!result && (!name || !saved_name))
-		result = error_set(error, GIM_E_MEMORY, "out of memory");
-	if (result) {
+	if (!name || !saved_name) {
 		free(name);
 		free(saved_name);
 		(void)close(fd);
-		return result;
+		return error_set(error, GIM_E_MEMORY, "out of memory");
 	}
 	source_release();
 	held.name = name;

@@ -30,6 +30,8 @@ bool source_is_held(const char *name);
 
 /* Hold the state at path, and forget the one before. */
 int source_hold(const char *path, struct gim_error *error);
+/* Would source_hold take it? What is held stays. */
+int source_try(const char *path, struct gim_error *error);
 void source_release(void);
 
 /* How a changed state is to be written, as in struct gim_write_options. */

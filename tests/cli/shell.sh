@@ -51,6 +51,7 @@ echo "== nothing is lost without asking"
 run shell a.sav -c 'set hyperv.tsc_sequence=9'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c quit -c 'echo not reached'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c 'open b.sav'
+run shell a.sav -c 'set hyperv.tsc_sequence=9' -c 'open none.sav'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c 'open --force b.sav' -c 'get gim.layout'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c 'quit --force'
 run shell a.sav -c 'set hyperv.tsc_sequence=9' -c 'save b.sav'

@@ -344,6 +344,9 @@ static void changes(void **state)
 	expect_prompt(&terminal, "s.sav> ");
 	type(&terminal, "redo\r");
 	expect_prompt(&terminal, "s.sav*> ");
+	type(&terminal, "open none.sav\r"); /* it does not open: there is nothing to ask */
+	expect_row(&terminal, "gimstate: none.sav: it cannot be opened: No such file or directory");
+	expect_prompt(&terminal, "s.sav*> ");
 	type(&terminal, "quit\r");
 	expect_prompt(&terminal, "Save them? [y]es, [n]o, [c]ancel: ");
 	type(&terminal, "c\r");
