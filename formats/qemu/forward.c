@@ -236,8 +236,10 @@ static int measure(const struct qemu_walk *walk, struct qemu_section *section, s
 	if (result)
 		goto out;
 	try_size(walk, section, false, bytes, got, guess);
+	section->doubted = guess->split && !guess->ends;
 	if (!guess->ends)
 		try_size(walk, section, true, bytes, got, guess);
+	section->doubted |= guess->split && !guess->ends;
 	if (!guess->ends)
 		try_size(walk, section, false, bytes, got, guess); /* what it says of a failure is nearer to the truth */
 	judge_parts(walk, section, guess->parts, guess->count);
@@ -250,10 +252,7 @@ static int measure(const struct qemu_walk *walk, struct qemu_section *section, s
 	}
 	if (!guess->split && guess->error.code == GIM_E_CORRUPT)
 		complain(walk, QEMU_SUBSECTION, section->payload + guess->error.offset, section, "%s", guess->error.text);
-	section->searched = true;
 	result = search_end(walk, section, error);
-	if (result == GIM_E_TRUNCATED && guess->error.code == GIM_E_TRUNCATED && guess->count)
-		section->searched = false;
 	section->size_bytes = reader->position - section->payload;
 out:
 	free(guess);

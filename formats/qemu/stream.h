@@ -30,7 +30,7 @@ struct qemu_section {
 	uint32_t id, instance, version;
 	uint8_t type;                     /* START, PART, END or FULL */
 	bool footer;                      /* one follows */
-	bool searched;                    /* its end is where the next footer was found, as nothing says how long it is */
+	bool doubted;                     /* a size that its description or a table gives was not believed, for what would follow then */
 	uint32_t piece;                   /* of START (0), PART and END: which one of the section's */
 	uint64_t offset;                  /* of its type byte in the input */
 	uint64_t payload;                 /* of its payload */

@@ -280,6 +280,26 @@ static int check_package(const struct writing *writing)
 	           : 0;
 }
 
+/* Without footers a section's end is told by what follows. Where that decided against what is known of its size, other bytes could decide otherwise, and
+ * the stream would be read as another one. */
+static int check_ends(const struct writing *writing)
+{
+	const struct qemu_section *doubted = NULL;
+	bool changed = writing->items.added;
+	for (size_t i = 0; i < writing->stream->devices.count; i++) {
+		const struct qemu_section *section = &writing->stream->devices.items[i];
+		changed |= writing->items.loaded[i].removed || writing->items.loaded[i].changed;
+		if (!doubted && section->doubted)
+			doubted = section;
+	}
+	return changed && doubted && !writing->stream->footers
+	           ? gim_fail(writing->error, GIM_E_UNSUPPORTED, doubted->offset,
+	                      "section %s/%u is not as long as it should be, and has no footer: where it ends is a guess, which a change "
+	                      "could make wrong",
+	                      doubted->name, doubted->instance)
+	           : 0;
+}
+
 /* What the state holds, into the sections that hold it. */
 static int change_items(struct writing *writing, const struct gim_state *state)
 {
@@ -328,6 +348,8 @@ int qemu_write(struct gim_state *state, const struct gim_changes *changes, const
 		result = qemu_leave_out(&writing.items, release, NULL, NULL, error);
 	if (result >= 0)
 		result = check_package(&writing);
+	if (!result)
+		result = check_ends(&writing);
 	if (!result && sink)
 		result = put_sections(&writing);
 	qemu_items_close(&writing.items);
