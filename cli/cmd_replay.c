@@ -311,6 +311,22 @@ static int save_after(const char *file, struct gim_state *saved, const struct op
 	return result;
 }
 
+/* Not after all the time that probes take: nothing is in the way of what --save-after writes, and the layout is one of the state's provider. */
+static int check_save(const char *file, const struct options *options, struct gim_error *error)
+{
+	struct gim_state *state = NULL;
+	int result = options->output ? output_check(options->output, options->force, error) : 0;
+	if (result || !options->layout)
+		return result;
+	result = source_open(file, SOURCE_FIELDS, true, &state, error);
+	if (!result)
+		result = gim_state_decode(state, GIM_PART_GIM, NULL, NULL, error);
+	if (!result)
+		result = gim_state_convert(state, options->layout, NULL, NULL, error);
+	gim_state_free(&state);
+	return result == GIM_E_ARGUMENT ? result : (*error = (struct gim_error)GIM_ERROR_INIT, 0);
+}
+
 /* An option's number from 1 to max; none is there: it stays. */
 static bool take_number(const char *text, unsigned long max, unsigned *number)
 {
@@ -368,7 +384,9 @@ int run_replay(const struct options *options, int count, char **operands)
 	    .capability = take_capability,
 	    .user = &transcript,
 	};
-	int status = source_open(operands[0], SOURCE_FIELDS, false, &state, &transcript.error);
+	int status = check_save(operands[0], options, &transcript.error);
+	if (!status)
+		status = source_open(operands[0], SOURCE_FIELDS, false, &state, &transcript.error);
 	if (!status)
 		status = replay(state, &how, &result, options->output ? &saved : NULL, &transcript.error);
 	if (!status && options->output)

@@ -68,6 +68,9 @@ bool input_is(const char *input, const char *path);
 /* Commit what was written to output, or forget it when writing failed by another's fault; frees it. result: what the writing returned. */
 int output_end(struct gim_output *output, int result, struct gim_error *error);
 
+/* Before work that takes long: is a file in the way that is not to be replaced? */
+int output_check(const char *path, bool replace, struct gim_error *error);
+
 /* Write the state, which was read from the file `from` (NULL: from none), with what was changed in it to the file path: as a bundle, when that is what its name says. */
 int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
                  struct gim_error *error);

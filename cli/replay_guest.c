@@ -276,10 +276,10 @@ static void catch_interrupt(void)
 static int check_output(const struct options *options, struct gim_error *error)
 {
 	const char *const paths[] = {options->output, options->save_at[1]};
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (paths[i] && !options->force && !access(paths[i], F_OK))
-			return error_set(error, GIM_E_IO, "%.300s exists; --force overwrites it", paths[i]);
-	return 0;
+	int status = 0;
+	for (size_t i = 0; !status && i < sizeof(paths) / sizeof(paths[0]); i++)
+		status = paths[i] ? output_check(paths[i], options->force, error) : 0;
+	return status;
 }
 
 static int run_it(const char *file, const struct options *options, struct guest_options *how, struct guest_result *result,

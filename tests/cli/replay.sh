@@ -43,6 +43,8 @@ run replay native.json --engine core | tail -2
 run replay state.sav --engine core --probe change.probe --save-after again.sav --layout vbox-hyperv-4 2>&1 | grep -E "scontrol|exit"
 run get again.sav hyperv.guest_os_id
 run verify again.sav
+run replay state.sav --engine core --save-after native.json
+run replay state.sav --engine core --save-after other.sav --layout vbox-hyperv-9
 echo "== mistakes"
 mistake() { printf '%s\n' "$1" >bad.probe; run replay state.sav --engine core --probe bad.probe 2>&1 | tail -2; }
 mistake 'frobnicate 1'
