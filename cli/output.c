@@ -639,7 +639,7 @@ void output_tell_form(const struct gim_state *state, const char *path)
 
 int output_check(const char *path, bool replace, struct gim_error *error)
 {
-	return replace || access(path, F_OK) ? 0 : error_set(error, GIM_E_IO, "%.300s exists; --force overwrites it", path);
+	return replace || access(path, F_OK) ? 0 : error_set(error, GIM_E_ARGUMENT, "%.300s exists; --force overwrites it", path);
 }
 
 int output_state(struct gim_state *state, const struct gim_write_options *how, const char *from, const char *path, bool replace,
