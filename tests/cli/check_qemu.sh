@@ -15,6 +15,10 @@ try check qemu-kvm.mig -t 'qemu:7.2 -M pc -smp none'
 try check qemu-kvm.mig -t 'qemu:7.2 pc'
 try check qemu-kvm.mig -t qemu:12.9
 try check qemu-kvm.mig -t 'qemu:7.2 -M pc -global x86_64-cpu.kvm-steal-time=off -cpu host'
+# A guest with Hyper-V's interface and without a SynIC: of sints that the stream leaves out nothing is said; one that it has is judged.
+"$GIMSTATE" set qemu-kvm.mig hyperv.guest_os_id=0x1040a00004a65 -o hyperv.mig >/dev/null
+"$GIMSTATE" set hyperv.mig 'hyperv.vp[0].sint[2]=0x5' -o sint.mig >/dev/null
+for mig in hyperv sint; do "$GIMSTATE" check $mig.mig -t qemu:7.2 | grep -E ': fits|sint\[2\]'; done
 # VirtualBox loads no migration stream, and QEMU no saved state.
 try check qemu-kvm.mig -t vbox:7.2
 try check kvm.sav -t qemu:7.2
