@@ -2,6 +2,7 @@
 /* Holding a state: the file stays open and as it is, and each change is kept as a JSON document of the whole guest interface. */
 #include "source.h"
 
+#include "command.h"
 #include "output.h"
 #include "spool.h"
 #include "written.h"
@@ -156,9 +157,8 @@ static const char *file_path(void)
 static int open_held(const char *path, int *fd, struct stat *seen, char *own_path, size_t size, struct gim_error *error)
 {
 	struct gim_state *state = NULL;
-	int result = strcmp(path, "-") && strncmp(path, "-//", 3)
-	                 ? open_file(path, fd, seen, own_path, size, error)
-	                 : error_set(error, GIM_E_ARGUMENT, "the shell reads commands from standard input, not a state");
+	int result = is_standard_input(path) ? error_set(error, GIM_E_ARGUMENT, "the shell reads commands from standard input, not a state")
+	                                     : open_file(path, fd, seen, own_path, size, error);
 	if (result)
 		return result;
 	result = gim_state_open(path, &state, error);

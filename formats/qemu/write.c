@@ -286,11 +286,10 @@ static int check_ends(const struct writing *writing)
 {
 	const struct qemu_section *doubted = NULL;
 	bool changed = writing->items.added;
-	for (size_t i = 0; i < writing->stream->devices.count; i++) {
-		const struct qemu_section *section = &writing->stream->devices.items[i];
+	for (size_t i = writing->stream->devices.count; i-- > 0;) {
 		changed |= writing->items.loaded[i].removed || writing->items.loaded[i].changed;
-		if (!doubted && section->doubted)
-			doubted = section;
+		if (writing->stream->devices.items[i].doubted)
+			doubted = &writing->stream->devices.items[i];
 	}
 	return changed && doubted && !writing->stream->footers
 	           ? gim_fail(writing->error, GIM_E_UNSUPPORTED, doubted->offset,
