@@ -219,7 +219,9 @@ int run_check(const struct options *options, int count, char **operands)
 	int status = EXIT_NO_ANSWER;
 	round.alone = count == 1 && threads == 1;
 	round.run.baseline = options->write_baseline ? json_array() : NULL;
-	if (!read_wishes(options, &wishes, &round.error)) {
+	if (options->write_baseline)
+		(void)output_check(options->write_baseline, options->force, &round.error);
+	if (!round.error.code && !read_wishes(options, &wishes, &round.error)) {
 		status = check_all(&round, (unsigned)threads, count, operands);
 		begun = !round.error.code;
 	}
