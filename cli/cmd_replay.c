@@ -236,7 +236,7 @@ static void put_junit(const char *file, const struct transcript *transcript, con
 	junit_end();
 }
 
-static void put_json(const char *file, const struct transcript *transcript, const struct replay_result *result)
+static void put_json(const char *file, const char *blamed, const struct transcript *transcript, const struct replay_result *result)
 {
 	json_t *document =
 	    json_pack("{s:o, s:s, s:i, s:o, s:o, s:i, s:i, s:i, s:O, s:O, s:O, s:O}", "file", json_text(file), "engine", result->engine,
@@ -244,7 +244,7 @@ static void put_json(const char *file, const struct transcript *transcript, cons
 	              (int)result->met, "failed", (int)result->failed, "skipped", (int)result->skipped, "capabilities",
 	              transcript->capabilities, "notes", transcript->notes, "findings", transcript->findings, "probes", transcript->probes);
 	if (transcript->error.code)
-		(void)json_object_set_new(document, "error", error_json(file, &transcript->error));
+		(void)json_object_set_new(document, "error", error_json(blamed, &transcript->error));
 	output_document(document, false);
 }
 
@@ -269,9 +269,10 @@ static void put_remarks(const struct options *options, const struct transcript *
 static void put_result(const char *file, const struct options *options, const struct transcript *transcript,
                        const struct replay_result *result)
 {
+	const char *blamed = result->by_probe ? NULL : file;
 	const bool ran = json_array_size(transcript->probes) || !transcript->error.code;
 	if (ran && options->json)
-		put_json(file, transcript, result);
+		put_json(file, blamed, transcript, result);
 	else if (ran && options->junit)
 		put_junit(file, transcript, result);
 	else if (ran && options->tap)
@@ -281,7 +282,7 @@ static void put_result(const char *file, const struct options *options, const st
 	if (!options->json)
 		put_remarks(options, transcript);
 	if (transcript->error.code && !(ran && options->json))
-		(void)output_error(file, &transcript->error, options->json);
+		(void)output_error(blamed, &transcript->error, options->json);
 }
 
 /* What the layout cannot hold of the machine is lost. */
@@ -347,6 +348,8 @@ static const char *mistake(const struct options *options, unsigned *repeat, unsi
 		return "--timeout takes seconds, from 1 to 86400";
 	if (options->clock && strcmp(options->clock, "kernel") != 0 && strcmp(options->clock, "core") != 0)
 		return "--clock takes kernel or core";
+	if (options->engine && !engine_is_name(options->engine))
+		return "--engine takes auto, kvm or core";
 	if (options->layout && !options->output)
 		return "--layout says how --save-after writes, which is missing";
 	if (options->append || options->smp || options->mem || options->for_time || options->symbols || options->gdb || options->provider ||

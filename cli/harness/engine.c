@@ -15,6 +15,14 @@
 
 const struct engine_kind *const engine_kinds[] = {&engine_kvm, &engine_core, NULL};
 
+bool engine_is_name(const char *name)
+{
+	bool is = !strcmp(name, "auto");
+	for (const struct engine_kind *const *each = engine_kinds; !is && *each; each++)
+		is = !strcmp((*each)->name, name);
+	return is;
+}
+
 int engine_find(const char *name, const struct engine_config *config, const struct engine_kind **kind, struct gim_error *error)
 {
 	const bool any = !strcmp(name, "auto");

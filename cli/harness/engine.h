@@ -104,6 +104,8 @@ struct engine_kind {
 extern const struct engine_kind engine_core, engine_kvm;
 extern const struct engine_kind *const engine_kinds[]; /* in order of preference, NULL-terminated */
 
+/* Is it the name of an engine, or "auto"? */
+bool engine_is_name(const char *name);
 /* The engine of that name; "auto": the first that can be used here, with a note why an earlier one cannot. */
 int engine_find(const char *name, const struct engine_config *config, const struct engine_kind **kind, struct gim_error *error);
 

@@ -140,6 +140,7 @@ static int read_probes(struct replayed *replayed, struct gim_error *error)
 	int result = 0;
 	for (unsigned i = 0; !result && i < replayed->options->probe_count; i++)
 		result = probe_read(replayed->options->probes[i], &replayed->probes[i], error);
+	replayed->result->by_probe = result != 0;
 	return result;
 }
 
@@ -184,8 +185,10 @@ static int run_all(struct replayed *replayed, struct gim_state *state, struct gi
 	replayed->described = true;
 	if (!result && !own)
 		result = run_builtins(replayed, state, false, error);
-	for (unsigned i = 0; !result && i < options->probe_count; i++)
+	for (unsigned i = 0; !result && i < options->probe_count; i++) {
 		result = run_probe(replayed, replayed->probes[i], error);
+		replayed->result->by_probe = result != 0;
+	}
 	if (!result && saved) {
 		gim_state_free(saved);
 		result = engine_save(replayed->engine, saved, error);

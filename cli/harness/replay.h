@@ -25,6 +25,7 @@ struct replay_result {
 	uint32_t vcpus;
 	uint64_t ram_bytes, tsc_hz;
 	unsigned met, failed, skipped;
+	bool by_probe; /* what ended it is told by its place in a file of the options */
 };
 
 /* What the state says of the machine that it wants, with defaults for what it does not say; config->provider is then `provider`. */

@@ -89,7 +89,7 @@ printf 'rdtsc\nexpect ok\nset n 5\nconnect message 1 $n 1\n' >ends.probe
 run replay state.sav --engine core --probe ends.probe 2>&1
 run replay state.sav --engine core --probe ends.probe --tap 2>/dev/null
 run replay state.sav --engine core --probe ends.probe --junit 2>/dev/null
-run replay state.sav --engine core --probe ends.probe --json | tail -n 7
+run replay state.sav --engine core --probe ends.probe --json | tail -n 6
 run replay state.sav --engine core --save-after native.json --json | tail -n 7
 echo "== a pipe is read once, and all probes before the first runs"
 printf 'expect interrupts 1 0\n' | run replay state.sav --engine core --probe - --repeat 3 | grep -c ' ok$'
