@@ -36,6 +36,33 @@ static void *allocate_json(size_t size)
 	return bytes;
 }
 
+/* The reason of the first failure: stdio keeps only the fact, and writes when its buffer is full, while nobody looks. */
+static int output_errno;
+
+static ssize_t send_on(void *cookie, const char *bytes, size_t size)
+{
+	size_t sent = 0;
+	(void)cookie;
+	while (sent < size) {
+		const ssize_t count = write(STDOUT_FILENO, bytes + sent, size - sent);
+		if (count < 0) {
+			output_errno = output_errno ? output_errno : errno;
+			break;
+		}
+		sent += (size_t)count;
+	}
+	return (ssize_t)sent;
+}
+
+/* A terminal stays stdio's own: readline asks for its descriptor. */
+static void send_by_ourselves(void)
+{
+	FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = send_on});
+	if (stream)
+		stdout = stream;
+	(void)setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+}
+
 void output_start(void)
 {
 	json_set_alloc_funcs(allocate_json, free);
@@ -44,11 +71,8 @@ void output_start(void)
 	colour_stdout = wanted && isatty(STDOUT_FILENO);
 	colour_stderr = wanted && isatty(STDERR_FILENO);
 	if (!isatty(STDOUT_FILENO))
-		(void)setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+		send_by_ourselves();
 }
-
-/* The reason of the first failure: stdio keeps only the fact. */
-static int output_errno;
 
 void output_flush(void)
 {

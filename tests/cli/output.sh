@@ -3,10 +3,11 @@
 [ -w /dev/full ] || { echo "there is no /dev/full"; exit 77; }
 state=$SAMPLES/hyperv-4.sav
 for command in "dump $state" "dump --json $state" "dump --raw $state" "info $state" "units $state" "verify $state" "extract --unit GIM $state" \
-	"get $state gim.provider" "fields" "help" "--version" "rules --json" "info --json missing"; do
+	"get $state gim.provider" "fields" "fields --layout qemu:7.2" "help" "--version" "rules" "rules --json" "info --json missing" \
+	"check $state -t vbox:5.2" "check $state -t vbox:5.2 --html" "report $state --html" "shell $state -c fields"; do
 	# shellcheck disable=SC2086
 	"$GIMSTATE" $command >/dev/full 2>error
-	echo "[$?] $(grep -c 'cannot write to standard output' error) of $(wc -l <error) ${command//$SAMPLES\//}"
+	echo "[$?] $(grep -c 'cannot write to standard output: No space left on device$' error) of $(wc -l <error) ${command//$SAMPLES\//}"
 done
 "$GIMSTATE" dump "$state" >&- 2>error
 echo "[$?] $(cat error)"
