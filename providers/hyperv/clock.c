@@ -229,6 +229,16 @@ static bool may_stay(const struct gim_machine *machine, uint64_t tsc)
 	       time <= INT64_MAX;
 }
 
+/* Hypervisors that keep the page in the guest's RAM leave there what it saw last, where their layouts hold no sequence: the next one must be another, since a
+ * guest may have been stopped while it read. */
+static void find_sequence(struct gim_machine *machine, uint64_t gpa)
+{
+	struct hv_state *state = hv_state(machine);
+	uint8_t seen[4];
+	if (!is_sequence(state->tsc_sequence) && !gim_ram_read(machine, gpa, seen, sizeof(seen)))
+		state->tsc_sequence = (uint32_t)gim_load(seen, sizeof(seen));
+}
+
 int hv_clock_load_done(struct gim_machine *machine, struct gim_error *error)
 {
 	struct hv_state *state = hv_state(machine);
@@ -242,8 +252,11 @@ int hv_clock_load_done(struct gim_machine *machine, struct gim_error *error)
 		notify(machine);
 	if (!(state->reference_tsc & HV_ENABLE))
 		return 0;
-	if (!kept || state->tsc_offset != offset || (other_frequency && !emulated) || !is_sequence(state->tsc_sequence))
+	const uint64_t gpa = state->tsc_page.gpa & HV_PAGE_MASK;
+	const bool known = is_sequence(state->tsc_sequence);
+	find_sequence(machine, gpa);
+	if (!kept || state->tsc_offset != offset || (other_frequency && !emulated) || !known)
 		next_sequence(state);
 	fill_page(machine);
-	return gim_page_map(machine, HV_PAGE_TSC, state->tsc_page.gpa & HV_PAGE_MASK, error);
+	return gim_page_map(machine, HV_PAGE_TSC, gpa, error);
 }

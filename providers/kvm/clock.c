@@ -158,6 +158,14 @@ static uint64_t missed_ns(const struct gim_machine *machine)
 	return kvm_own(machine)->catch_up && then != GIM_UNKNOWN && now > then ? now - then : 0;
 }
 
+/* A layout without versions leaves 0, which no clock that is on has: the guest saw the one in its memory, and must see another if it was stopped while it read. */
+static void find_version(struct gim_machine *machine, struct kvm_vcpu *vcpu)
+{
+	uint8_t seen[4];
+	if (!vcpu->version && !gim_ram_read(machine, vcpu->gpa, seen, sizeof(seen)))
+		vcpu->version = (uint32_t)gim_load(seen, sizeof(seen));
+}
+
 void kvm_clock_load_done(struct gim_machine *machine)
 {
 	kvm_clock_init(machine);
@@ -165,7 +173,9 @@ void kvm_clock_load_done(struct gim_machine *machine)
 	for (uint32_t vcpu = 0; vcpu < machine->vcpus; vcpu++) {
 		struct kvm_vcpu *registers = kvm_vcpu(machine, vcpu);
 		registers->flags = next_flags(machine, registers);
-		if (registers->system_time & KVM_ENABLED)
-			show_clock(machine, vcpu);
+		if (!(registers->system_time & KVM_ENABLED))
+			continue;
+		find_version(machine, registers);
+		show_clock(machine, vcpu);
 	}
 }

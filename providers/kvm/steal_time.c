@@ -28,7 +28,7 @@ static void flush(struct gim_machine *machine, uint32_t vcpu)
 {
 	uint64_t vcpus[GIM_VCPUS_MAX / 64] = {0};
 	vcpus[vcpu / 64] = UINT64_C(1) << vcpu % 64;
-	const struct gim_flush all = {.vcpu = vcpu, .vcpus = vcpus, .all_spaces = true};
+	const struct gim_flush all = {.vcpu = vcpu, .vcpus = vcpus, .all_spaces = true, .global_too = true};
 	if (machine->host.flush)
 		machine->host.flush(machine->host.user, &all);
 }

@@ -113,6 +113,26 @@ static void sequence_goes_on(void **unused)
 	}
 }
 
+/* VirtualBox saves 0 whatever its guest saw, which is in the guest's memory: a guest that was stopped while it read the page must see that it changed. */
+static void sequence_goes_on_from_memory(void **unused)
+{
+	(void)unused;
+	static const struct {
+		const char *saved;
+		uint32_t below, shown;
+	} sequences[] = {{"0", 1, 2}, {"0", 0xfffffffe, 1}, {"0", 0xffffffff, 1}, {"7", 0x100, 8}};
+	for (size_t i = 0; i < sizeof(sequences) / sizeof(sequences[0]); i++) {
+		struct gim_machine *machine = hv_test_new(&(struct hv_test){.tsc_hz = SAMPLE_HZ, .vcpus = 2});
+		struct gim_state *state = sample_with(NEWEST, "hyperv.tsc_sequence", sequences[i].saved);
+		poke(machine, 0x7e000, sequences[i].below, 4);
+		assert_int_equal(gim_machine_load(machine, state, NULL, NULL, NULL), 0);
+		assert_int_equal(gim_machine_load_done(machine, NULL), 0);
+		assert_int_equal(peek(machine, 0x7e000, 4), sequences[i].shown);
+		gim_state_free(&state);
+		gim_machine_free(&machine);
+	}
+}
+
 /* The time that the guest last saw: by its page, or by the MSR's quotient of whole numbers. */
 static void time_goes_on(void **unused)
 {
@@ -237,6 +257,7 @@ int main(void)
 	    cmocka_unit_test(pages_lie_where_the_regions_are),
 	    cmocka_unit_test(disabled_pages_lie_nowhere),
 	    cmocka_unit_test(sequence_goes_on),
+	    cmocka_unit_test(sequence_goes_on_from_memory),
 	    cmocka_unit_test(time_goes_on),
 	    cmocka_unit_test(absent_members),
 	    cmocka_unit_test(debugger_stays),
