@@ -4,7 +4,7 @@
 
 #include "command.h"
 #include "harness/engine.h"
-#include "harness/probe.h"
+#include "harness/replay.h"
 #include "path.h"
 #include "shell.h"
 #include "source.h"
@@ -187,10 +187,24 @@ static int add_msr(void *user, const struct gim_msr_info *info)
 	return 0;
 }
 
+/* Before the machine is started, those that it will have: the table is its provider's. */
 static void add_msrs(struct place *place)
 {
-	if (machine_running())
-		(void)gim_machine_msrs(machine_running(), 0, add_msr, place);
+	struct gim_state *state = NULL;
+	struct gim_machine *made = NULL;
+	struct gim_machine_config config;
+	struct gim_error error = GIM_ERROR_INIT;
+	char provider[16];
+	if (!machine_running() && place->state && !source_open(place->state, SOURCE_FIELDS, false, &state, &error) &&
+	    !replay_machine(state, &config, provider, &error)) {
+		config.vcpus = 1;
+		config.ram_bytes = 1 << 20;
+		(void)gim_machine_new(&config, NULL, &made, &error);
+	}
+	if (made || machine_running())
+		(void)gim_machine_msrs(made ? made : machine_running(), 0, add_msr, place);
+	gim_machine_free(&made);
+	gim_state_free(&state);
 }
 
 static void add_files(struct place *place)

@@ -318,6 +318,8 @@ static void completion(void **state)
 	expect_row(&terminal, "s.sav> info --json");
 	type(&terminal, "\025source s.\t");
 	expect_row(&terminal, "s.sav> source s.sav");
+	type(&terminal, "\025wrmsr HV_X64_MSR_RESE\t1"); /* the machine is not there yet, and its MSRs are known */
+	expect_row(&terminal, "s.sav> wrmsr HV_X64_MSR_RESET 1");
 	type(&terminal, "\025start c\t\r");
 	expect_prompt(&terminal, "s.sav core> ");
 	type(&terminal, "rdmsr HV_X64_MSR_VP_I\t\r");
