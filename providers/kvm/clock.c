@@ -133,10 +133,21 @@ static bool vcpus_clock(const struct gim_machine *machine, uint32_t index, uint6
 	return true;
 }
 
+static void find_structures(struct gim_machine *machine)
+{
+	const struct gim_list *list = &kvm_state(machine)->vcpu;
+	for (uint32_t i = 0; i < list->count; i++) {
+		struct kvm_vcpu *vcpu = (struct kvm_vcpu *)list->items + i;
+		if (!list->presence[i * sizeof(*vcpu) + offsetof(struct kvm_vcpu, gpa)])
+			vcpu->gpa = kvm_structure_gpa(vcpu->system_time);
+	}
+}
+
 void kvm_clock_loaded(struct gim_machine *machine)
 {
 	struct kvm_state *state = kvm_state(machine);
 	bool found = false;
+	find_structures(machine);
 	if (machine->object.presence[offsetof(struct kvm_state, clock_ns)])
 		return;
 	state->clock_reliable = 1;

@@ -120,7 +120,7 @@ static void carried(struct gim_object *object)
 	const struct kvm_state *state = (const struct kvm_state *)(const void *)object->data;
 	struct kvm_vcpu *vcpus = (struct kvm_vcpu *)state->vcpu.items;
 	for (uint32_t i = 0; i < state->vcpu.count; i++)
-		vcpus[i].gpa = vcpus[i].system_time & 1 ? vcpus[i].system_time & ~UINT64_C(1) : 0;
+		vcpus[i].gpa = kvm_structure_gpa(vcpus[i].system_time);
 }
 
 static const struct gim_layout *const layouts[] = {&kvm_layout_vbox, &kvm_layout_qemu, NULL};

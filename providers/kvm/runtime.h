@@ -28,6 +28,12 @@ enum {
 /* Bit 0 of the MSRs that hold an address. */
 #define KVM_ENABLED UINT64_C(1)
 
+/* Where the time structure is, by its MSR; 0 while that is off. */
+static inline uint64_t kvm_structure_gpa(uint64_t system_time)
+{
+	return system_time & KVM_ENABLED ? system_time & ~KVM_ENABLED : 0;
+}
+
 /* How ticks of the TSC become ns: shifted, then times mul, divided by 2^32. */
 struct kvm_scale {
 	uint32_t mul;

@@ -579,6 +579,30 @@ static void version_goes_on_from_memory(void **unused)
 	}
 }
 
+/* QEMU saves no address of the time structures beside the MSRs. */
+static void time_structures_of_qemu(void **unused)
+{
+	(void)unused;
+	const struct gim_machine_config config = {.provider = "kvm", .vcpus = 2, .tsc_hz = TSC_HZ, .ram_bytes = 4 << 20};
+	struct gim_state *state = open_sample("samples/qemu-kvm.mig");
+	struct gim_machine *machine = NULL;
+	struct notes notes = {0, ""};
+	assert_int_equal(gim_machine_new(&config, NULL, &machine, NULL), 0);
+	assert_int_equal(gim_machine_init(machine, NULL), 0);
+	assert_int_equal(gim_machine_init_completed(machine, NULL), 0);
+	store(machine, 0, 4, 0x1234);
+	store(machine, 0x200040, 4, 6);
+	assert_int_equal(gim_machine_load(machine, state, note, &notes, NULL), 0);
+	assert_non_null(strstr(notes.text, "LOAD-ABSENT kvm.vcpu[1].gpa: qemu-kvm-1 does not hold it; it became 0x200040\n"));
+	assert_int_equal(gim_machine_load_done(machine, NULL), 0);
+	assert_int_equal(load(machine, 0, 4), 0x1234);
+	assert_int_equal(load(machine, 0x200000, 4), 2);
+	assert_int_equal(load(machine, 0x200040, 4), 8);
+	assert_true(read_clock(machine, 0x200000) == kvm_state(machine)->clock_ns);
+	gim_state_free(&state);
+	gim_machine_free(&machine);
+}
+
 static void refused(struct gim_machine *machine, struct gim_state *state, const char *rule, int status, const char *text)
 {
 	struct gim_error error = GIM_ERROR_INIT;
@@ -646,6 +670,7 @@ int main(void)
 	    cmocka_unit_test(other_frequency),
 	    cmocka_unit_test(virtualbox),
 	    cmocka_unit_test(version_goes_on_from_memory),
+	    cmocka_unit_test(time_structures_of_qemu),
 	    cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
