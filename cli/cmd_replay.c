@@ -12,6 +12,7 @@
 /* What was run so far: of each probe its steps, as JSON, from which every other form is printed. */
 struct transcript {
 	json_t *probes;
+	bool tell; /* notes at once, on stderr; else they are in the document */
 	json_t *notes;
 	json_t *capabilities;   /* of the host, by name */
 	json_t *findings;       /* of writing the machine's state in a layout */
@@ -44,7 +45,12 @@ static void take_step(void *user, const struct probe_step *step)
 
 static void take_note(void *user, const char *text)
 {
-	(void)json_array_append_new(((struct transcript *)user)->notes, json_text(text));
+	const struct transcript *transcript = (const struct transcript *)user;
+	(void)json_array_append_new(transcript->notes, json_text(text));
+	if (!transcript->tell)
+		return;
+	output_flush();
+	fputs("gimstate: ", stderr), put_safe(stderr, text), fputc('\n', stderr);
 }
 
 static void take_capability(void *user, const char *name, int value)
@@ -249,15 +255,11 @@ static void put_json(const char *file, const char *blamed, const struct transcri
 }
 
 /* On stderr, after all that is on stdout. */
-static void put_remarks(const struct options *options, const struct transcript *transcript)
+static void put_findings(const struct options *options, const struct transcript *transcript)
 {
 	size_t i;
 	const json_t *each;
 	output_flush();
-	json_array_foreach(transcript->notes, i, each)
-	{
-		fputs("gimstate: ", stderr), put_safe(stderr, json_string_value(each)), fputc('\n', stderr);
-	}
 	json_array_foreach(transcript->findings, i, each)
 	{
 		fputs("gimstate: ", stderr), put_safe(stderr, options->output);
@@ -280,7 +282,7 @@ static void put_result(const char *file, const struct options *options, const st
 	else if (ran)
 		put_text(transcript, result, options->verbose || options->probe.count, options->verbose);
 	if (!options->json)
-		put_remarks(options, transcript);
+		put_findings(options, transcript);
 	if (transcript->error.code && !(ran && options->json))
 		(void)output_error(blamed, &transcript->error, options->json);
 }
@@ -373,7 +375,7 @@ int run_replay(const struct options *options, int count, char **operands)
 	const char *wrong = mistake(options, &repeat, &timeout);
 	if (wrong)
 		return usage_error(command_find("replay"), options->json, "%s", wrong);
-	struct transcript transcript = {json_array(), json_array(), json_object(), json_array(), GIM_ERROR_INIT};
+	struct transcript transcript = {json_array(), !options->json, json_array(), json_object(), json_array(), GIM_ERROR_INIT};
 	const struct replay_options how = {
 	    .engine = options->engine ? options->engine : "auto",
 	    .kernel_clock = options->clock && !strcmp(options->clock, "kernel"),

@@ -7,4 +7,4 @@ chmod 755 "$(dirname "$(dirname "$PWD")")" "$(dirname "$PWD")" . && cp "$GIMSTAT
 setpriv --reuid 65534 --clear-groups ./here replay state.sav --engine kvm 2>&1; echo "exit $?"
 unshare -m sh -c 'mount --bind /dev/null /dev/kvm
 	./here replay state.sav --engine kvm; echo "exit $?"
-	./here replay state.sav | tail -n 1' 2>&1
+	./here replay state.sav 2>&1 | sed -n "1p;\$p"' 2>&1
