@@ -6,11 +6,14 @@
 #include "replay_report.h"
 #include "source.h"
 #include "stop.h"
+#include "written.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT_S 60
@@ -257,17 +260,27 @@ static void put_document(const char *file, const struct options *options, const 
 	output_document(body, false);
 }
 
+/* Of two signals within this time nobody pressed Ctrl-C twice: timeout sends one to the command, and then one to the group that it is in. */
+#define ONE_PRESS_MS 200
+
 static void on_interrupt(int number)
 {
-	(void)number;
-	stop_wanted = 1;
+	static atomic_ullong first_ms;
+	unsigned long long first = 0;
+	struct timespec now;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	const unsigned long long now_ms = (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000;
+	if (atomic_compare_exchange_strong(&first_ms, &first, now_ms))
+		stop_wanted = 1;
+	else if (now_ms >= first + ONE_PRESS_MS)
+		written_end(number);
 }
 
 /* Ctrl-C ends the guest as asked, so that what it did is told; at the second one there is no patience. The shell has its own. */
 static void catch_interrupt(void)
 {
-	const struct sigaction catch = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-	struct sigaction old;
+	struct sigaction old, catch = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+	(void)sigfillset(&catch.sa_mask);
 	if (!sigaction(SIGINT, NULL, &old) && old.sa_handler == SIG_DFL)
 		(void)sigaction(SIGINT, &catch, NULL);
 }

@@ -66,7 +66,7 @@ void written_resume(const sigset_t *before)
 }
 
 /* Then the signal does what it would have done. */
-static void on_signal(int number)
+void written_end(int number)
 {
 	static const struct timespec moment = {.tv_nsec = 1000000};
 	if (atomic_exchange(&ending, true))
@@ -86,7 +86,7 @@ static void on_signal(int number)
 /* Whoever ignores a signal, or has a handler of its own, goes on with that. */
 void written_catch(void)
 {
-	struct sigaction old, catch = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction old, catch = {.sa_handler = written_end, .sa_flags = SA_RESTART};
 	(void)sigfillset(&catch.sa_mask);
 	for (int i = 0; i < SIGNALS; i++)
 		if (!sigaction(signals[i], NULL, &old) && !(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)

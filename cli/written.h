@@ -19,6 +19,8 @@ void written_to_stay(void);
 
 /* Before the first thread that holds signals while others do not: then one that comes waits for it. The functions above do it themselves. */
 void written_catch(void);
+/* At the end of a handler, with all signals blocked: the command ends by that signal as if it were caught here. */
+void written_end(int number);
 /* Put off the signals that end a command, for as long as it takes to give a file its name; *before is what resume needs. In any thread. */
 void written_hold(sigset_t *before);
 void written_resume(const sigset_t *before);
