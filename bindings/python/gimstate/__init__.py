@@ -167,8 +167,12 @@ def _decoded(text: Optional[bytes]) -> Optional[str]:
     return None if text is None else text.decode(errors="replace")
 
 
-def _bytes(path: Path) -> bytes:
-    return os.fsencode(path)
+def _bytes(text: Path) -> bytes:
+    """As C takes it: what stands behind a zero would be lost without a word."""
+    taken = os.fsencode(text)
+    if b"\0" in taken:
+        raise ValueError("embedded null byte")
+    return taken
 
 
 def _gather(findings: list[Finding]) -> Any:
@@ -255,7 +259,7 @@ class State:
             pieces.append(ctypes.string_at(data, size))
             return 0
 
-        if _unit_find(self._open(), name.encode(), instance, pass_, ctypes.byref(raw), ctypes.byref(error)) or _unit_read(
+        if _unit_find(self._open(), _bytes(name), instance, pass_, ctypes.byref(raw), ctypes.byref(error)) or _unit_read(
             self._open(), ctypes.byref(raw), _SINK(take), None, ctypes.byref(error)
         ):
             raise Error(error)
@@ -284,14 +288,14 @@ class State:
         """Change one field of the guest interface; value as on the command line: "7", "0x51", "+name,-name"."""
         self._decode(_GIM)
         error = _new_error()
-        if _state_set(self._open(), path.encode(), value.encode(), ctypes.byref(error)):
+        if _state_set(self._open(), _bytes(path), _bytes(value), ctypes.byref(error)):
             raise Error(error)
 
     def convert(self, to: str) -> list[Finding]:
         """Convert the interface to the layout of a release ("vbox:6.1"), or to a layout by name ("vbox-hyperv-3"). Findings of severity
         "error" are values that are lost."""
         self._decode(_GIM)
-        layout, error, findings = to.encode(), _new_error(), []  # type: bytes, _Error, list[Finding]
+        layout, error, findings = _bytes(to), _new_error(), []  # type: bytes, _Error, list[Finding]
         if ":" in to:
             name = ctypes.create_string_buffer(64)
             if _layout_of_release(self._open(), layout, name, len(name), ctypes.byref(error)):
@@ -303,10 +307,10 @@ class State:
 
     def write(self, path: Path, replace: bool = False) -> None:
         """Write the state with the interface as it is now: a file that is whole at every moment. replace: there may be one already."""
-        output, error = _pointer(), _new_error()
+        handle, output, error = self._open(), _pointer(), _new_error()
         if _output_new(_bytes(path), replace, ctypes.byref(output), ctypes.byref(error)):
             raise Error(error)
-        if _state_write(self._open(), None, _output_write, output, ctypes.byref(error)):
+        if _state_write(handle, None, _output_write, output, ctypes.byref(error)):
             failure = Error(error)
             reason = _new_error()
             # A refused write is told by commit.
@@ -335,7 +339,7 @@ def check(path: Path, target: str) -> Check:
     """Will the state load into target ("vbox:7.2", a .vbox file, a profile, "state:FILE") and run there?"""
     checked, opened, error, findings = _pointer(), _pointer(), _new_error(), []  # type: Any, Any, _Error, list[Finding]
     try:
-        if _target_open(target.encode(), _bytes(path), ctypes.byref(opened), ctypes.byref(error)) or _check_open(
+        if _target_open(_bytes(target), _bytes(path), ctypes.byref(opened), ctypes.byref(error)) or _check_open(
             _bytes(path), None, ctypes.byref(checked), ctypes.byref(error)
         ):
             raise Error(error)

@@ -66,6 +66,33 @@ class Errors(unittest.TestCase):
             self.assertEqual(raised.exception.code, "no-unit")
 
 
+    def test_text_is_taken_whole(self):
+        """C would end it at its first zero, and do another thing than it was told."""
+        sample = os.fspath(SAMPLES / "kvm.sav")
+        with gimstate.open(sample) as state, tempfile.TemporaryDirectory() as folder:
+            for call in (
+                lambda: gimstate.open(sample + "\0x"),
+                lambda: gimstate.verify(sample + "\0x"),
+                lambda: gimstate.check(sample, "vbox:7.2\0x"),
+                lambda: state.payload("GIM\0x"),
+                lambda: state.set("kvm.wall_clock", "7\0" + "8"),
+                lambda: state.set("kvm.wall_clock\0x", "7"),
+                lambda: state.convert("vbox-kvm-1\0x"),
+                lambda: state.write(os.path.join(folder, "out\0x")),
+            ):
+                self.assertRaises(ValueError, call)
+            self.assertRaises(TypeError, state.set, "kvm.wall_clock", 7)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_write_of_a_closed_one(self):
+        state = gimstate.open(SAMPLES / "kvm.sav")
+        state.close()
+        with tempfile.TemporaryDirectory() as folder:
+            before = len(os.listdir("/proc/self/fd"))
+            self.assertRaises(ValueError, state.write, os.path.join(folder, "out"))
+            self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+
 class Layouts(unittest.TestCase):
     def test_structs_are_those_of_the_header(self):
         """The compiler says where the header has each member; with a member the binding would read beside it."""
