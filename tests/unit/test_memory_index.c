@@ -291,7 +291,8 @@ static void damaged(void **user)
 		const size_t size = index->size;
 		for (size_t cut = 0; cut < size; cut += 1 + size / 97) {
 			index->size = cut;
-			assert_int_not_equal(open_index(opened.state, index, &memory, &error), 0);
+			/* What ends within the first 8 bytes does not say what it was to be. */
+			assert_int_equal(open_index(opened.state, index, &memory, &error), cut < 8 ? GIM_E_FORMAT : GIM_E_CORRUPT);
 		}
 		index->size = size + 1;
 		assert_int_equal(open_index(opened.state, index, &memory, &error), GIM_E_CORRUPT);
