@@ -189,16 +189,25 @@ static uint64_t vbox_time(bool by_page, uint64_t tsc, uint64_t hz)
 	return page > exact ? page : exact;
 }
 
-int hv_clock_loaded(struct gim_machine *machine, struct gim_error *error)
+/* The reference time of a state that holds none. KVM's is its own clock's, whatever the guest's TSC is. */
+static uint64_t absent_time(const struct gim_machine *machine, const struct gim_state *from, uint64_t tsc)
+{
+	const struct gim_saved_clock *saved = &machine->saved;
+	const struct gim_value clock_ns = gim_state_value(from, "kvm.clock_ns");
+	const bool known = saved->tsc_hz >= TIME_HZ && saved->tsc_hz != GIM_UNKNOWN;
+	if (clock_ns.presence != GIM_ABSENT)
+		return clock_ns.number / 100;
+	return vbox_time(hv_state(machine)->reference_tsc & HV_ENABLE, tsc, known ? saved->tsc_hz : machine->tsc_hz);
+}
+
+int hv_clock_loaded(struct gim_machine *machine, const struct gim_state *from, struct gim_error *error)
 {
 	struct hv_state *state = hv_state(machine);
 	const struct gim_saved_clock *saved = &machine->saved;
 	const uint8_t *presence = machine->object.presence;
 	const uint64_t tsc = saved->tsc <= INT64_MAX ? saved->tsc : gim_machine_tsc(machine);
-	if (!presence[offsetof(struct hv_state, time_ref_count)]) {
-		const bool known = saved->tsc_hz >= TIME_HZ && saved->tsc_hz != GIM_UNKNOWN;
-		state->time_ref_count = vbox_time(state->reference_tsc & HV_ENABLE, tsc, known ? saved->tsc_hz : machine->tsc_hz);
-	}
+	if (!presence[offsetof(struct hv_state, time_ref_count)])
+		state->time_ref_count = absent_time(machine, from, tsc);
 	hv_own(machine)->clock_kept =
 	    presence[offsetof(struct hv_state, tsc_scale)] && presence[offsetof(struct hv_state, tsc_offset)] && state->tsc_scale;
 	if (!hv_own(machine)->clock_kept)

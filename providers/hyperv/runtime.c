@@ -81,10 +81,9 @@ static void derive_words(struct gim_machine *machine)
 /* What can fail comes first, and the queues, which are taken over, last. */
 static int loaded(struct gim_machine *machine, const struct gim_state *state, gim_report_fn *report, void *user, struct gim_error *error)
 {
-	(void)state;
 	int result = hv_pages_loaded(machine, report, user, error);
 	if (!result)
-		result = hv_clock_loaded(machine, error);
+		result = hv_clock_loaded(machine, state, error);
 	if (result)
 		return result;
 	derive_scontrol(machine);

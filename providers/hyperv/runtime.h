@@ -104,7 +104,7 @@ hv_msr_fn hv_clock_read_time, hv_clock_write_page, hv_clock_write_emulation_cont
 /* Time begins now. */
 void hv_clock_init(struct gim_machine *machine);
 /* Derive the reference time where the state does not hold it; it goes on from there with load_done. */
-int hv_clock_loaded(struct gim_machine *machine, struct gim_error *error);
+int hv_clock_loaded(struct gim_machine *machine, const struct gim_state *from, struct gim_error *error);
 int hv_clock_load_done(struct gim_machine *machine, struct gim_error *error);
 /* Time goes on through a reset; emulation of another TSC frequency does not. */
 void hv_clock_reset(struct gim_machine *machine);

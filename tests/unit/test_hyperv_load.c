@@ -153,6 +153,22 @@ static void time_goes_on(void **unused)
 	gim_machine_free(&machine);
 }
 
+/* Under KVM the reference time is KVM's clock, which the guest's TSC may be far from. */
+static void time_of_kvm_goes_on(void **unused)
+{
+	(void)unused;
+	struct gim_machine *machine = hv_test_new(&(struct hv_test){.tsc_hz = SAMPLE_HZ, .vcpus = 2});
+	struct gim_state *state = sample_with("samples/qemu-kvm.mig", "hyperv.guest_os_id", "0x1040a00004a65");
+	assert_int_equal(gim_state_set(state, "kvm.clock_ns", "7000000099", NULL), 0);
+	assert_int_equal(gim_machine_load(machine, state, NULL, NULL, NULL), 0);
+	assert_int_equal(gim_machine_load_done(machine, NULL), 0);
+	assert_int_equal(rdmsr(machine, 0, 0x40000020), 70000000);
+	gim_machine_step(machine, SAMPLE_HZ);
+	assert_in_range(rdmsr(machine, 0, 0x40000020), 79999999, 80000001);
+	gim_state_free(&state);
+	gim_machine_free(&machine);
+}
+
 /* An absent scontrol follows from simp, and what VirtualBox serves without a bit stays open. */
 static void absent_members(void **unused)
 {
@@ -259,6 +275,7 @@ int main(void)
 	    cmocka_unit_test(sequence_goes_on),
 	    cmocka_unit_test(sequence_goes_on_from_memory),
 	    cmocka_unit_test(time_goes_on),
+	    cmocka_unit_test(time_of_kvm_goes_on),
 	    cmocka_unit_test(absent_members),
 	    cmocka_unit_test(debugger_stays),
 	    cmocka_unit_test(all_layouts),
