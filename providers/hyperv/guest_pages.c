@@ -225,12 +225,15 @@ static int load(struct gim_state *state, struct gim_memory *memory, const struct
 	const struct gim_object call = gim_page_part(object, &hv_hypercall_page_record, offsetof(struct hv_pages, hypercall));
 	const struct gim_object tsc = gim_page_part(object, &hv_reference_page_record, offsetof(struct hv_pages, tsc));
 	int result = gim_list_grow(&state->arena, &pages->vp, &hv_vp_pages_record, hv->vp.count, error);
+	/* A machine of the runtime core lays these two over the guest's memory, which then holds something else. Of all that write states it alone knows the
+	 * page's scale. */
+	const bool laid_over = own->presence[offsetof(struct hv_state, tsc_scale)];
 	if (!result)
-		result = load_page(state, memory, own->presence[offsetof(struct hv_state, hypercall)], hv->hypercall, HYPERCALL, &call,
-		                   offsetof(struct hv_hypercall_page, gpa), error);
+		result = load_page(state, memory, !laid_over && own->presence[offsetof(struct hv_state, hypercall)], hv->hypercall,
+		                   HYPERCALL, &call, offsetof(struct hv_hypercall_page, gpa), error);
 	if (!result)
-		result = load_page(state, memory, own->presence[offsetof(struct hv_state, reference_tsc)], hv->reference_tsc, TSC, &tsc,
-		                   offsetof(struct hv_reference_page, gpa), error);
+		result = load_page(state, memory, !laid_over && own->presence[offsetof(struct hv_state, reference_tsc)], hv->reference_tsc,
+		                   TSC, &tsc, offsetof(struct hv_reference_page, gpa), error);
 	for (uint32_t i = 0; !result && i < hv->vp.count; i++) {
 		const size_t from = (size_t)i * sizeof(struct hv_vp), to = (size_t)i * sizeof(struct hv_vp_pages);
 		const struct gim_object vp = {&hv_vp_pages_record, (uint8_t *)pages->vp.items + to, pages->vp.presence + to};
