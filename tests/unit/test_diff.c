@@ -103,13 +103,15 @@ static struct heard compare(const struct pair *pair, const struct gim_diff_optio
 /*
  * One edit is one difference, at its path, in every field of every record.
  */
-static unsigned edits;
+static unsigned leaves_seen, edits;
 
 static int edit_leaf(void *user, const char *path, const struct gim_object *object, const struct gim_field *field, uint32_t index)
 {
 	const struct pair *pair = (const struct pair *)user;
 	uint8_t *at = object->data + field->offset + (size_t)index * field->width;
 	const struct gim_text text = {"zz", 2};
+	if (leaves_seen++ % (sparse() > 1 ? 4 : 1))
+		return 0;
 	uint8_t saved[sizeof(struct gim_text)];
 	memcpy(saved, at, field->width);
 	if (field->kind == GIM_TEXT)
