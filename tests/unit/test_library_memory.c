@@ -258,7 +258,7 @@ static void cut_one(const char *path)
 	(void)snprintf(name, sizeof(name), "%s", pattern);
 	assert_int_equal(write(fd, bytes, size), size);
 	sample = name;
-	for (size_t left = size; left; left -= 1 + left / 12) {
+	for (size_t left = size; left; left -= 1 + left / (sparse() > 1 ? 4 : 12)) {
 		assert_int_equal(ftruncate(fd, (off_t)left), 0);
 		for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
 			works[i].work();
