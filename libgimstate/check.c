@@ -477,11 +477,22 @@ static void sort(struct list *list)
 	}
 }
 
+/* Has the target what verify asks of any target? */
+static bool is_met(const struct verdict *verdict, const struct gim_rule *rule)
+{
+	for (const struct gim_format *const *each = gim_formats; *each; each++)
+		for (const struct gim_check_rule *row = (*each)->checks; row && row->rule.id; row++)
+			if (row->asked_by == rule && row->met(&verdict->judging))
+				return true;
+	return false;
+}
+
 static void judge_all(struct verdict *verdict)
 {
 	const struct gim_check *check = verdict->check;
 	for (size_t i = 0; check && i < check->container.count; i++)
-		add(verdict, &check->container.items[i].finding, check->container.items[i].place);
+		if (!is_met(verdict, check->container.items[i].finding.rule))
+			add(verdict, &check->container.items[i].finding, check->container.items[i].place);
 	if (!verdict->judging.state)
 		return;
 	judge_table(verdict, gim_check_rules);

@@ -22,6 +22,9 @@ struct gim_check_rule {
 	const char *unit; /* NAME/INSTANCE, where VirtualBox's loader meets it; NULL: it does not, or at no place of its own */
 	enum gim_stage stage;
 	const char *except; /* the format whose own rows judge this for its loader; NULL: none's */
+	/* The rule by which verify, which knows no target, asks for the same; NULL: none. What it found is not told where the target has met it. */
+	const struct gim_rule *asked_by;
+	bool (*met)(const struct gim_judging *judging);
 	/* Report what breaks the rule (gim_judge). Not called where a rule before it in rule.after is broken. */
 	void (*judge)(struct gim_judging *judging);
 };

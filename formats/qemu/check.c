@@ -4,6 +4,7 @@
 #include "guest.h"
 #include "qemu/configure.h"
 #include "qemu/record.h"
+#include "qemu/rules.h"
 #include "qemu/schema.h"
 
 #include <inttypes.h>
@@ -259,13 +260,19 @@ static bool is_configured(const struct gim_judging *judging)
 	       number_at(&judging->target->state, "kvm.features.base", &features);
 }
 
+/* Who does not run QEMU needs no option of its. */
+static bool has_frequency(const struct gim_judging *judging)
+{
+	uint64_t wanted;
+	return !gim_judging_is(judging, "qemu") || number_at(&judging->target->state, "guest.tsc_hz", &wanted);
+}
+
 static void judge_reenlightenment(struct gim_judging *judging)
 {
 	enum { ENABLED_BIT = 1 << 16 };
-	uint64_t control, wanted;
-	if (gim_judging_is(judging, "qemu") && is_configured(judging) &&
-	    number_at(judging->state, "hyperv.reenlightenment.control", &control) && control & ENABLED_BIT &&
-	    !number_at(&judging->target->state, "guest.tsc_hz", &wanted))
+	uint64_t control;
+	if (!has_frequency(judging) && is_configured(judging) && number_at(judging->state, "hyperv.reenlightenment.control", &control) &&
+	    control & ENABLED_BIT)
 		gim_judge(judging, GIM_NO_UNIT, "hyperv.reenlightenment.control",
 		          "the guest wants to hear of migrations (0x%" PRIx64 "), and the target has no tsc-frequency=", control);
 }
@@ -378,6 +385,8 @@ const struct gim_check_rule qemu_checks[] = {
     {{"GIM-QEMU-007", GIM_ERROR, GIM_E_VALUE, NO_STATUS, "a target for a guest that wants to hear of migrations has its TSC frequency set",
       .why = "QEMU says \"Guest enabled re-enlightenment notifications, 'tsc-frequency=' has to be specified\"",
       .mend = "start the target with -cpu ...,tsc-frequency= and the state's frequency", .source = LOADER},
+     .asked_by = &qemu_rules[QEMU_REENLIGHTENMENT],
+     .met = has_frequency,
      .judge = judge_reenlightenment},
     {{"GIM-QEMU-008", GIM_ERROR, GIM_E_VALUE, NO_STATUS, "state and target agree about the capabilities that are compared",
       .why = "QEMU says \"Capability ... is off, but received capability is on\"",

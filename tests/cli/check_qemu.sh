@@ -45,3 +45,9 @@ case $? in
 esac
 # An option that is misspelt is told, as all that are passed over.
 try check qemu-kvm.mig -t 'qemu:7.2 -M pc -spm 3 -nographic' --notes
+# What verify asks of any target is not told where the target has it.
+"$GIMSTATE" set qemu-kvm.mig hyperv.reenlightenment.control=0x100ee -o reenl.mig >/dev/null
+for target in qemu:7.2 'qemu:7.2 -cpu host,hv-reenlightenment' 'qemu:7.2 -cpu host,hv-reenlightenment,tsc-freq=2G' vbox:7.2; do
+	told=$("$GIMSTATE" check reenl.mig -t "$target" --ndjson | grep -oE 'GIM-QEMU-(REENLIGHT|007)' | uniq -c | xargs)
+	echo "$target: ${told:-nothing}"
+done
