@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tests LZF against a decoder that is too simple to be wrong, with both buffers between pages that cannot be touched. */
-#include "vbox/lzf.h"
 #include "../sparse.h"
+#include "vbox/lzf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
