@@ -2,6 +2,7 @@
 /* gimstate replay --kernel and --resume: a kernel runs on a guest interface, and what it says and how it ends is passed on. */
 #include "command.h"
 #include "harness/guest_vm.h"
+#include "harness/vm.h"
 #include "output.h"
 #include "replay_report.h"
 #include "source.h"
@@ -13,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT_S 60
@@ -261,18 +261,16 @@ static void put_document(const char *file, const struct options *options, const 
 }
 
 /* Of two signals within this time nobody pressed Ctrl-C twice: timeout sends one to the command, and then one to the group that it is in. */
-#define ONE_PRESS_MS 200
+#define ONE_PRESS_NS UINT64_C(200000000)
 
 static void on_interrupt(int number)
 {
-	static atomic_ullong first_ms;
-	unsigned long long first = 0;
-	struct timespec now;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	const unsigned long long now_ms = (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000;
-	if (atomic_compare_exchange_strong(&first_ms, &first, now_ms))
+	static _Atomic uint64_t first_ns;
+	uint64_t first = 0;
+	const uint64_t now_ns = vm_now_ns();
+	if (atomic_compare_exchange_strong(&first_ns, &first, now_ns))
 		stop_wanted = 1;
-	else if (now_ms >= first + ONE_PRESS_MS)
+	else if (now_ns >= first + ONE_PRESS_NS)
 		written_end(number);
 }
 

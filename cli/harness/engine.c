@@ -4,11 +4,11 @@
 
 #include "output.h"
 #include "stop.h"
+#include "vm.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 #define DEFAULT_WATCHDOG_MS 10000
@@ -247,9 +247,7 @@ static int handle(struct engine *engine, uint32_t vcpu, uint8_t vector, struct g
 
 static uint64_t real_ms(void)
 {
-	struct timespec now;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return vm_now_ns() / 1000000;
 }
 
 static int expired(const struct engine *engine, uint64_t end_ms, struct gim_error *error)

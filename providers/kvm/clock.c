@@ -94,7 +94,7 @@ enum gim_access kvm_write_system_time(struct gim_machine *machine, uint32_t vcpu
 		return GIM_ACCESS_DONE;
 	struct kvm_vcpu *registers = kvm_vcpu(machine, vcpu);
 	registers->flags = next_flags(machine, registers);
-	registers->gpa = *value & ~KVM_ENABLED;
+	registers->gpa = kvm_structure_gpa(*value);
 	show_clock(machine, vcpu);
 	return GIM_ACCESS_DONE;
 }
