@@ -207,9 +207,9 @@ static bool parse_severity(const char *text, enum gim_severity *severity)
 	return false;
 }
 
-static uint64_t parse_offset(const json_t *json)
+static uint64_t parse_offset(const json_t *json, const char *member)
 {
-	const json_t *offset = json_object_get(json, "offset");
+	const json_t *offset = json_object_get(json, member);
 	return json_is_integer(offset) ? (uint64_t)json_integer_value(offset) : GIM_UNKNOWN;
 }
 
@@ -224,7 +224,7 @@ static int parse_finding(const json_t *json, struct check_rules **unknown, struc
 		finding.rule = made_up_rule(json, id, unknown);
 	if (!finding.rule)
 		return error_set(error, GIM_E_MEMORY, "out of memory");
-	finding.offset = parse_offset(json);
+	finding.offset = parse_offset(json, "offset");
 	check_result_add(result, &finding);
 	if (result->error.code)
 		return error_set(error, result->error.code, "%s", result->error.text);
@@ -242,7 +242,8 @@ static void parse_error(const json_t *json, struct check_result *result)
 	(void)error_set(&result->error, GIM_E_IO, "%s", text ? text : "it was not judged, and the report does not say why");
 	(void)snprintf(result->error.unit, sizeof(result->error.unit), "%s", unit ? unit : "");
 	(void)snprintf(result->error.path, sizeof(result->error.path), "%s", path ? path : "");
-	result->error.offset = parse_offset(json);
+	result->error.offset = parse_offset(json, "offset");
+	result->error.payload_offset = parse_offset(json, "payload_offset");
 	for (int code = 0; code > -100; code--)
 		if (text_of(json, "code") && !strcmp(text_of(json, "code"), gim_code_name(code)))
 			result->error.code = code;

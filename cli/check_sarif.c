@@ -204,7 +204,7 @@ static void notify(struct sarif_report *report, const struct check_result *resul
 	if (result->target_failed)
 		(void)json_object_set_new(report->seen, result->target, json_true());
 	else
-		put_location(put, result->state, error->unit[0] ? GIM_UNKNOWN : error->offset, error->unit, error->path);
+		put_location(put, result->state, error->offset, error->unit, error->path);
 	json_put_end(put, '{');
 	free(text);
 }

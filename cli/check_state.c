@@ -301,8 +301,9 @@ static bool append(struct check_job *job, struct check_job *other)
 /* An image with several snapshots is as many states. */
 static void judge_snapshots(struct check_job *job, const struct check_run *run, char **states)
 {
-	const struct gim_error memory = {.code = GIM_E_MEMORY, .offset = GIM_UNKNOWN, .text = "out of memory"};
+	struct gim_error memory = GIM_ERROR_INIT;
 	bool whole = true;
+	(void)error_set(&memory, GIM_E_MEMORY, "out of memory");
 	check_job_clear(job);
 	for (size_t i = 0; whole && states[i]; i++) {
 		struct check_job own = {.state = states[i], .alone = job->alone, .error = GIM_ERROR_INIT};

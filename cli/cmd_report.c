@@ -304,8 +304,7 @@ static void put_failure(const char *what, const struct gim_error *error)
 			fputs(": ", stdout);
 		}
 	put_xml(stdout, error->text);
-	if (error->offset != GIM_UNKNOWN)
-		printf(" (at byte 0x%" PRIx64 ")", error->offset);
+	put_error_place(stdout, error);
 	puts("</p>");
 }
 

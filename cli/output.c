@@ -157,7 +157,7 @@ int error_set(struct gim_error *error, int code, const char *format, ...)
 {
 	if (error->code)
 		return code;
-	*error = (struct gim_error){.code = code, .offset = GIM_UNKNOWN};
+	*error = (struct gim_error){.code = code, .offset = GIM_UNKNOWN, .payload_offset = GIM_UNKNOWN};
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(error->text, sizeof(error->text), format, arguments);
@@ -185,6 +185,14 @@ int error_decode_status(const struct gim_error *error)
 	return error->code == GIM_E_VERSION || error->code == GIM_E_FORMAT ? EXIT_NO : error_status(error);
 }
 
+void put_error_place(FILE *stream, const struct gim_error *error)
+{
+	if (error->offset != GIM_UNKNOWN)
+		fprintf(stream, " (at byte 0x%" PRIx64 ")", error->offset);
+	else if (error->payload_offset != GIM_UNKNOWN)
+		fprintf(stream, " (payload byte 0x%" PRIx64 ")", error->payload_offset);
+}
+
 int output_error(const char *file, const struct gim_error *error, bool json)
 {
 	if (json) {
@@ -203,8 +211,7 @@ int output_error(const char *file, const struct gim_error *error, bool json)
 		fputs(": ", stderr);
 	}
 	put_safe(stderr, error->text);
-	if (error->offset != GIM_UNKNOWN)
-		fprintf(stderr, " (at byte 0x%" PRIx64 ")", error->offset);
+	put_error_place(stderr, error);
 	fputc('\n', stderr);
 	return error_status(error);
 }
@@ -269,6 +276,8 @@ void error_members(const char *file, const struct gim_error *error, struct membe
 	put_member(to, "path", error->path);
 	if (error->offset != GIM_UNKNOWN)
 		to->number(to, "offset", (int64_t)error->offset);
+	if (error->payload_offset != GIM_UNKNOWN)
+		to->number(to, "payload_offset", (int64_t)error->payload_offset);
 }
 
 json_t *error_json(const char *file, const struct gim_error *error)

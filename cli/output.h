@@ -56,6 +56,8 @@ struct members {
 void finding_members(const struct gim_finding *finding, struct members *to);
 void error_members(const char *file, const struct gim_error *error, struct members *to);
 json_t *error_json(const char *file, const struct gim_error *error);
+/* Where it is, in words, after a space; nothing when it has no place. */
+void put_error_place(FILE *stream, const struct gim_error *error);
 json_t *rule_json(const struct gim_rule *rule);
 json_t *finding_json(const struct gim_finding *finding);
 json_t *unit_json(const struct gim_unit *unit);

@@ -43,6 +43,7 @@ static void fill(struct gim_error *error, int code, uint64_t offset, const char 
 	error->code = code;
 	error->rule = NULL;
 	error->offset = offset;
+	error->payload_offset = GIM_UNKNOWN;
 	error->unit[0] = '\0';
 	error->path[0] = '\0';
 	(void)vsnprintf(error->text, sizeof(error->text), format, arguments);
@@ -102,6 +103,12 @@ void gim_error_unit(struct gim_error *error, const char *name, uint32_t instance
 {
 	if (error && error->code && !error->unit[0])
 		(void)snprintf(error->unit, sizeof(error->unit), "%s/%u", name, instance);
+}
+
+void gim_error_payload(struct gim_error *error, uint64_t payload_offset)
+{
+	if (error && error->code && error->offset == GIM_UNKNOWN && error->payload_offset == GIM_UNKNOWN)
+		error->payload_offset = payload_offset;
 }
 
 void gim_error_path(struct gim_error *error, const char *path)

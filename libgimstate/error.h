@@ -21,8 +21,9 @@ bool gim_is_world(int code);
 /* Hand a failure on: *own becomes *error, unless that holds an earlier one. Returns own's code. */
 int gim_fail_as(struct gim_error *error, const struct gim_error *own);
 
-/* Name the unit or the field of a failure, unless it is named already. */
+/* Name the unit, the place in its payload, or the field of a failure, unless it is named already. */
 void gim_error_unit(struct gim_error *error, const char *name, uint32_t instance);
+void gim_error_payload(struct gim_error *error, uint64_t payload_offset);
 void gim_error_path(struct gim_error *error, const char *path);
 
 #endif

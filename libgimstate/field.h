@@ -441,8 +441,8 @@ struct gim_cpuid_row {
 
 /*
  * Decode bytes by rows into objects (the roots; a row finds its object by record). What was decoded before an error stays, marked stored. *used: bytes
- * that rows covered, so that the rest is undecoded; *version: the layout version met. Byte strings are copied to arena. The error's offset is
- * within bytes; its path names the field.
+ * that rows covered, so that the rest is undecoded; *version: the layout version met. Byte strings are copied to arena. The error's
+ * payload_offset is within bytes; its path names the field.
  */
 int gim_decode(const struct gim_row *rows, const struct gim_codec *codec, const struct gim_object *roots, size_t root_count,
                struct gim_arena *arena, const uint8_t *bytes, size_t size, size_t *used, uint32_t *version, struct gim_error *error);

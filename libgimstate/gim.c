@@ -218,15 +218,16 @@ int gim_unit_decode(struct gim_state *state, const struct gim_codec *codec, uint
 	const uint32_t id = ((const struct gim *)(const void *)head->data)->provider;
 	const struct gim_provider *provider = provider_by_id(id);
 	if (!provider) {
-		(void)gim_fail_rule(error, &gim_unit_rules[GIM_UNIT_PROVIDER], 0,
+		(void)gim_fail_rule(error, &gim_unit_rules[GIM_UNIT_PROVIDER], GIM_UNKNOWN,
 		                    "provider %u is unknown: 0 to 3 are none, minimal, hyperv and kvm", id);
+		gim_error_payload(error, 0);
 		gim_error_path(error, "gim.provider");
 		return GIM_E_VERSION;
 	}
 	result = decode_provider(state, codec, provider, bytes + HEAD_BYTES, size - HEAD_BYTES, &used, report, user, error);
 	if (result) {
-		if (error && error->code == result && error->offset != GIM_UNKNOWN)
-			error->offset += HEAD_BYTES;
+		if (error && error->code == result && error->payload_offset != GIM_UNKNOWN)
+			error->payload_offset += HEAD_BYTES;
 		return name_rule(result, error);
 	}
 	used += HEAD_BYTES;

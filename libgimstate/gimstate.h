@@ -50,15 +50,16 @@ enum gim_code {
 struct gim_error {
 	int code;                    /* enum gim_code; 0: no error yet */
 	const struct gim_rule *rule; /* the rule that the input breaks, NULL when there is none for it */
-	uint64_t offset; /* byte offset in the file, or in the unit's payload when `unit` is set; GIM_UNKNOWN when none applies */
-	char unit[272];  /* "NAME/INSTANCE" of the unit that it is in, or "" */
-	char path[128];  /* the field, e.g. "hyperv.vp[1].sint[3]", or "" */
-	char text[256];  /* one sentence: what was found, what was expected */
+	uint64_t offset;             /* byte offset in the file; GIM_UNKNOWN when none applies */
+	uint64_t payload_offset;     /* of what was decoded: byte offset in the payload of `unit`, unpacked; else GIM_UNKNOWN */
+	char unit[272];              /* "NAME/INSTANCE" of the unit that it is in, or "" */
+	char path[128];              /* the field, e.g. "hyperv.vp[1].sint[3]", or "" */
+	char text[256];              /* one sentence: what was found, what was expected */
 };
 
 #define GIM_ERROR_INIT                                                                                                                     \
 	{                                                                                                                                  \
-		0, NULL, GIM_UNKNOWN, "", "", ""                                                                                           \
+		0, NULL, GIM_UNKNOWN, GIM_UNKNOWN, "", "", ""                                                                              \
 	}
 
 /* A code's symbolic name, e.g. "truncated". Never NULL. */

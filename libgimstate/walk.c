@@ -520,8 +520,11 @@ int gim_decode(const struct gim_row *rows, const struct gim_codec *codec, const 
 	int result = walk_rows(&walk, rows, NULL, false);
 	*used = walk.in.position;
 	*version = walk.version;
-	if (result && error && !error->code)
+	if (result && error && !error->code) {
 		*error = own;
+		error->offset = GIM_UNKNOWN;
+		error->payload_offset = own.offset;
+	}
 	return result;
 }
 

@@ -396,8 +396,9 @@ int guest_set_tsc(struct guest *guest, uint64_t saved, struct gim_error *error)
 	if (vm_tsc(vm) >= saved)
 		return 0;
 	return error_set(error, GIM_E_UNSUPPORTED,
-	                 "the guest's TSC was 0x%" PRIx64 " and would go back to 0x%" PRIx64 ": this host's KVM cannot set it", saved,
-	                 vm_tsc(vm));
+	                 "the guest's TSC was 0x%" PRIx64 " and would go back to 0x%" PRIx64
+	                 ": this host's KVM cannot set it; go on once its own is past that, or on another host",
+	                 saved, vm_tsc(vm));
 }
 
 #endif

@@ -154,7 +154,8 @@ static int fail(const struct indexing *indexing, struct gim_error *error, const 
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	const uint64_t at = indexing->pieces.payload_bytes;
-	int result = gim_fail(error, GIM_E_CORRUPT, at ? at - 1 : 0, "%s", text);
+	int result = gim_fail(error, GIM_E_CORRUPT, GIM_UNKNOWN, "%s", text);
+	gim_error_payload(error, at ? at - 1 : 0);
 	gim_error_unit(error, "pgm", 1);
 	return result;
 }
@@ -336,7 +337,8 @@ static int take_number(struct indexing *indexing, unsigned width, uint64_t *numb
 	size_t got;
 	int result = ssm_pieces_take(&indexing->pieces, bytes, width, &got, error);
 	if (!result && got < width) {
-		result = gim_fail(error, GIM_E_TRUNCATED, indexing->pieces.payload_bytes, "the unit ends within its page records");
+		result = gim_fail(error, GIM_E_TRUNCATED, GIM_UNKNOWN, "the unit ends within its page records");
+		gim_error_payload(error, indexing->pieces.payload_bytes);
 		gim_error_unit(error, "pgm", 1);
 	}
 	struct gim_cursor cursor = {.bytes = bytes, .size = width};

@@ -128,8 +128,8 @@ static int read_payload(struct gim_state *state, const struct gim_unit *unit, st
 		result = gim_fail(&own, GIM_E_MEMORY, GIM_UNKNOWN, "out of memory after %zu bytes", payload->size);
 	}
 	if (!result && payload->cut && !pages)
-		result = gim_fail(&own, GIM_E_LIMIT, VBOX_PAYLOAD_LIMIT,
-		                  "the payload is longer than the %zu bytes that are decoded at most", VBOX_PAYLOAD_LIMIT);
+		result = gim_fail(&own, GIM_E_LIMIT, GIM_UNKNOWN, "the payload is longer than the %zu bytes that are decoded at most",
+		                  VBOX_PAYLOAD_LIMIT);
 	if (result) {
 		gim_error_unit(&own, unit->name, unit->instance);
 		(void)gim_fail_as(error, &own);
@@ -292,27 +292,34 @@ static void check_vcpus(struct decoding *decoding, const struct gim_unit *unit, 
 	           "this unit holds %u vCPUs, others say %u", vcpus, state->codec.vcpus);
 }
 
-/* Where a failure's offset counts from. */
-enum counted_from { IN_FILE, IN_PAYLOAD };
+/* A failure's place in the payload, in words; "" when it has none. */
+struct place {
+	char text[48];
+};
+
+static struct place place_of(const struct gim_error *own)
+{
+	struct place place = {""};
+	if (own->payload_offset != GIM_UNKNOWN)
+		(void)snprintf(place.text, sizeof(place.text), " (payload byte 0x%llx)", (unsigned long long)own->payload_offset);
+	return place;
+}
 
 /* Report a failure, and keep the first one of what was asked for. */
-static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bool fatal, enum counted_from from, int result,
-                      struct gim_error *own)
+static void fail_unit(struct decoding *decoding, const struct gim_unit *unit, bool fatal, int result, struct gim_error *own)
 {
-	const bool repeated = decoding->last_offset == own->offset && decoding->last_code == own->code && from == IN_FILE;
-	char name[GIM_UNIT_NAME_BYTES + 16], place[48] = "";
+	const bool repeated =
+	    decoding->last_offset == own->offset && decoding->last_code == own->code && own->payload_offset == GIM_UNKNOWN;
+	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	gim_error_unit(own, unit->name, unit->instance);
-	if (from == IN_PAYLOAD && own->offset != GIM_UNKNOWN)
-		(void)snprintf(place, sizeof(place), " (payload byte 0x%llx)", (unsigned long long)own->offset);
 	/* One broken place in the file may be in the way of many units. What failed otherwise is no fault of the unit. */
 	if (gim_is_world(own->code))
 		fatal = true;
 	else if (!repeated)
-		gim_report(decoding->report, decoding->user, &vbox_rules[fatal ? UNIT_DAMAGED : UNIT_SKIPPED],
-		           from == IN_FILE ? own->offset : GIM_UNKNOWN, name, NULL, "%s%s%s%s", own->path, *own->path ? ": " : "",
-		           own->text, place);
-	decoding->last_offset = from == IN_FILE ? own->offset : GIM_UNKNOWN;
+		gim_report(decoding->report, decoding->user, &vbox_rules[fatal ? UNIT_DAMAGED : UNIT_SKIPPED], own->offset, name, NULL,
+		           "%s%s%s%s", own->path, *own->path ? ": " : "", own->text, place_of(own).text);
+	decoding->last_offset = own->offset;
 	decoding->last_code = own->code;
 	if (!fatal || decoding->result)
 		return;
@@ -361,12 +368,12 @@ static bool decode_framed(struct decoding *decoding, const struct gim_unit *unit
 	struct gim_error read_error = GIM_ERROR_INIT, decode_error = GIM_ERROR_INIT;
 	int result = read_payload(decoding->state, unit, &payload, &read_error);
 	if (result)
-		fail_unit(decoding, unit, fatal, IN_FILE, result, &read_error);
+		fail_unit(decoding, unit, fatal, result, &read_error);
 	/* What was read before the damage is worth decoding, but not complaining about. */
 	if (!result || payload.size) {
 		int decoded = decode_payload(decoding, unit, &payload, asked, &decode_error);
 		if (decoded && !result)
-			fail_unit(decoding, unit, fatal, IN_PAYLOAD, decoded, &decode_error);
+			fail_unit(decoding, unit, fatal, decoded, &decode_error);
 		result = result ? result : decoded;
 	}
 	free(payload.bytes);
@@ -379,13 +386,13 @@ static void decode_gim(struct decoding *decoding, const struct gim_unit *unit)
 	struct gim_error read_error = GIM_ERROR_INIT, decode_error = GIM_ERROR_INIT;
 	int result = read_payload(decoding->state, unit, &payload, &read_error);
 	if (result)
-		fail_unit(decoding, unit, true, IN_FILE, result, &read_error);
+		fail_unit(decoding, unit, true, result, &read_error);
 	if (!result || payload.size) {
 		const struct gim_codec codec = vbox_codec_for(decoding->state, unit, payload.cut);
 		int decoded = gim_unit_decode(decoding->state, &codec, unit->version, payload.bytes, payload.size, decoding->report,
 		                              decoding->user, &decode_error);
 		if (decoded && !result)
-			fail_unit(decoding, unit, true, IN_PAYLOAD, decoded, &decode_error);
+			fail_unit(decoding, unit, true, decoded, &decode_error);
 	}
 	decoding->gim_done = true;
 	free(payload.bytes);
@@ -443,7 +450,7 @@ static void decode_wanted(struct decoding *decoding, const char *name, uint32_t 
 		decode_met(decoding, &unit);
 	} else if (result != GIM_E_NO_UNIT) {
 		(void)snprintf(unit.name, sizeof(unit.name), "%s", name);
-		fail_unit(decoding, &unit, !strcmp(name, "GIM") || decoding->parts & GIM_PART_GUEST, IN_FILE, result, &own);
+		fail_unit(decoding, &unit, !strcmp(name, "GIM") || decoding->parts & GIM_PART_GUEST, result, &own);
 	}
 }
 
@@ -547,8 +554,7 @@ static int report_payload(const struct gim_unit *unit, const struct gim_error *o
 	char name[GIM_UNIT_NAME_BYTES + 16];
 	describe(unit, name, sizeof(name));
 	if (own->code != GIM_E_TRUNCATED || whole)
-		gim_report(report, user, rule, GIM_UNKNOWN, name, *own->path ? own->path : NULL, "%s (payload byte 0x%llx)", own->text,
-		           (unsigned long long)own->offset);
+		gim_report(report, user, rule, GIM_UNKNOWN, name, *own->path ? own->path : NULL, "%s%s", own->text, place_of(own).text);
 	return 0;
 }
 

@@ -196,7 +196,7 @@ static void every_truncation_fails(void **unused)
 		struct decoded decoded;
 		decode(&decoded, bytes, cut);
 		assert_int_not_equal(decoded.result, 0);
-		assert_true(decoded.error.offset <= cut);
+		assert_true(decoded.error.payload_offset <= cut);
 		assert_int_equal(decoded.result, decoded.error.code);
 		gim_arena_free(&decoded.arena);
 	}
@@ -216,7 +216,7 @@ static void damage_names_its_field(void **unused)
 	bytes[0] = 3;
 	decode(&decoded, bytes, size);
 	assert_int_equal(decoded.result, GIM_E_VERSION);
-	assert_int_equal(decoded.error.offset, 0);
+	assert_int_equal(decoded.error.payload_offset, 0);
 	gim_arena_free(&decoded.arena);
 
 	bytes[0] = 2;

@@ -35,6 +35,7 @@ class _Error(ctypes.Structure):
         ("code", ctypes.c_int),
         ("rule", ctypes.POINTER(_Rule)),
         ("offset", ctypes.c_uint64),
+        ("payload_offset", ctypes.c_uint64),
         ("unit", ctypes.c_char * 272),
         ("path", ctypes.c_char * 128),
         ("text", ctypes.c_char * 256),
@@ -108,14 +109,15 @@ _output_write = ctypes.cast(_lib.gim_output_write, _SINK)
 class Error(Exception):
     """What failed: a sentence, and where.
 
-    code: the library's name for it, e.g. "truncated"; offset: a byte in the file, or in the payload of unit, or None; path: the field, or None;
+    code: the library's name for it, e.g. "truncated"; offset: a byte in the file, or None; payload_offset: one in the payload of unit, or None; path: the field, or None;
     rule: the id of the rule that the input breaks, or None.
     """
 
     def __init__(self, error: _Error) -> None:
         super().__init__(error.text.decode(errors="replace"))
         self.code: str = _code_name(error.code).decode()
-        self.offset: Optional[int] = None if error.offset == _UNKNOWN else error.offset
+        self.offset: Optional[int] = _known(error.offset)
+        self.payload_offset: Optional[int] = _known(error.payload_offset)
         self.unit: Optional[str] = error.unit.decode(errors="replace") or None
         self.path: Optional[str] = error.path.decode(errors="replace") or None
         self.rule: Optional[str] = error.rule.contents.id.decode() if error.rule else None
