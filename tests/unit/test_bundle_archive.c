@@ -98,7 +98,7 @@ static void expand(void)
 	enum { FRAME_BYTES = 64 << 20, FRAMES = 20 };
 	const unsigned long long size = (unsigned long long)FRAME_BYTES * FRAMES;
 	struct parts parts = copy_sound();
-	struct gim_buffer bundle = {.bytes = NULL};
+	struct gim_buffer bundle = {.bytes = NULL}, frame = {.bytes = NULL};
 	struct gim_error error = GIM_ERROR_INIT;
 	uint8_t *zeros = calloc(1, FRAME_BYTES);
 	parts.files[3].bytes.size = 0;
@@ -110,14 +110,16 @@ static void expand(void)
 	assert_non_null(header);
 	set_size(header, size);
 	append_frame(&bundle, tar.bytes, (size_t)(header + 512 - tar.bytes));
+	append_frame(&frame, zeros, FRAME_BYTES);
 	for (unsigned i = 0; i < FRAMES; i++)
-		append_frame(&bundle, zeros, FRAME_BYTES);
+		gim_buffer_bytes(&bundle, frame.bytes, frame.size);
 	append_frame(&bundle, header + 512, tar.size - (size_t)(header + 512 - tar.bytes));
 	struct gim_state *state = NULL;
 	assert_int_equal(gim_state_open_memory(bundle.bytes, bundle.size, &state, &error), GIM_E_LIMIT);
 	assert_string_equal(error.rule->id, "PACKED-LIMIT");
 	free(zeros);
 	gim_buffer_free(&bundle);
+	gim_buffer_free(&frame);
 	gim_buffer_free(&tar);
 	free_parts(&parts);
 }

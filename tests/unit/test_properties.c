@@ -70,14 +70,14 @@ static void with_unit(const struct gim_provider *provider, uint32_t version, uns
 
 static void with_all_units(void (*test)(const struct unit *))
 {
-	const unsigned most = sparse() > 1 ? 100 : 1024, counts[] = {0, 1, 2, 3, 64, most};
+	const unsigned most = sparse() > 1 ? 32 : 1024, others = sparse() > 1 ? 1 : 4, counts[] = {0, 1, 2, 3, most / 16, most};
 	uint64_t seed = first_seed;
 	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
 		const struct gim_layout *layout = (*each)->record ? (*each)->layouts[0] : NULL;
 		for (uint32_t version = layout ? layout->first : 0; version <= (layout ? layout->last : 0u); version++) {
 			for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 				with_unit(*each, version, counts[i], &seed, test);
-			for (unsigned i = 0; i < 4; i++)
+			for (unsigned i = 0; i < others; i++)
 				with_unit(*each, version, (unsigned)(made_number(&seed) % (most + 1)) >> (2 + i), &seed, test);
 		}
 	}
