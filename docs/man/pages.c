@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DATE "November 25, 2026"
-enum { LINE_WIDTH = 76 };
+#define DATE "November 26, 2026"
+enum { LINE_WIDTH = 76, REFERENCES_MAX = 16 };
 
 static FILE *page;
 
@@ -134,23 +134,61 @@ static void put_options(const struct option_row *rows)
 	}
 }
 
-/* The prose of a page up to its first section, or from there on. */
-static void put_prose(const char *name, bool sections)
+static FILE *open_prose(const char *name)
 {
-	char path[256], line[1024];
-	bool inside = false;
+	char path[256];
 	(void)snprintf(path, sizeof(path), "docs/man/%s.mdoc", name);
 	FILE *prose = fopen(path, "r");
 	if (!prose) {
 		perror(path);
 		exit(1);
 	}
+	return prose;
+}
+
+/* The prose of a page up to its first section, or from there on. */
+static void put_prose(const char *name, bool sections)
+{
+	char line[1024];
+	bool inside = false;
+	FILE *prose = open_prose(name);
 	while (fgets(line, sizeof(line), prose)) {
 		inside = inside || !strncmp(line, ".Sh", 3);
 		if (inside == sections && strncmp(line, ".\\\" ", 4) != 0)
 			fputs(line, page);
 	}
 	(void)fclose(prose);
+}
+
+/* Another page. */
+struct reference {
+	int section;
+	char name[64];
+};
+
+static int by_section(const void *left, const void *right)
+{
+	const struct reference *a = left, *b = right;
+	return a->section != b->section ? a->section - b->section : strcmp(a->name, b->name);
+}
+
+/* Of all pages that the prose refers to, and of the overview. */
+static void put_references(const char *name)
+{
+	struct reference references[REFERENCES_MAX] = {{.section = 1, .name = "gimstate"}};
+	size_t count = 1;
+	char line[1024];
+	FILE *prose = open_prose(name);
+	while (count < REFERENCES_MAX && fgets(line, sizeof(line), prose))
+		count += sscanf(line, ".Xr %63s %d", references[count].name, &references[count].section) == 2;
+	(void)fclose(prose);
+	qsort(references, count, sizeof(references[0]), by_section);
+	fputs(".Sh SEE ALSO\n", page);
+	for (size_t i = 0, next; i < count; i = next) {
+		for (next = i + 1; next < count && !by_section(&references[i], &references[next]); next++)
+			;
+		fprintf(page, ".Xr %s %d%s\n", references[i].name, references[i].section, next < count ? " ," : "");
+	}
 }
 
 static void put_statuses(void)
@@ -189,7 +227,7 @@ static void write_command(const char *folder, const struct command *command)
 	}
 	put_statuses();
 	put_prose(command->name, true);
-	fputs(".Sh SEE ALSO\n.Xr gimstate 1\n", page);
+	put_references(command->name);
 	end();
 }
 
