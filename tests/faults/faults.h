@@ -53,7 +53,7 @@ void faults_fail(const struct outcome *outcome, const char *format, ...) __attri
 /* The rest of the test is meaningless. */
 void faults_must(bool holds, const char *what);
 
-/* Is this fault left out of a short run? FAULTS=all leaves none out, else every seventh is tried. */
+/* Is this fault left out of a short run? FAULTS=all leaves none out, else every seventh is tried, and where tests are slow (sparse.h) fewer. */
 bool faults_skip(void);
 
 /* Texts of a word list, and of a fault, for faults_case. */
