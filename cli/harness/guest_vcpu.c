@@ -159,6 +159,8 @@ static int enter(struct guest *guest, struct guest_vcpu *vcpu, struct gim_error 
 	vcpu->kicked = false;
 	guest->log.entered = true;
 	guest->inside++;
+	if (own->run->request_interrupt_window)
+		(void)pthread_cond_signal(&guest->clock);
 	(void)pthread_mutex_unlock(&guest->lock);
 	const int result = vm_enter(own, &failure);
 	(void)pthread_mutex_lock(&guest->lock);

@@ -30,7 +30,8 @@
 #define TSS_GPA 0xfffbd000u
 #define DEFAULT_RAM_BYTES (UINT64_C(128) << 20)
 #define DEFAULT_FOR_NS NS_PER_S
-#define LOOK_NS (NS_PER_S / 10) /* whether somebody wants it to stop */
+#define LOOK_NS (NS_PER_S / 10)    /* whether somebody wants it to stop */
+#define WINDOW_NS UINT64_C(100000) /* what an interrupt window takes at most to be seen */
 #define APIC_TIMER_HZ UINT64_C(1000000000)
 
 static int refuse(struct gim_error *error, const char *what)
@@ -208,6 +209,34 @@ static int tell_idle(struct guest *guest)
 	                 "every vCPU halts or waits to be started, and nothing will ever wake one: no timer runs");
 }
 
+/*
+ * Not every KVM sees at once that a guest has enabled interrupts again: a guest that spins on its memory then takes the next one only when it exits for something
+ * else, which may be a later one of higher priority, each time.
+ */
+static bool waits_for_window(const struct guest *guest, uint32_t vcpu)
+{
+	return guest->vcpus[vcpu].inside && guest->vm.vcpus[vcpu].run->request_interrupt_window;
+}
+
+static bool any_waits_for_window(const struct guest *guest)
+{
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		if (waits_for_window(guest, i))
+			return true;
+	return false;
+}
+
+/* Have them come out and take it, before time brings another one. */
+static void look_for_window(struct guest *guest)
+{
+	if (!any_waits_for_window(guest))
+		return;
+	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
+		if (waits_for_window(guest, i))
+			guest_kick(&guest->vcpus[i]);
+	wait_until(guest, vm_now_ns() + WINDOW_NS);
+}
+
 /* With the lock, until the guest ends, its time is over, or a person stops it, which no signal tells a condition. */
 static void run_clock(struct guest *guest, uint64_t start_ns)
 {
@@ -224,8 +253,12 @@ static void run_clock(struct guest *guest, uint64_t start_ns)
 			guest_fail(guest, tell_idle(guest));
 			break;
 		}
-		const uint64_t wait_ns = ns_until(guest, guest->clock_until), until = wait_ns > LOOK_NS ? LOOK_NS : wait_ns;
+		const bool window = any_waits_for_window(guest);
+		const uint64_t wait_ns = ns_until(guest, guest->clock_until), most = window ? WINDOW_NS : LOOK_NS;
+		const uint64_t until = wait_ns > most ? most : wait_ns;
 		wait_until(guest, now_ns + until < end_ns ? now_ns + until : end_ns);
+		if (window)
+			look_for_window(guest);
 	}
 }
 
