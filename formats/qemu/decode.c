@@ -296,8 +296,11 @@ static int store_leaf(void *user, const char *path, const struct qemu_field *fie
 {
 	struct leaves *leaves = user;
 	struct gim_list *list = &leaves->entry->field;
-	if (offset > leaves->size || field->size > leaves->size - offset)
-		return qemu_fail(leaves->error, QEMU_END_OF_FILE, offset, "%s is beyond the section's end", path);
+	if (offset > leaves->size || field->size > leaves->size - offset) {
+		const int result = qemu_fail(leaves->error, QEMU_END_OF_FILE, GIM_UNKNOWN, "%s is beyond the section's end", path);
+		gim_error_payload(leaves->error, offset);
+		return result;
+	}
 	struct qemu_field_entry *item = (struct qemu_field_entry *)list->items + leaves->count;
 	uint8_t *presence = list->presence + leaves->count * sizeof(*item);
 	leaves->count++;
