@@ -22,7 +22,7 @@
 #   make dist        a tarball of the last commit, the same bytes each time
 #
 # Variables: V=1 shows the commands; O=build; SAN=address,undefined; W=error; CC=clang; PREFIX=/usr/local; LIBDIR=$(PREFIX)/lib; DESTDIR=
-# BUILD_CC=cc makes what runs while building.
+# BUILD_CC=cc makes what runs while building; JOBS=N at a time, or -j, and without either as many as there are processors.
 # A change of CC, CFLAGS, SAN or W builds everything in $(O) again. CPPFLAGS, CFLAGS and LDFLAGS are the user's and come last.
 
 VERSION := $(shell sed -n 's/.define GIM_VERSION "\(.*\)"/\1/p' libgimstate/gimstate.h)
@@ -37,6 +37,12 @@ CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
 GUESTS_SAVES ?= 100
 Q := $(if $(V),,@)
+# Several goals come one after the other, as they always did: clean all. What installs is waited for by what compiles.
+JOBS ?= $(shell nproc)
+INSTALLS := $(filter deps deps-ci,$(MAKECMDGOALS))
+ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS))$(word 2,$(filter-out $(INSTALLS),$(MAKECMDGOALS))),)
+MAKEFLAGS += -j$(JOBS)
+endif
 
 DEPS := gcc make pkg-config libjansson-dev libexpat1-dev libdeflate-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libcmocka-dev libreadline-dev libseccomp-dev libcapstone-dev xz-utils bzip2 zstd procps
 DEPS_CI := clang libclang-rt-14-dev clang-format cppcheck python3-jsonschema valgrind strace liblzf-dev mandoc libxml2-utils python3-yaml parallel chromium qemu-system-x86 qemu-utils \
@@ -96,7 +102,7 @@ man: $(PAGES)
 
 # Written only when it changes, so that objects never mix flags.
 COMPILE := $(CC) $(FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
-$(O)/flags: always
+$(O)/flags: always | $(INSTALLS)
 	@mkdir -p $(@D)
 	@echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' > $@
 .PHONY: always
@@ -131,7 +137,7 @@ $(CLI_SOURCES:%.c=$(O)/%.o) $(EXAMPLES:%=$(O)/%.o) $(O)/docs/man/pages.o: $(O)/%
 
 # The sandbox's filters of system calls, made ahead for all architectures by a program of this machine.
 $(O)/cli/sandbox.o: $(O)/include/seccomp/filters.h
-$(O)/include/seccomp/filters.h: cli/seccomp/filter.c
+$(O)/include/seccomp/filters.h: cli/seccomp/filter.c | $(INSTALLS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "GEN   $@")
 	$(Q)$(BUILD_CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -o $(@D)/filter $< $(shell pkg-config --cflags --libs libseccomp) && $(@D)/filter > $@
