@@ -37,7 +37,7 @@ CFLAGS ?= -O2 -g
 FUZZ_SECONDS ?= 60
 GUESTS_SAVES ?= 100
 Q := $(if $(V),,@)
-# Several goals come one after the other, as they always did: clean all. What installs is waited for by what compiles.
+# Several goals come one after the other, e.g. clean all. What installs is waited for by what compiles.
 JOBS ?= $(shell nproc)
 INSTALLS := $(filter deps deps-ci,$(MAKECMDGOALS))
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS))$(word 2,$(filter-out $(INSTALLS),$(MAKECMDGOALS))),)

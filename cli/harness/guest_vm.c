@@ -229,12 +229,14 @@ static bool any_waits_for_window(const struct guest *guest)
 /* Have them come out and take it, before time brings another one. */
 static void look_for_window(struct guest *guest)
 {
-	if (!any_waits_for_window(guest))
-		return;
+	bool kicked = false;
 	for (uint32_t i = 0; i < guest->vm.vcpu_count; i++)
-		if (waits_for_window(guest, i))
+		if (waits_for_window(guest, i)) {
 			guest_kick(&guest->vcpus[i]);
-	wait_until(guest, vm_now_ns() + WINDOW_NS);
+			kicked = true;
+		}
+	if (kicked)
+		wait_until(guest, vm_now_ns() + WINDOW_NS);
 }
 
 /* With the lock, until the guest ends, its time is over, or a person stops it, which no signal tells a condition. */

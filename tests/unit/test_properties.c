@@ -70,7 +70,8 @@ static void with_unit(const struct gim_provider *provider, uint32_t version, uns
 
 static void with_all_units(void (*test)(const struct unit *))
 {
-	const unsigned most = sparse() > 1 ? 32 : 1024, others = sparse() > 1 ? 1 : 4, counts[] = {0, 1, 2, 3, most / 16, most};
+	const bool some = sparse() > 1;
+	const unsigned most = some ? 100 : 1024, others = some ? 1 : 4, counts[] = {0, 1, 2, 3, some ? 8 : 64, most};
 	uint64_t seed = first_seed;
 	for (const struct gim_provider *const *each = gim_providers; *each; each++) {
 		const struct gim_layout *layout = (*each)->record ? (*each)->layouts[0] : NULL;
